@@ -1,0 +1,33 @@
+package page
+
+import (
+	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/decode/internal/cursor"
+)
+
+// longFreelist as the element count of a freelist page says that the count is
+// the first 8 bytes behind the header instead.
+const longFreelist = 0xFFFF
+
+// freeIDs decodes the page IDs of a freelist page, 8 bytes each behind the
+// header. With decode.ErrBounds the list claims more than its pages hold, and
+// those that they hold are returned.
+//
+// Source: Page.FreelistPageIds in go.etcd.io/bbolt/internal/common/page.go.
+func (p Page) freeIDs() ([]ID, error) {
+	c := cursor.Cursor{B: p.Data, Pos: HeaderSize, Order: p.order}
+	count := uint64(p.Header.Count)
+	if count == longFreelist {
+		count = c.Uint64()
+	}
+	room := uint64(max(0, len(p.Data)-c.Pos)) / 8
+	var err error
+	if count > room {
+		count, err = room, decode.ErrBounds
+	}
+	ids := make([]ID, count)
+	for i := range ids {
+		ids[i] = ID(c.Uint64())
+	}
+	return ids, err
+}

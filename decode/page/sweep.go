@@ -1,0 +1,253 @@
+package page
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/etcdsift/etcdsift/decode"
+)
+
+// Sweep reads the whole file once, in order, and yields every page in it, each
+// reachable one with its overflow pages. What is wrong comes as a
+// *decode.FormatError with the zero Page, before the page that it concerns, and
+// the sweep goes on; it wraps the I/O error where the disk gave one. An inline
+// bucket is yielded as a Leaf right behind the leaf that holds it.
+//
+// tap, if it is not nil, is called from one other goroutine with all bytes that
+// could be read, in file order: a gap in the offsets is what could not. It has
+// returned for the last time when Sweep is done.
+func (f *File) Sweep(t *Tree, tap func(off int64, b []byte)) iter.Seq2[Page, error] {
+	return func(yield func(Page, error) bool) {
+		s := sweeper{File: f, tree: t, yield: yield}
+		for w := range f.windows(tap) {
+			if w.err != nil {
+				s.unread(w)
+			} else {
+				s.window(w)
+			}
+			if s.stopped {
+				return
+			}
+		}
+		s.endRun()
+	}
+}
+
+type sweeper struct {
+	*File
+	tree    *Tree
+	yield   func(Page, error) bool
+	stopped bool // the consumer has had enough
+
+	run  Page   // a page whose overflow pages go on in the next window
+	need int    // bytes that run still needs; 0 without a run
+	buf  []byte // the bytes of run so far
+}
+
+func (s *sweeper) emit(p Page) {
+	if !s.stopped && !s.yield(p, nil) {
+		s.stopped = true
+	}
+}
+
+func (s *sweeper) damage(off int64, id ID, what string, cause error) {
+	err := &decode.FormatError{Off: off, What: fmt.Sprintf("page %v, %s", id, what), Err: cause}
+	if !s.stopped && !s.yield(Page{}, err) {
+		s.stopped = true
+	}
+}
+
+// window takes the pages out of w. Windows start and end at page boundaries.
+func (s *sweeper) window(w window) {
+	off, b := w.off, w.data
+	for len(b) > 0 && !s.stopped {
+		n := min(s.need, len(b))
+		if n > 0 {
+			s.buf = append(s.buf, b[:n]...)
+			if s.need -= n; s.need == 0 {
+				s.endRun()
+			}
+		} else {
+			n = s.page(off, b)
+		}
+		off, b = off+int64(n), b[n:]
+	}
+}
+
+// page takes the page at the start of b and says how many bytes it used up.
+func (s *sweeper) page(off int64, b []byte) int {
+	id := ID(off / int64(s.PageSize))
+	m := s.tree.at(id)
+	p := Page{ID: id, Use: m.use(), Off: off, Data: b[:min(s.PageSize, len(b))], Bucket: m.bucket(), order: s.Order}
+	if len(p.Data) < s.PageSize && id < s.tree.highWater {
+		s.damage(off, id, "data", decode.ErrTruncated)
+	} else if len(p.Data) < s.PageSize {
+		s.damage(off, id, "past the last page in use, data", decode.ErrTruncated)
+	}
+	h, err := parseHeader(p.Data, s.Order, off)
+	p.Header = h
+	if p.Use == Unreachable || p.Use == Tail || err != nil {
+		s.emit(p)
+		return len(p.Data)
+	}
+	s.checkHeader(p)
+	length := s.runLength(p)
+	if length > len(b) {
+		s.run, s.need, s.buf = p, length-len(b), append(s.buf[:0], b...)
+		return len(b)
+	}
+	p.Data = b[:length]
+	s.emitReachable(p)
+	return length
+}
+
+// checkHeader compares the header of a reachable page with what led to it.
+func (s *sweeper) checkHeader(p Page) {
+	if p.Header.ID != p.ID {
+		s.damage(p.Off, p.ID, fmt.Sprintf("page ID %v in its header", p.Header.ID), decode.ErrValue)
+	}
+	if p.Use == Leaf && p.Header.Flags == FlagBranch {
+		s.tree.Deeper = true
+	}
+	if p.Header.Flags != p.Use.flags() {
+		s.damage(p.Off+8, p.ID, fmt.Sprintf("%v page where the tree has a %v page, flags", p.Header.Flags, p.Use), decode.ErrValue)
+	}
+}
+
+// runLength is the length in bytes of the page p and its overflow pages. They end
+// before another reachable page, the high water mark and the end of the file,
+// whatever the header claims.
+func (s *sweeper) runLength(p Page) int {
+	if p.Header.Overflow == 0 || p.Use == MetaPage {
+		return len(p.Data)
+	}
+	pages := ID(p.Header.Overflow) + 1
+	limit := s.tree.highWater - p.ID
+	cause := decode.ErrBounds
+	if m := ID(maxRun / s.PageSize); pages > m && limit > m {
+		limit, cause = m, decode.ErrLimit
+	}
+	for i := ID(1); i < min(pages, limit); i++ {
+		if s.tree.at(p.ID+i) != 0 {
+			limit, cause = i, decode.ErrOverlap
+		}
+	}
+	if pages > limit {
+		s.damage(p.Off+12, p.ID, fmt.Sprintf("overflow of %d pages", p.Header.Overflow), cause)
+		pages = limit
+	}
+	return int(min(int64(pages)*int64(s.PageSize), s.size-p.Off))
+}
+
+// endRun emits the page whose overflow pages came in several windows, as far as
+// they came.
+func (s *sweeper) endRun() {
+	if len(s.buf) == 0 {
+		return
+	}
+	s.run.Data = s.buf
+	s.emitReachable(s.run)
+	s.need, s.buf = 0, s.buf[:0]
+}
+
+// unread reports a part of the file that could not be read.
+func (s *sweeper) unread(w window) {
+	s.endRun()
+	id := ID(w.off / int64(s.PageSize))
+	s.damage(w.off, id, "data", w.err)
+	s.emit(Page{ID: id, Use: Unread, Off: w.off, order: s.Order})
+}
+
+func (s *sweeper) emitReachable(p Page) {
+	s.emit(p)
+	switch {
+	case p.Use == Leaf && p.Header.Flags == FlagLeaf:
+		s.inlineBuckets(p)
+	case p.Use == Freelist && p.Header.Flags == FlagFreelist:
+		s.freelist(p)
+	}
+}
+
+// inlineBuckets emits the inline buckets in p, and checks its other buckets.
+func (s *sweeper) inlineBuckets(p Page) {
+	if !p.hasBuckets() {
+		return
+	}
+	for e, err := range p.LeafElements() {
+		if !e.IsBucket() || errors.Is(err, decode.ErrTruncated) || errors.Is(err, decode.ErrBounds) {
+			continue
+		}
+		what := fmt.Sprintf("leaf element %d, bucket", e.Index)
+		if len(e.Value) < bucketHeader {
+			s.damage(e.ValueOff(), p.ID, what, decode.ErrTruncated)
+			continue
+		}
+		root, sequence := bucketOf(e.Value, s.Order)
+		i, known := s.tree.children[childName{p.Bucket, string(e.Key)}]
+		if root != 0 {
+			s.tree.Deeper = s.tree.Deeper || !known
+			continue
+		}
+		if !known {
+			var ok bool
+			i, ok = s.tree.addBucket(Bucket{Name: e.Key, Parent: p.Bucket, Sequence: sequence})
+			if !ok {
+				s.damage(e.ValueOff(), p.ID, what, decode.ErrLimit)
+				continue
+			}
+		}
+		s.inlineBucket(p, e, i)
+	}
+}
+
+func (s *sweeper) inlineBucket(p Page, e LeafElement, bucket int) {
+	off := e.ValueOff() + bucketHeader
+	data := e.Value[bucketHeader:]
+	h, err := parseHeader(data, s.Order, off)
+	what := fmt.Sprintf("leaf element %d, inline bucket", e.Index)
+	if err != nil {
+		s.damage(off, p.ID, what, decode.ErrTruncated)
+		return
+	}
+	inline := Page{ID: p.ID, Use: Leaf, Off: off, Data: data, Header: h, Bucket: bucket, Inline: true, order: s.Order}
+	if h.Flags != FlagLeaf || inline.hasBuckets() {
+		// bbolt keeps neither branches nor buckets inside an inline bucket.
+		s.damage(off+8, p.ID, what, decode.ErrValue)
+	}
+	if h.Flags == FlagLeaf {
+		s.emit(inline)
+	}
+}
+
+// hasBuckets reports whether any element is a bucket. It looks at the flags
+// alone, as it is asked for every leaf of the file.
+func (p Page) hasBuckets() bool {
+	low := HeaderSize // the byte that holds the lowest bit of the first element's flags
+	if p.order == Big {
+		low += 3
+	}
+	for i := range p.elementCount() {
+		if off := low + i*elementSize; off < len(p.Data) && p.Data[off]&elementBucket != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// freelist checks that no page that it lists is out of range or in use.
+func (s *sweeper) freelist(p Page) {
+	ids, err := p.freeIDs()
+	if err != nil {
+		s.damage(p.Off+HeaderSize, p.ID, "freelist", err)
+	}
+	for i, id := range ids {
+		if id < 2 || id >= s.tree.highWater {
+			s.damage(p.Off, p.ID, fmt.Sprintf("freelist entry %d, page %v", i, id), decode.ErrBounds)
+			return
+		}
+		if s.tree.at(id) != 0 {
+			s.damage(p.Off, p.ID, fmt.Sprintf("freelist entry %d, page %v in use", i, id), decode.ErrOverlap)
+		}
+	}
+}

@@ -1,0 +1,117 @@
+package page
+
+import (
+	"io"
+	"iter"
+	"sync"
+)
+
+// windowSize is how much of the file one read asks for, in bytes: a multiple of
+// every page size.
+const windowSize = 1 << 20
+
+// windowsAhead is how many windows are in memory at once: one that is being
+// read, one that is being decoded, and one that is being hashed.
+const windowsAhead = 4
+
+// A window is a part of the file, in file order, from page boundary to page
+// boundary or the end of the file.
+type window struct {
+	off  int64
+	data []byte
+	err  error // the I/O error on reading length bytes at off; data is nil then
+	uses *sync.WaitGroup
+}
+
+// windows yields the file in order. Reading, tap and the consumer each run in a
+// goroutine of their own; a window is valid until the next one is asked for.
+func (f *File) windows(tap func(off int64, b []byte)) iter.Seq[window] {
+	return func(yield func(window) bool) {
+		var (
+			decode  = make(chan window, windowsAhead)
+			observe = make(chan window, windowsAhead)
+			stop    = make(chan struct{})
+			done    sync.WaitGroup
+		)
+		done.Go(func() {
+			defer close(decode)
+			defer close(observe)
+			f.readWindows(stop, func(w window) {
+				w.uses.Add(2)
+				observe <- w
+				decode <- w
+			})
+		})
+		done.Go(func() {
+			for w := range observe {
+				if tap != nil && w.err == nil {
+					tap(w.off, w.data)
+				}
+				w.uses.Done()
+			}
+		})
+		defer done.Wait()
+		stopped := false
+		for w := range decode {
+			if !stopped && !yield(w) {
+				close(stop)
+				stopped = true
+			}
+			w.uses.Done()
+		}
+	}
+}
+
+// readWindows reads the file into a ring of buffers and hands each to send. A
+// buffer is used again when its last user is done with it.
+func (f *File) readWindows(stop <-chan struct{}, send func(window)) {
+	var ring [windowsAhead]struct {
+		buf  []byte
+		uses sync.WaitGroup
+	}
+	for i, off := 0, int64(0); off < f.size; i = (i + 1) % windowsAhead {
+		slot := &ring[i]
+		slot.uses.Wait()
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		n := int(min(windowSize, f.size-off))
+		if slot.buf == nil {
+			slot.buf = make([]byte, n)
+		}
+		buf := slot.buf[:n]
+		if err := readFull(f.r, buf, off); err != nil {
+			f.readPages(off, n, send)
+		} else {
+			send(window{off: off, data: buf, uses: &slot.uses})
+		}
+		off += int64(n)
+	}
+}
+
+// readPages reads n bytes at offset off page by page: one bad sector must not
+// cost the megabyte around it.
+func (f *File) readPages(off int64, n int, send func(window)) {
+	for end := off + int64(n); off < end; off += int64(f.PageSize) {
+		w := window{off: off, uses: new(sync.WaitGroup)}
+		data := make([]byte, min(int64(f.PageSize), end-off))
+		if w.err = readFull(f.r, data, off); w.err == nil {
+			w.data = data
+		}
+		send(w)
+	}
+}
+
+// readFull fills b from offset off. A file that ends before that has shrunk.
+func readFull(r io.ReaderAt, b []byte, off int64) error {
+	n, err := r.ReadAt(b, off)
+	if n == len(b) {
+		return nil
+	}
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
