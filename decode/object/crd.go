@@ -1,0 +1,111 @@
+package object
+
+import (
+	"bytes"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/etcdsift/etcdsift/decode"
+)
+
+// A CRD is what a CustomResourceDefinition says of the keys of its objects.
+//
+//	JSON                protobuf, v1 and v1beta1 alike
+//	spec                field 2
+//	spec.group          field 2, 1
+//	spec.names.plural   field 2, 3, 1
+//	spec.names.kind     field 2, 3, 4
+//	spec.scope          field 2, 4: "Namespaced" or "Cluster"
+//
+// Source: pkg/apis/apiextensions/v1 and v1beta1, generated.proto, in
+// k8s.io/apiextensions-apiserver v0.37.2.
+type CRD struct {
+	Group      string
+	Plural     string
+	Kind       string
+	Namespaced bool
+}
+
+// ParseCRD reads the CustomResourceDefinition in value, which starts at file
+// offset off. Its errors are those of ParseMeta, and ErrValue for an object of
+// another kind, or one that lacks its group, plural or scope.
+//
+// The schemas, which make up most of a CRD, are skipped without decoding.
+func ParseCRD(value []byte, off int64) (CRD, error) {
+	if bytes.HasPrefix(value, protobufMagic) {
+		u, err := parseUnknown(value, off)
+		spec, specErr := u.crdSpec()
+		return spec.crd(u.TypeMeta, off, firstError(err, specErr))
+	}
+	doc, err := parseDocument(value, off, toTheEnd, "apiVersion", "kind", "spec")
+	t := doc.typeMeta(&err)
+	return doc.crdSpec(&err).crd(t, off, err)
+}
+
+type crdSpec struct{ group, plural, kind, scope string }
+
+// crd makes the CRD, and finds fault with it unless err did before.
+func (s crdSpec) crd(t TypeMeta, off int64, err error) (CRD, error) {
+	c := CRD{Group: s.group, Plural: s.plural, Kind: s.kind, Namespaced: s.scope == "Namespaced"}
+	c.check(off, &err)
+	if err == nil {
+		err = expectKind(t, "CustomResourceDefinition", off)
+	}
+	if err == nil && (c.Group == "" || c.Plural == "" || !c.Namespaced && s.scope != "Cluster") {
+		err = formatError(off, "CustomResourceDefinition, spec", decode.ErrValue)
+	}
+	return c, err
+}
+
+func (doc *document) crdSpec(err *error) crdSpec {
+	var s crdSpec
+	var spec, names map[string]raw
+	doc.get("spec", &spec, err)
+	get := func(from map[string]raw, name string, v any) {
+		doc.decode(from[name], "CustomResourceDefinition, spec", v, err)
+	}
+	get(spec, "group", &s.group)
+	get(spec, "scope", &s.scope)
+	get(spec, "names", &names)
+	get(names, "plural", &s.plural)
+	get(names, "kind", &s.kind)
+	return s
+}
+
+// crdSpec reads the fields by hand: one reader serves both versions, and the
+// generated types would build every schema in memory.
+func (u *unknown) crdSpec() (crdSpec, error) {
+	var s crdSpec
+	err := eachField(u.raw, func(f field) error {
+		if !f.is(2, protowire.BytesType) {
+			return nil
+		}
+		return eachField(f.bytes, s.setField)
+	})
+	if err != nil {
+		return s, formatError(u.rawOff, "CustomResourceDefinition, spec", err)
+	}
+	return s, nil
+}
+
+func (s *crdSpec) setField(f field) error {
+	switch {
+	case f.is(1, protowire.BytesType):
+		s.group = string(f.bytes)
+	case f.is(3, protowire.BytesType):
+		return eachField(f.bytes, s.setName)
+	case f.is(4, protowire.BytesType):
+		s.scope = string(f.bytes)
+	}
+	return nil
+}
+
+func (s *crdSpec) setName(f field) error {
+	switch {
+	case f.is(1, protowire.BytesType):
+		s.plural = string(f.bytes)
+	case f.is(4, protowire.BytesType):
+		s.kind = string(f.bytes)
+	}
+	return nil
+}

@@ -1,0 +1,138 @@
+package object
+
+import (
+	"bytes"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/etcdsift/etcdsift/decode"
+)
+
+// A Meta is what the metadata of any object says of it, as far as it is of use
+// here. Labels and annotations are left out: the annotation in which kubectl
+// keeps the last applied configuration of a Secret holds its data. So is
+// generateName: it is field 2 as the value of an annotation is, and the one may
+// become the other by a single damaged byte.
+//
+// The times are in UTC and to the second. One that no API server can have
+// written (it could not be written in JSON) is the zero time.
+type Meta struct {
+	TypeMeta
+	Name              string
+	Namespace         string
+	UID               string
+	CreationTimestamp time.Time
+	Managers          []Manager // from managedFields, in their order; nil if there are none
+}
+
+// A Manager is a program that has set fields of an object.
+type Manager struct {
+	Name      string
+	Operation string    // "Update" or "Apply"
+	Time      time.Time // when it last did
+}
+
+// ParseMeta reads the type and the metadata of the object in value, which
+// starts at file offset off. Its error is a *decode.FormatError: ErrMagic for a
+// value of no known encoding, ErrTruncated for one that is cut, ErrValue for
+// any other damage and for a text that can not stand where it does. The Meta
+// then holds what could be read, without that text.
+func ParseMeta(value []byte, off int64) (Meta, error) {
+	m, err := parseMeta(value, off)
+	m.check(off, &err)
+	return m, err
+}
+
+func parseMeta(value []byte, off int64) (Meta, error) {
+	if bytes.HasPrefix(value, protobufMagic) {
+		u, err := parseUnknown(value, off)
+		m, rawErr := u.meta()
+		return m, firstError(err, rawErr)
+	}
+	doc, err := parseDocument(value, off, toTheEnd, "apiVersion", "kind", "metadata")
+	return doc.meta(&err), err
+}
+
+// meta decodes the metadata of any protobuf object: it is field 1 of them all,
+// so a PartialObjectMetadata is a part of each.
+func (u *unknown) meta() (Meta, error) {
+	var partial metav1.PartialObjectMetadata
+	err := partial.Unmarshal(u.raw)
+	m := newMeta(u.TypeMeta, &partial.ObjectMeta)
+	if err != nil {
+		return m, formatError(u.rawOff, "object, metadata", libraryCause(err))
+	}
+	return m, nil
+}
+
+func newMeta(t TypeMeta, o *metav1.ObjectMeta) Meta {
+	m := Meta{
+		TypeMeta:          t,
+		Name:              o.Name,
+		Namespace:         o.Namespace,
+		UID:               string(o.UID),
+		CreationTimestamp: sensible(o.CreationTimestamp.Time),
+	}
+	for i := range o.ManagedFields {
+		f := &o.ManagedFields[i]
+		manager := Manager{Name: f.Manager, Operation: string(f.Operation)}
+		if f.Time != nil {
+			manager.Time = sensible(f.Time.Time)
+		}
+		m.Managers = append(m.Managers, manager)
+	}
+	return m
+}
+
+func (doc *document) meta(err *error) Meta {
+	m := Meta{TypeMeta: doc.typeMeta(err)}
+	var metadata map[string]raw
+	doc.get("metadata", &metadata, err)
+	get := func(name string, v any) { doc.decode(metadata[name], "object, metadata."+name, v, err) }
+	get("name", &m.Name)
+	get("namespace", &m.Namespace)
+	get("uid", &m.UID)
+	var created metav1.Time
+	get("creationTimestamp", &created)
+	m.CreationTimestamp = sensible(created.Time)
+	var managers []map[string]raw
+	get("managedFields", &managers)
+	for _, f := range managers {
+		var manager Manager
+		var at metav1.Time
+		doc.decode(f["manager"], "object, managedFields, manager", &manager.Name, err)
+		doc.decode(f["operation"], "object, managedFields, operation", &manager.Operation, err)
+		doc.decode(f["time"], "object, managedFields, time", &at, err)
+		manager.Time = sensible(at.Time)
+		m.Managers = append(m.Managers, manager)
+	}
+	return m
+}
+
+// sensible returns t in UTC, or the zero time if t lies outside the years that
+// RFC 3339 can write.
+func sensible(t time.Time) time.Time {
+	t = t.UTC().Truncate(time.Second)
+	if y := t.Year(); y < 1 || y > 9999 {
+		return time.Time{}
+	}
+	return t
+}
+
+// expectKind is the last check of a parser for one kind.
+func expectKind(t TypeMeta, kind string, off int64) error {
+	if t.Kind == kind {
+		return nil
+	}
+	return formatError(off, "object, kind (want "+kind+")", decode.ErrValue)
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,239 @@
+package object
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// DefaultPrefixes are the prefixes of Kubernetes, and of the two API servers of
+// OpenShift. Do not change the slice.
+var DefaultPrefixes = []string{"/registry", "/kubernetes.io", "/openshift.io"}
+
+// A Registry knows how the keys of one etcd are laid out. A key is
+//
+//	PREFIX/RESOURCE/NAMESPACE/NAME          a built-in resource
+//	PREFIX/RESOURCE/NAME                    one of cluster scope
+//	PREFIX/GROUP/PLURAL/NAMESPACE/NAME      a custom resource: GROUP has a dot in it
+//	PREFIX/GROUP/PLURAL/NAME                one of cluster scope
+//
+// where PREFIX is the API server's --etcd-prefix, RESOURCE is one of a fixed set
+// of paths (see builtins: "secrets", "minions", "services/specs"), and the scope
+// of a custom resource is known only to its CRD. The group of a built-in
+// resource is not in its key. A fixed table holds it; plaintext values say it,
+// too, and do so for resources that are newer than the table.
+//
+// A Registry is first told what there is to learn (LearnGroup, AddCRD) and then
+// asked. It may be asked concurrently while nothing is added.
+type Registry struct {
+	prefixes []string // normalised, the longest first
+	groups   map[string]*groupVote
+	scopes   map[GroupResource]scope
+}
+
+// A groupVote counts the values below one segment by the group they claim.
+type groupVote struct {
+	counts map[string]int
+	winner string
+}
+
+// NewRegistry returns a Registry for keys under any of the prefixes. "registry",
+// "/registry" and "/registry/" are the same prefix; "" and "/" are the root of
+// the key space, and leave no key outside. Where prefixes nest, the longest
+// that a key lies under counts.
+func NewRegistry(prefixes []string) *Registry {
+	r := &Registry{groups: map[string]*groupVote{}, scopes: map[GroupResource]scope{}}
+	for _, p := range prefixes {
+		p = strings.Trim(p, "/")
+		if p != "" {
+			p = "/" + p
+		}
+		r.prefixes = append(r.prefixes, p)
+	}
+	slices.SortFunc(r.prefixes, func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(b), len(a)), strings.Compare(a, b))
+	})
+	r.prefixes = slices.Compact(r.prefixes)
+	return r
+}
+
+// Identify says which object a key names. It is false for a key under no
+// prefix, for one that names none ("/registry/health", "/registry/secrets/",
+// the prefix itself) and for one with an empty resource ("/registry//x").
+//
+// It is liberal otherwise, since a key that it refuses drops out of every
+// question about a resource: an object of a namespaced resource that lacks its
+// namespace or its name is named all the same, and what is left behind a name
+// belongs to it. A path that is not known is a resource of that name in the core
+// group, unless LearnGroup has heard better.
+func (r *Registry) Identify(key string) (Identity, bool) {
+	p, ok := r.split(key)
+	if !ok {
+		return Identity{}, false
+	}
+	id := Identity{GroupResource: p.GroupResource}
+	if vote := r.groups[p.segment]; vote != nil && !p.groupFixed {
+		id.Group = vote.winner
+	}
+	id.Namespace, id.Name = r.object(p)
+	return id, true
+}
+
+// Segment returns the path between the prefix and the object that names the
+// resource, such as "roles", "services/specs" or "lab.example.com/vaults". It
+// is false if no object follows it.
+func (r *Registry) Segment(key string) (string, bool) {
+	p, ok := r.split(key)
+	return p.segment, ok
+}
+
+// object returns what the rest of a path names. A scope that is not known, not
+// even from a CRD, is told by the number of segments.
+func (r *Registry) object(p path) (namespace, name string) {
+	s := p.scope
+	if s == unknownScope {
+		s = r.scopes[p.GroupResource]
+	}
+	if namespace, name, ok := strings.Cut(p.rest, "/"); ok && s != cluster {
+		return namespace, name
+	}
+	return "", p.rest
+}
+
+// LearnGroup notes that a plaintext value below a segment claims to be of an
+// apiVersion such as "apps/v1". The group that most of them claim is the
+// segment's; where two lead, that of the fixed table, else the first by name.
+//
+// It hears nothing against a custom resource, whose group is in its key, nor
+// against a built-in resource of the core group: those never move, and a few
+// forged values must not be able to turn Secrets into something else that
+// nobody asked about. Nor do groups count that a resource has left behind.
+func (r *Registry) LearnGroup(segment, apiVersion string) {
+	group, ok := groupOf(apiVersion)
+	p := parsePath(segment)
+	if !ok || p.groupFixed || p.known && formerGroups[group] {
+		return
+	}
+	vote := r.groups[p.segment]
+	if vote == nil {
+		vote = &groupVote{counts: map[string]int{}, winner: p.Group}
+		r.groups[strings.Clone(p.segment)] = vote
+	}
+	group = strings.Clone(group)
+	vote.counts[group]++
+	// Only this count has grown, so it or the winner up to now wins.
+	better := cmp.Or(
+		cmp.Compare(vote.counts[group], vote.counts[vote.winner]),
+		preferred(group == p.Group, vote.winner == p.Group),
+		strings.Compare(vote.winner, group))
+	if better > 0 {
+		vote.winner = group
+	}
+}
+
+func preferred(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
+
+// groupOf returns the group of an apiVersion, "" for the core group; false for
+// what is none.
+func groupOf(apiVersion string) (string, bool) {
+	group, version, ok := strings.Cut(apiVersion, "/")
+	if !ok {
+		return "", isLabel(apiVersion)
+	}
+	return group, isGroup(group) && isLabel(version)
+}
+
+// AddCRD notes the scope of a custom resource. The last of two CRDs for the
+// same resource counts: a scope can change, by deleting the CRD and its objects.
+func (r *Registry) AddCRD(c CRD) {
+	s := cluster
+	if c.Namespaced {
+		s = namespaced
+	}
+	r.scopes[GroupResource{Group: c.Group, Resource: c.Plural}] = s
+}
+
+// A path is a key without its prefix, taken apart.
+type path struct {
+	builtin           // for what is not known, the resource that the path suggests
+	known      bool   // builtin is from the table
+	groupFixed bool   // LearnGroup can not change the group
+	segment    string // what names the resource
+	rest       string // what names the object, without the slash before it
+}
+
+// split takes a key apart. It is false, and the path empty, if the key names no
+// object.
+func (r *Registry) split(key string) (path, bool) {
+	for _, prefix := range r.prefixes {
+		below, ok := strings.CutPrefix(key, prefix)
+		if !ok || !strings.HasPrefix(below, "/") {
+			continue
+		}
+		p := parsePath(below[1:])
+		if p.Resource != "" && p.rest != "" {
+			return p, true
+		}
+		break
+	}
+	return path{}, false
+}
+
+// longestPath is the number of segments of the longest path in builtins.
+const longestPath = 3
+
+// thirdParty was above the custom resources of ThirdPartyResources, before
+// there were CRDs (up to Kubernetes 1.7). They lay in namespaces.
+const thirdParty = "ThirdPartyResourceData/"
+
+func parsePath(s string) path {
+	end := 0
+	var found path
+	for range longestPath {
+		i := strings.IndexByte(s[end:], '/')
+		last := i < 0
+		if last {
+			i = len(s) - end
+		}
+		end += i
+		if b, ok := builtins[s[:end]]; ok {
+			found = path{builtin: b, known: true, segment: s[:end]}
+			found.groupFixed = b.Group == "" || strings.Contains(found.segment, ".")
+		}
+		if last {
+			break
+		}
+		end++
+	}
+	if !found.known {
+		found = parseUnknownPath(s)
+	}
+	found.rest = strings.TrimPrefix(s[len(found.segment):], "/")
+	return found
+}
+
+func parseUnknownPath(s string) path {
+	custom, isThirdParty := strings.CutPrefix(s, thirdParty)
+	first, below, _ := strings.Cut(custom, "/")
+	if !isThirdParty && !strings.Contains(first, ".") {
+		return path{builtin: builtin{GroupResource: GroupResource{Resource: first}}, segment: first}
+	}
+	plural, _, _ := strings.Cut(below, "/")
+	p := path{
+		builtin:    builtin{GroupResource: GroupResource{Group: first, Resource: plural}},
+		groupFixed: true,
+		segment:    s[:len(s)-len(below)+len(plural)],
+	}
+	if isThirdParty {
+		p.scope = namespaced
+	}
+	return p
+}

@@ -1,0 +1,117 @@
+package object
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// A GroupResource names a kind of object as Kubernetes does: "secrets",
+// "deployments.apps", "vaults.lab.example.com". The core group is empty.
+type GroupResource struct {
+	Group    string
+	Resource string
+}
+
+func (r GroupResource) String() string {
+	if r.Group == "" {
+		return r.Resource
+	}
+	return r.Resource + "." + r.Group
+}
+
+// An Identity names one object. Namespace is empty for one of cluster scope.
+// What a key holds is kept as it is: in hostile evidence Namespace and Name may
+// hold any bytes, slashes too.
+type Identity struct {
+	GroupResource
+	Namespace string
+	Name      string
+}
+
+// ParseGroupResource reads the String form of a GroupResource, as a user types
+// it. It accepts resources and groups that it does not know, since there are
+// custom ones, but not a core resource that does not exist: the core group is
+// not extended any more, and a question about a misspelt resource would be
+// answered with "nothing found". A group under which nothing is stored is
+// refused with the one to ask for. The error is for the user, and is not a
+// *decode.FormatError.
+func ParseGroupResource(s string) (GroupResource, error) {
+	resource, group, dotted := strings.Cut(s, ".")
+	r := GroupResource{Group: group, Resource: resource}
+	switch {
+	case s == "":
+		return GroupResource{}, errors.New("empty resource name")
+	case strings.Contains(s, "*"):
+		return GroupResource{}, fmt.Errorf("resource %q: wildcards are not supported", s)
+	case strings.Contains(s, "/"):
+		return GroupResource{}, fmt.Errorf("resource %q: write RESOURCE.GROUP, such as deployments.apps", s)
+	case strings.ToLower(s) != s:
+		return GroupResource{}, fmt.Errorf("resource %q: resource names are lower case", s)
+	case !isLabel(resource), dotted && !isGroup(group):
+		return GroupResource{}, fmt.Errorf("resource %q: not of the form RESOURCE or RESOURCE.GROUP", s)
+	}
+	if stored, ok := storedAs(r); ok && stored != r {
+		return GroupResource{}, fmt.Errorf("resource %q: did you mean %q?", s, stored)
+	} else if !ok && !dotted {
+		return GroupResource{}, fmt.Errorf("resource %q: no such resource in the core group", s)
+	}
+	return r, nil
+}
+
+// storedAs finds what r is stored as among the built-in resources: r itself; or
+// where r lies in another group (no group given, extensions, events.k8s.io) or
+// r is a singular, what it must stand for.
+func storedAs(r GroupResource) (GroupResource, bool) {
+	aliasGroup := r.Group == "" || r.Group == "extensions" || r.Group == "events.k8s.io"
+	best, found := GroupResource{}, false
+	for _, b := range builtins {
+		switch {
+		case b.GroupResource == r:
+			return r, true
+		case b.Group != r.Group && !aliasGroup:
+			continue
+		case b.Resource != r.Resource && b.Resource != r.Resource+"s" && b.Resource != r.Resource+"es":
+			continue
+		}
+		// Map order is random, the answer must not be.
+		if !found || b.String() < best.String() {
+			best, found = b.GroupResource, true
+		}
+	}
+	return best, found
+}
+
+// isGroup tells whether s can be the name of an API group other than the core
+// group.
+func isGroup(s string) bool { return isSubdomain(s) }
+
+// isSubdomain and isLabel tell what Kubernetes calls a DNS subdomain and a DNS
+// label of RFC 1123. The labels of a subdomain may be longer than a label is
+// elsewhere.
+func isSubdomain(s string) bool {
+	if len(s) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(s, ".") {
+		if !isHostname(label) {
+			return false
+		}
+	}
+	return true
+}
+
+func isLabel(s string) bool { return len(s) <= 63 && isHostname(s) }
+
+// isHostname tells a-z, 0-9 and, not at the ends, hyphens.
+func isHostname(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+		case c == '-' && 0 < i && i < len(s)-1:
+		default:
+			return false
+		}
+	}
+	return s != ""
+}

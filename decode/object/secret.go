@@ -1,0 +1,125 @@
+package object
+
+import (
+	"bytes"
+	"slices"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/etcdsift/etcdsift/decode"
+)
+
+// A Secret is what may be told of a Secret.
+//
+//	JSON        protobuf
+//	metadata    field 1
+//	data        field 2, a map: in each entry the key is field 1, the datum field 2
+//	type        field 3
+//	stringData  field 4, a map like data
+//	immutable   field 5
+//
+// Source: Secret in core/v1/generated.proto, k8s.io/api v0.37.2.
+type Secret struct {
+	Meta
+	Type      string   // "Opaque", "kubernetes.io/tls"
+	DataKeys  []string // of data and stringData, sorted, each once; never their values
+	Immutable bool
+}
+
+// ParseSecret reads the Secret in value, which starts at file offset off. Its
+// errors are those of ParseMeta, and ErrValue for an object of another kind.
+// The Secret then holds what could be read: of a protobuf value that is cut, the
+// keys of the data before the cut.
+//
+// stringData is written by clients and never stored; keys found there count as
+// data all the same, except in CBOR.
+func ParseSecret(value []byte, off int64) (Secret, error) {
+	s, err := parseSecret(value, off)
+	s.check(off, &err)
+	return s, firstError(err, expectKind(s.TypeMeta, "Secret", off))
+}
+
+func parseSecret(value []byte, off int64) (Secret, error) {
+	if bytes.HasPrefix(value, protobufMagic) {
+		u, err := parseUnknown(value, off)
+		s, rawErr := u.secret()
+		return s, firstError(err, rawErr)
+	}
+	doc, err := parseDocument(value, off, toTheEnd,
+		"apiVersion", "kind", "metadata", "data", "stringData", "type", "immutable")
+	return doc.secret(&err), err
+}
+
+// secret reads the fields by hand, unlike the metadata. The generated type
+// would copy all data only to drop it, and it takes the last field 1 of a map's
+// entry for its key, whatever its wire type: where a byte is damaged that may be
+// the datum.
+func (u *unknown) secret() (Secret, error) {
+	m, metaErr := u.meta()
+	s := Secret{Meta: m}
+	var keyErr error
+	err := eachField(u.raw, func(f field) error {
+		switch {
+		case f.is(2, protowire.BytesType), f.is(4, protowire.BytesType):
+			key, err := dataKey(f.bytes)
+			if err != nil {
+				keyErr = formatError(u.rawOff, "Secret, data", err)
+				return nil
+			}
+			s.DataKeys = append(s.DataKeys, key)
+		case f.is(3, protowire.BytesType):
+			s.Type = string(f.bytes)
+		case f.is(5, protowire.VarintType):
+			s.Immutable = f.varint != 0
+		}
+		return nil
+	})
+	slices.Sort(s.DataKeys)
+	s.DataKeys = slices.Compact(s.DataKeys)
+	if err != nil {
+		err = formatError(u.rawOff, "Secret", err)
+	}
+	return s, firstError(err, metaErr, keyErr)
+}
+
+// dataKey returns the key in an entry of data, if the entry has the only form
+// that encoders give it: the key, then the datum, each of which may be left out
+// if it is empty.
+func dataKey(entry []byte) (string, error) {
+	var key string
+	last := protowire.Number(0)
+	err := eachField(entry, func(f field) error {
+		if f.typ != protowire.BytesType || f.num > 2 || f.num <= last {
+			return decode.ErrValue
+		}
+		if last = f.num; f.num == 1 {
+			key = string(f.bytes)
+		}
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	return key, nil
+}
+
+func (doc *document) secret(err *error) Secret {
+	s := Secret{Meta: doc.meta(err)}
+	doc.get("type", &s.Type, err)
+	doc.get("immutable", &s.Immutable, err)
+	for _, name := range []string{"data", "stringData"} {
+		var data map[datumKey]datum
+		var dataErr error
+		if doc.get(name, &data, &dataErr); dataErr != nil {
+			// No key of it can be trusted to be one.
+			*err = firstError(*err, dataErr)
+			continue
+		}
+		for key := range data {
+			s.DataKeys = append(s.DataKeys, string(key))
+		}
+	}
+	slices.Sort(s.DataKeys)
+	s.DataKeys = slices.Compact(s.DataKeys)
+	return s
+}
