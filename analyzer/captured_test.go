@@ -1,0 +1,139 @@
+package analyzer
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/etcdsift/etcdsift/fixtures/captured"
+)
+
+// The provider and key name of every live Secret of a real cluster, at every
+// stage of a migration, in the snapshot and in the data dir.
+func TestCaptured(t *testing.T) {
+	stages, err := captured.Stages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	isDB := func(name string) bool {
+		return strings.HasSuffix(name, "/snapshot.db") || strings.HasSuffix(name, "/snap/db")
+	}
+	if err := captured.Extract(dir, isDB); err != nil {
+		t.Fatal(err)
+	}
+	for _, stage := range stages {
+		for _, name := range []string{stage.Snapshot(), stage.DB()} {
+			if name == "" {
+				continue
+			}
+			t.Run(name, func(t *testing.T) { testStage(t, stage, filepath.Join(dir, filepath.FromSlash(name))) })
+		}
+	}
+}
+
+func testStage(t *testing.T, stage captured.Stage, path string) {
+	r, values := run(t, Options{FailOn: SeverityHigh}, open(t, path))
+	if len(r.Coverage.Damage) > 0 || r.Coverage.BytesRead != r.Coverage.Bytes {
+		t.Errorf("coverage: %+v", r.Coverage)
+	}
+	if stage.Killed {
+		return // nothing is known of what was live
+	}
+	got := map[string]captured.Stored{}
+	for _, v := range values {
+		if v.Resource == "secrets" {
+			got[string(v.Key)] = captured.Stored{Provider: v.Provider, KeyName: string(v.KeyName)}
+		}
+	}
+	if diff := cmp.Diff(stage.Secrets, got); diff != "" {
+		t.Errorf("live Secrets (-want +got):\n%s", diff)
+	}
+	if len(values) != stage.Keys {
+		t.Errorf("%d live keys, want %d", len(values), stage.Keys)
+	}
+	testExposures(t, stage, r, path)
+	e := r.Evidence[0]
+	if e.StorageVersion != "3.7.0" || e.PageSize != 4096 || len(e.SHA256) != 64 {
+		t.Errorf("evidence: %+v", e)
+	}
+	if snapshot := strings.HasSuffix(path, "snapshot.db"); snapshot != (e.SnapshotHash == HashValid) || snapshot != (e.Kind == KindSnapshot) || e.Revision < stage.Revision {
+		t.Errorf("evidence of revision %d: %+v", stage.Revision, e)
+	}
+}
+
+// testExposures checks that the exposures are the plaintext Secrets, and that
+// each copy is where it is said to be.
+func testExposures(t *testing.T, stage captured.Stage, r *Report, path string) {
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := 0
+	for _, stored := range stage.Secrets {
+		if stored.Provider == "identity" {
+			plain++
+		}
+	}
+	if len(r.Exposures) != plain {
+		t.Errorf("%d exposures, want %d", len(r.Exposures), plain)
+	}
+	for _, x := range r.Exposures {
+		c := x.Copies[0]
+		value := file[c.Offset : c.Offset+c.Length]
+		if stage.Secrets[string(x.Key)].Provider != "identity" || !bytes.HasPrefix(value, []byte("k8s\x00")) || !bytes.Contains(value, []byte("CNRY-")) {
+			t.Errorf("%s: offset %#x holds no plaintext Secret", x.Key, c.Offset)
+		}
+		if x.Type == "" || len(x.DataKeys) == 0 || x.Status != StatusPlaintext || len(x.Copies) != 1 || c.Region != RegionLive {
+			t.Errorf("exposure: %+v", x)
+		}
+	}
+	want := Verdict{Status: StatusPlaintext, ExitStatus: exitFindings}
+	if plain == 0 {
+		want = Verdict{Status: StatusIncomplete, ExitStatus: exitClean}
+	}
+	if diff := cmp.Diff(want, r.Verdict); diff != "" {
+		t.Errorf("verdict (-want +got):\n%s", diff)
+	}
+}
+
+// Several snapshots of one cluster: what the newer one holds encrypted or deleted
+// is still exposed by the older one.
+func TestCapturedTwo(t *testing.T) {
+	stages, err := captured.Stages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, recent := stages[0], stages[2]
+	want := map[Text]Status{}
+	for key := range old.Secrets {
+		want[Text(key)] = StatusExposed // encrypted or deleted in the newer one
+	}
+	for _, order := range [][]captured.Stage{{old, recent}, {recent, old}} {
+		var sources []Source
+		for _, stage := range order {
+			s := open(t, extract(t, stage.Snapshot()))
+			s.Path = Text(stage.Snapshot())
+			sources = append(sources, s)
+		}
+		r, _ := run(t, Options{FailOn: SeverityHigh}, sources...)
+		got := map[Text]Status{}
+		for _, x := range r.Exposures {
+			got[x.Key] = x.Status
+			_, lives := recent.Secrets[string(x.Key)]
+			if lives != (x.State == StateLive) || len(x.Copies) != 1 || x.Copies[0].Path != Text(old.Snapshot()) {
+				t.Errorf("%+v", x)
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("exposures (-want +got):\n%s", diff)
+		}
+		if r.Verdict.Status != StatusExposed || r.Verdict.ExitStatus != exitFindings || len(r.Evidence) != 2 {
+			t.Errorf("verdict %+v on %d pieces of evidence", r.Verdict, len(r.Evidence))
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package analyzer
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"testing"
+
+	"github.com/etcdsift/etcdsift/fixtures"
+)
+
+// smallDB is a db of 1 KiB pages: a mutation hits something that matters.
+func smallDB(t testing.TB) []byte {
+	t.Helper()
+	full := snapshotBytes(t, "odd-values")
+	src, dst := t.TempDir()+"/src", t.TempDir()+"/dst"
+	if err := os.WriteFile(src, full[:len(full)-snapshotHashSize], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := fixtures.Repage(src, dst, 1024, true); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(dst)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := fixtures.MapPages(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b[:min(len(b), int(lastPage(m)+1)*m.PageSize)]
+}
+
+func lastPage(m fixtures.PageMap) uint64 {
+	last := m.Root
+	for _, list := range [][]uint64{m.Branches, m.Leaves, m.Overflow, m.Freelist, m.Free} {
+		for _, id := range list {
+			last = max(last, id)
+		}
+	}
+	return last
+}
+
+// Whatever the bytes, a run ends with a report whose numbers agree with each
+// other, and what is not all read is not called complete.
+func FuzzRun(f *testing.F) {
+	db := smallDB(f)
+	f.Add(db)
+	damages, err := fixtures.Damages(db)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, d := range damages {
+		broken, _, err := d.Apply(db)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(broken)
+	}
+	f.Add(append(bytes.Clone(db), make([]byte, snapshotHashSize)...))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) > 1<<20 {
+			return
+		}
+		values := 0
+		o := Options{FailOn: SeverityHigh, Values: func(Value) error { values++; return nil }}
+		r, err := Run(context.Background(), []Source{inMemory(b)}, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		damaged := len(r.Coverage.Damage) > 0 || r.Coverage.BytesRead != int64(len(b))
+		if damaged != (r.Verdict.ExitStatus == exitIncomplete) {
+			t.Errorf("exit status %d, %d of %d bytes, damage %v", r.Verdict.ExitStatus, r.Coverage.BytesRead, len(b), r.Coverage.Damage)
+		}
+		if r.Verdict.Complete || r.Verdict.Status == StatusClean {
+			t.Errorf("verdict %+v", r.Verdict)
+		}
+		keys := 0
+		for _, n := range r.Inventory {
+			keys += n.Keys
+		}
+		if keys != values {
+			t.Errorf("%d keys in the inventory, %d values", keys, values)
+		}
+		for _, x := range r.Exposures {
+			for _, c := range x.Copies {
+				if c.Offset < 0 || c.Length < 0 || c.Offset+c.Length > int64(len(b)) {
+					t.Errorf("copy at %d, %d bytes, in a file of %d", c.Offset, c.Length, len(b))
+				}
+			}
+		}
+	})
+}

@@ -1,0 +1,140 @@
+package analyzer
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/etcdsift/etcdsift/decode/envelope"
+	"github.com/etcdsift/etcdsift/decode/mvcc"
+)
+
+// A stored is how a value was stored. There are few different ones in a file, so
+// an entry holds an index into the list of them.
+type stored struct {
+	provider envelope.Provider
+	version  string
+	keyName  string
+	kmsKeyID string
+	encoding envelope.Encoding
+}
+
+// An entry is the newest revision of a key that the sweep has met so far.
+type entry struct {
+	key     string
+	rev     mvcc.Revision
+	create  int64
+	version int64
+	off     int64  // of the value in the file
+	page    uint64 // the leaf page that holds the record
+	size    int    // of the value
+	stored  uint32 // index in keyspace.stored
+	deleted bool
+	broken  bool // the record or its envelope breaks its format
+}
+
+// A keyspace is the newest revision of each key of one db. It grows with the
+// number of keys, not of records.
+type keyspace struct {
+	entries []entry
+	index   map[string]int32
+
+	stored      []stored
+	storedIndex map[string]uint32
+	scratch     []byte
+
+	// broken says what is wrong with an entry, by its index.
+	broken map[int32]error
+	// newest is the highest main revision of any record.
+	newest int64
+}
+
+func newKeyspace() keyspace {
+	return keyspace{
+		index:       map[string]int32{},
+		storedIndex: map[string]uint32{},
+		broken:      map[int32]error{},
+	}
+}
+
+// add takes a record on the given page. recordErr says what is wrong with it, nil
+// if nothing is.
+func (k *keyspace) add(r mvcc.Record, page uint64, recordErr error) {
+	k.newest = max(k.newest, r.Revision.Main)
+	i, known := k.index[string(r.Key)]
+	if !known {
+		i = int32(len(k.entries))
+		key := string(r.Key)
+		k.entries = append(k.entries, entry{key: key})
+		k.index[key] = i
+	}
+	e := &k.entries[i]
+	if known && r.Revision.Compare(e.rev) <= 0 {
+		return
+	}
+	*e = entry{
+		key: e.key, rev: r.Revision, create: r.CreateRevision, version: r.Version,
+		off: r.ValueOff, page: page, size: len(r.Value), deleted: r.Tombstone,
+	}
+	if !r.Tombstone {
+		env, err := envelope.Parse(r.Value, r.ValueOff)
+		e.stored = k.intern(env)
+		if recordErr == nil {
+			recordErr = err
+		}
+	}
+	e.broken = recordErr != nil
+	if e.broken {
+		k.broken[i] = recordErr
+	} else if known {
+		delete(k.broken, i)
+	}
+}
+
+// intern finds how env was stored in the list, without allocating where it is
+// there already. What stands where an unknown provider's key name might be is not
+// kept: nobody knows whether it is one, or a piece of the value.
+func (k *keyspace) intern(env envelope.Envelope) uint32 {
+	if env.Provider == envelope.Unknown {
+		env.KeyName = nil
+	}
+	b := append(k.scratch[:0], byte(env.Provider), byte(env.Encoding))
+	b = append(append(b, env.Version...), 0)
+	b = append(append(b, env.KeyName...), 0)
+	b = append(b, env.Object.KeyID...)
+	k.scratch = b
+	i, ok := k.storedIndex[string(b)]
+	if !ok {
+		i = uint32(len(k.stored))
+		k.storedIndex[string(b)] = i
+		k.stored = append(k.stored, stored{
+			provider: env.Provider, version: string(env.Version), keyName: string(env.KeyName),
+			kmsKeyID: string(env.Object.KeyID), encoding: env.Encoding,
+		})
+	}
+	return i
+}
+
+// status is the answer on a live entry.
+func (k *keyspace) status(e *entry) Status {
+	switch {
+	case k.stored[e.stored].provider == envelope.Identity && !(e.broken && e.size == 0):
+		return StatusPlaintext
+	case e.broken:
+		return StatusUnreadable
+	}
+	return StatusEncrypted
+}
+
+// sorted is the live entries' indexes in the order of their keys.
+func (k *keyspace) sorted() []int32 {
+	live := make([]int32, 0, len(k.entries))
+	for i := range k.entries {
+		if !k.entries[i].deleted {
+			live = append(live, int32(i))
+		}
+	}
+	slices.SortFunc(live, func(a, b int32) int {
+		return strings.Compare(k.entries[a].key, k.entries[b].key)
+	})
+	return live
+}

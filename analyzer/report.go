@@ -1,0 +1,279 @@
+package analyzer
+
+import (
+	"github.com/etcdsift/etcdsift/decode/mvcc"
+	"github.com/etcdsift/etcdsift/decode/object"
+)
+
+// SchemaVersion is the version of the JSON form of a Report. Its minor part goes
+// up when fields are added, its major part when one changes or goes.
+const SchemaVersion = "1.0"
+
+// A Report is all that a run found. It holds no byte of a Secret's value. Lists
+// are never nil and in a stable order; equal evidence gives equal reports.
+type Report struct {
+	SchemaVersion string           `json:"schemaVersion"`
+	Tool          Tool             `json:"tool"`
+	Verdict       Verdict          `json:"verdict"`
+	Evidence      []Evidence       `json:"evidence"`
+	Coverage      Coverage         `json:"coverage"`
+	Inventory     []ResourceCount  `json:"inventory"`
+	Namespaces    []NamespaceCount `json:"namespaces"`
+	Exposures     []Exposure       `json:"exposures"`
+	Findings      []Finding        `json:"findings"`
+
+	// Scope is what the verdict is about, as the user named it, with how many
+	// keys of each resource there are.
+	Scope []ScopeCount `json:"scope"`
+}
+
+// Tool says which program made the report.
+type Tool struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+// Status is the answer on one key, or on all of the evidence.
+type Status string
+
+// The statuses of a key are the first four; a verdict is StatusPlaintext,
+// StatusExposed, StatusIncomplete or StatusClean.
+const (
+	StatusPlaintext  Status = "plaintext"  // the newest revision is not encrypted
+	StatusExposed    Status = "exposed"    // it is, but a plaintext copy was seen
+	StatusEncrypted  Status = "encrypted"  // no plaintext copy in anything read
+	StatusUnreadable Status = "unreadable" // an unknown or broken envelope
+	StatusIncomplete Status = "incomplete" // nothing readable was seen, but not everything was looked at
+	StatusClean      Status = "clean"      // nothing readable in any byte of the evidence
+)
+
+// A Verdict is the answer in one line. Status is never StatusClean unless
+// Complete is true.
+type Verdict struct {
+	Status     Status `json:"status"`
+	Complete   bool   `json:"complete"`
+	ExitStatus int    `json:"exitStatus"`
+}
+
+// Kind is what a file of evidence is.
+type Kind string
+
+// The kinds of evidence.
+const (
+	KindSnapshot Kind = "snapshot" // a bbolt file with its SHA-256 behind it
+	KindDB       Kind = "db"       // a bare bbolt file
+	KindWAL      Kind = "wal"      // a WAL segment
+)
+
+// SnapshotHash is what the 32 bytes behind a snapshot say.
+type SnapshotHash string
+
+// A bare db has no hash; a snapshot's is right or not.
+const (
+	HashValid    SnapshotHash = "valid"
+	HashMismatch SnapshotHash = "mismatch"
+	HashAbsent   SnapshotHash = "absent"
+)
+
+// Evidence is a file that was examined. Revisions are etcd's main revisions, the
+// consistent index a raft index, sizes bytes. SHA256 is in hexadecimal, and empty
+// where not every byte could be read.
+type Evidence struct {
+	Path            Text         `json:"path"`
+	Kind            Kind         `json:"kind"`
+	Size            int64        `json:"size"`
+	SHA256          string       `json:"sha256"`
+	SnapshotHash    SnapshotHash `json:"snapshotHash"`
+	PageSize        int          `json:"pageSize"`
+	Pages           uint64       `json:"pages"`     // up to the high water mark
+	FreePages       uint64       `json:"freePages"` // of them, those that the newest tree does not reach
+	TxID            uint64       `json:"txid"`
+	Revision        int64        `json:"revision"`
+	CompactRevision int64        `json:"compactRevision"`
+	ConsistentIndex uint64       `json:"consistentIndex"`
+	StorageVersion  Text         `json:"storageVersion"`
+	Changed         string       `json:"changed,omitempty"` // how the file changed while it was read
+
+	Details *Details `json:"-"` // what `info` tells beyond this; never nil
+}
+
+// Details are facts on a db that matter to few readers.
+type Details struct {
+	ByteOrder string          `json:"byteOrder"`
+	Metas     []MetaDetails   `json:"metas"`
+	Buckets   []BucketDetails `json:"buckets"`
+	Prefixes  []Text          `json:"prefixes"` // of Kubernetes' keys
+	LiveKeys  int             `json:"liveKeys"`
+	Etcd      mvcc.State      `json:"-"`
+}
+
+// MetaDetails is one of the two metas.
+type MetaDetails struct {
+	Page      int    `json:"page"`
+	TxID      uint64 `json:"txid"`
+	Root      uint64 `json:"root"`
+	HighWater uint64 `json:"highWaterMark"`
+	Valid     bool   `json:"valid"`
+	Newest    bool   `json:"newest"`
+}
+
+// BucketDetails is a bucket, how many pages it has, and how many keys.
+type BucketDetails struct {
+	Name  Text   `json:"name"`
+	Keys  int    `json:"keys"`
+	Pages uint64 `json:"pages"`
+}
+
+// Coverage is what was read, and what was not.
+type Coverage struct {
+	Bytes        int64         `json:"bytes"`
+	BytesRead    int64         `json:"bytesRead"`
+	Pages        uint64        `json:"pages"`
+	Records      int           `json:"records"` // in the bucket "key" of the newest trees
+	WALEntries   int           `json:"walEntries"`
+	Damage       []Damage      `json:"damage"`
+	DamageMore   int           `json:"damageMore"` // how many more there were than the list holds
+	Unattributed []Extent      `json:"unattributed"`
+	NotExamined  []NotExamined `json:"notExamined"`
+}
+
+// Damage is a place where the bytes break their format, or could not be read.
+type Damage struct {
+	Path   Text   `json:"path"`
+	Offset int64  `json:"offset"`
+	Page   uint64 `json:"page"`
+	What   string `json:"what"`
+}
+
+// An Extent is a run of bytes that belongs to no record.
+type Extent struct {
+	Path      Text   `json:"path"`
+	Offset    int64  `json:"offset"`
+	Length    int64  `json:"length"`
+	LooksLike string `json:"looksLike"` // "text", "mixed" or "random"
+}
+
+// NotExamined is something that could hold values and was not looked at.
+type NotExamined struct {
+	Path Text   `json:"path,omitempty"` // empty where it is true of all evidence
+	What string `json:"what"`
+}
+
+// ScopeCount is a resource that the verdict is about.
+type ScopeCount struct {
+	Resource   Text `json:"resource"`
+	Keys       int  `json:"keys"`
+	Readable   int  `json:"readable"` // keys of which a plaintext copy was seen
+	Unreadable int  `json:"unreadable"`
+}
+
+// ResourceCount is the live keys of one resource, by the provider of their newest
+// value. Resource is empty for keys that are not Kubernetes'.
+type ResourceCount struct {
+	Resource  Text           `json:"resource"`
+	Keys      int            `json:"keys"`
+	Providers map[string]int `json:"providers"`
+}
+
+// NamespaceCount is the keys in scope of one namespace by status. Namespace is
+// empty for cluster-scoped objects.
+type NamespaceCount struct {
+	Namespace  Text `json:"namespace"`
+	Plaintext  int  `json:"plaintext"`
+	Exposed    int  `json:"exposed"`
+	Encrypted  int  `json:"encrypted"`
+	Unreadable int  `json:"unreadable"`
+}
+
+// Region is the kind of place in which a copy was seen.
+type Region string
+
+// The regions, from the most to the least orderly.
+const (
+	RegionLive     Region = "live"     // newest revision of its key in the newest tree
+	RegionHistory  Region = "history"  // that tree, but a newer revision or a tombstone follows
+	RegionFree     Region = "free"     // an intact record on a page that the tree does not reach
+	RegionFragment Region = "fragment" // bytes without an intact record around them
+	RegionTail     Region = "tail"     // past the high water mark
+	RegionWAL      Region = "wal"      // a raft entry in a WAL segment
+)
+
+// State is whether the object still exists, as far as the evidence tells.
+type State string
+
+// An object found without a tree around it has StateUnknown.
+const (
+	StateLive    State = "live"
+	StateDeleted State = "deleted"
+	StateUnknown State = "unknown"
+)
+
+// An Exposure is an object in scope of which at least one plaintext copy was seen.
+type Exposure struct {
+	Resource  Text    `json:"resource"`
+	Namespace Text    `json:"namespace"`
+	Name      Text    `json:"name"`
+	Key       Text    `json:"key"`
+	Status    Status  `json:"status"`
+	State     State   `json:"state"`
+	Type      Text    `json:"type"`     // of a Secret, such as "Opaque"
+	DataKeys  []Text  `json:"dataKeys"` // of a Secret; the names, never the values
+	Current   Current `json:"current"`
+	Copies    []Copy  `json:"copies"`
+}
+
+// Current is the newest value of a key.
+type Current struct {
+	Provider    string `json:"provider"`
+	KeyName     Text   `json:"keyName"`
+	ModRevision int64  `json:"modRevision"`
+}
+
+// A Copy is one place where one plaintext value was seen. Offset and Length are
+// those of the value's bytes in the file.
+type Copy struct {
+	Path           Text    `json:"path"`
+	Region         Region  `json:"region"`
+	Offset         int64   `json:"offset"`
+	Length         int64   `json:"length"`
+	Page           *uint64 `json:"page,omitempty"`
+	ModRevision    int64   `json:"modRevision"`
+	CreateRevision int64   `json:"createRevision"`
+	Version        int64   `json:"version"`
+	WALIndex       *uint64 `json:"walIndex,omitempty"`
+	Complete       bool    `json:"complete"`
+}
+
+// A Finding is a rule and where it applies. Key or Path is empty where the rule
+// is about no key or no one file.
+type Finding struct {
+	Rule      RuleID   `json:"rule"`
+	Severity  Severity `json:"severity"`
+	Resource  Text     `json:"resource"`
+	Namespace Text     `json:"namespace"`
+	Name      Text     `json:"name"`
+	Key       Text     `json:"key,omitempty"`
+	Path      Text     `json:"path,omitempty"`
+	Message   string   `json:"message"`
+}
+
+// A Value is the newest value of a live key. Size is that of the stored value in
+// bytes.
+type Value struct {
+	Path           Text   `json:"path,omitempty"` // set where a run has several pieces of evidence
+	Key            Text   `json:"key"`
+	Resource       Text   `json:"resource"`
+	Namespace      Text   `json:"namespace"`
+	Name           Text   `json:"name"`
+	Provider       string `json:"provider"`
+	KeyName        Text   `json:"keyName"`
+	KMSKeyID       Text   `json:"kmsKeyID,omitempty"`
+	Encoding       string `json:"encoding"`
+	Size           int    `json:"size"`
+	CreateRevision int64  `json:"createRevision"`
+	ModRevision    int64  `json:"modRevision"`
+	Version        int64  `json:"version"`
+}
+
+// Is reports whether the value is of that resource.
+func (v Value) Is(r object.GroupResource) bool { return v.Resource == Text(r.String()) }

@@ -1,0 +1,275 @@
+package analyzer
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"slices"
+
+	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/decode/mvcc"
+	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/page"
+)
+
+// snapshotHashSize is the size of the SHA-256 that etcd puts behind a snapshot.
+// A db is a whole number of pages, so the size of the file tells of it.
+//
+// Source: the size check in go.etcd.io/etcd/etcdutl/v3/snapshot/v3_snapshot.go.
+const snapshotHashSize = sha256.Size
+
+// maxDamage bounds the damage that one report lists for one file.
+const maxDamage = 1000
+
+// firstRevision is that of an etcd to which nobody has written yet.
+const firstRevision = 1
+
+// A survey is the examination of one source.
+type survey struct {
+	Source
+	options  Options
+	evidence Evidence
+	details  Details
+	keys     keyspace
+	etcd     mvcc.State
+	names    *object.Registry
+
+	damage     []Damage
+	damageMore int
+	bytesRead  int64
+	records    int
+	buckets    []string // names by the index in page.Tree.Buckets
+}
+
+func newSurvey(source Source, o Options) *survey {
+	return &survey{Source: source, options: o}
+}
+
+// examine reads the file. Its error is that of the context.
+func (s *survey) examine(ctx context.Context) error {
+	s.evidence = Evidence{Path: s.Path, Size: s.Size, Kind: KindDB, SnapshotHash: HashAbsent, Details: &s.details}
+	dbSize := s.Size
+	if s.Size%512 == snapshotHashSize {
+		s.evidence.Kind = KindSnapshot
+		dbSize -= snapshotHashSize
+	}
+	s.reset()
+	f, err := page.Open(io.NewSectionReader(s.File, 0, dbSize), dbSize)
+	if err != nil {
+		s.addDamage(err)
+		return ctx.Err()
+	}
+	s.evidence.PageSize = f.PageSize
+	for _, depth := range []page.Depth{page.Branches, page.Thorough} {
+		s.reset()
+		tree := f.Walk(depth)
+		if err := s.sweep(ctx, f, tree); err != nil {
+			return err
+		}
+		s.finish(f, tree)
+		if !tree.Deeper {
+			break
+		}
+	}
+	return nil
+}
+
+// reset forgets what a sweep found.
+func (s *survey) reset() {
+	s.keys, s.etcd = newKeyspace(), mvcc.State{}
+	s.damage, s.damageMore, s.bytesRead, s.records = nil, 0, 0, 0
+	s.buckets, s.details = nil, Details{Metas: []MetaDetails{}, Buckets: []BucketDetails{}, Prefixes: []Text{}}
+	s.evidence.FreePages = 0
+}
+
+// sweep reads every page, hashes the file in the same pass, and takes the records
+// of reachable leaves.
+func (s *survey) sweep(ctx context.Context, f *page.File, tree *page.Tree) error {
+	for _, d := range tree.Damage {
+		s.addDamage(d)
+	}
+	s.damageMore += tree.Dropped
+	sum := digest{Hash: sha256.New()}
+	for p, err := range f.Sweep(tree, func(off int64, b []byte) {
+		sum.add(off, b)
+		if s.options.Progress != nil {
+			s.options.Progress(s.Path, sum.next, s.Size)
+		}
+	}) {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			s.addDamage(err)
+			continue
+		}
+		switch p.Use {
+		case page.Unreachable:
+			s.evidence.FreePages++
+		case page.Leaf:
+			s.leaf(p, tree)
+		case page.Branch:
+			s.bucketOf(p, tree).Pages += pagesOf(p, f)
+		}
+	}
+	s.bytesRead = sum.read
+	s.hash(&sum, f.Size())
+	return nil
+}
+
+// leaf takes the entries of a leaf page of one of etcd's buckets.
+func (s *survey) leaf(p page.Page, tree *page.Tree) {
+	bucket := s.bucketOf(p, tree)
+	if !p.Inline {
+		bucket.Pages += 1 + uint64(p.Header.Overflow)
+	}
+	if p.Header.Flags != page.FlagLeaf {
+		return
+	}
+	for e, err := range p.LeafElements() {
+		if err != nil {
+			s.addDamage(err)
+		}
+		if e.Key == nil || e.IsBucket() {
+			continue
+		}
+		bucket.Keys++
+		name := s.buckets[p.Bucket]
+		if name == mvcc.BucketKey {
+			s.record(e, p)
+		} else if err := s.etcd.Add(name, e.Key, e.Value, e.ValueOff()); err != nil {
+			s.addDamage(err)
+		}
+	}
+}
+
+func (s *survey) record(e page.LeafElement, p page.Page) {
+	r, err := mvcc.ParseRecord(e.Key, e.Value, e.Off)
+	if err != nil {
+		var format *decode.FormatError
+		if errors.As(err, &format) {
+			format.What = fmt.Sprintf("page %v, leaf element %d, %s", p.ID, e.Index, format.What)
+		}
+		s.addDamage(err)
+	}
+	s.records++
+	if r.Marker {
+		s.keys.newest = max(s.keys.newest, r.Revision.Main)
+		return
+	}
+	if len(r.Key) > 0 {
+		s.keys.add(r, uint64(p.ID), err)
+	}
+}
+
+// bucketOf counts for the bucket of p; Sweep may have met it for the first time.
+func (s *survey) bucketOf(p page.Page, tree *page.Tree) *BucketDetails {
+	for i := len(s.buckets); i < len(tree.Buckets); i++ {
+		name := tree.BucketPath(i)
+		s.buckets = append(s.buckets, name)
+		s.details.Buckets = append(s.details.Buckets, BucketDetails{Name: Text(name)})
+	}
+	return &s.details.Buckets[p.Bucket]
+}
+
+func pagesOf(p page.Page, f *page.File) uint64 {
+	return uint64((len(p.Data) + f.PageSize - 1) / f.PageSize)
+}
+
+// finish notes the facts on the db that are known after the sweep.
+func (s *survey) finish(f *page.File, tree *page.Tree) {
+	s.etcd.Sort()
+	ev := &s.evidence
+	newest, newestPage, valid := f.Meta()
+	ev.Pages = uint64(tree.HighWater())
+	ev.TxID = newest.TxID
+	ev.CompactRevision = s.etcd.FinishedCompactRev
+	ev.Revision = max(s.keys.newest, s.etcd.FinishedCompactRev)
+	if valid {
+		ev.Revision = max(ev.Revision, firstRevision)
+	}
+	ev.ConsistentIndex = s.etcd.ConsistentIndex
+	ev.StorageVersion = Text(s.etcd.StorageVersion)
+	s.details.ByteOrder = f.Order.String()
+	for i, m := range f.Metas {
+		s.details.Metas = append(s.details.Metas, MetaDetails{
+			Page: i, TxID: m.TxID, Root: uint64(m.Root), HighWater: uint64(m.HighWater),
+			Valid: f.MetaErrs[i] == nil, Newest: valid && page.ID(i) == newestPage,
+		})
+	}
+	if valid && !slices.Contains(s.buckets, mvcc.BucketKey) {
+		s.addDamage(&decode.FormatError{Off: int64(newestPage) * int64(f.PageSize), Err: decode.ErrUnknown,
+			What: `root bucket: bucket "key" of an etcd database`})
+	}
+	for _, e := range s.keys.entries {
+		if !e.deleted {
+			s.details.LiveKeys++
+		}
+	}
+	s.details.Etcd = s.etcd
+}
+
+func (s *survey) addDamage(err error) {
+	d := Damage{Path: s.Path, What: err.Error()}
+	var format *decode.FormatError
+	if errors.As(err, &format) {
+		d.Offset = format.Off
+		d.What = fmt.Sprintf("%s: %v", format.What, format.Err)
+		if s.evidence.PageSize > 0 {
+			d.Page = uint64(format.Off) / uint64(s.evidence.PageSize)
+		}
+	}
+	if len(s.damage) == maxDamage {
+		s.damageMore++
+		return
+	}
+	s.damage = append(s.damage, d)
+}
+
+// hash ends the digest with the hash behind a snapshot, and compares the two.
+func (s *survey) hash(sum *digest, dbSize int64) {
+	if s.evidence.Kind == KindSnapshot {
+		trailer := make([]byte, snapshotHashSize)
+		if _, err := s.File.ReadAt(trailer, dbSize); err != nil && !errors.Is(err, io.EOF) {
+			s.addDamage(&decode.FormatError{Off: dbSize, What: "snapshot hash", Err: err})
+		} else {
+			s.evidence.SnapshotHash = HashMismatch
+			if string(sum.Sum(nil)) == string(trailer) {
+				s.evidence.SnapshotHash = HashValid
+			}
+			sum.add(dbSize, trailer)
+			s.bytesRead += snapshotHashSize
+		}
+	}
+	if sum.next == s.Size && sum.read == s.Size {
+		s.evidence.SHA256 = hex.EncodeToString(sum.Sum(nil))
+	}
+}
+
+// read reads the value of e again.
+func (s *survey) read(e *entry) ([]byte, error) {
+	b := make([]byte, e.size)
+	_, err := s.File.ReadAt(b, e.off)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return b, err
+}
+
+// A digest hashes bytes that come in file order, and counts them. Where a part of
+// the file is missing the hash means nothing, and read shows it.
+type digest struct {
+	hash.Hash
+	next int64 // offset behind the last byte
+	read int64
+}
+
+func (d *digest) add(off int64, b []byte) {
+	d.Write(b)
+	d.next = off + int64(len(b))
+	d.read += int64(len(b))
+}

@@ -1,0 +1,45 @@
+package analyzer
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// Text is bytes out of the evidence: they may be no UTF-8, and hold control
+// characters and anything else that an attacker chose. Reports must quote it for
+// where it goes.
+type Text string
+
+// MarshalJSON writes bytes that are not UTF-8 as \xNN, spelled out, so that
+// different keys stay different. All else is for JSON's own escapes.
+func (t Text) MarshalJSON() ([]byte, error) {
+	return json.Marshal(t.ValidUTF8())
+}
+
+// ValidUTF8 is the text with each byte that is not UTF-8 spelled out as \xNN.
+func (t Text) ValidUTF8() string {
+	if utf8.ValidString(string(t)) {
+		return string(t)
+	}
+	var b strings.Builder
+	for i := 0; i < len(t); {
+		r, n := utf8.DecodeRuneInString(string(t[i:]))
+		if r == utf8.RuneError && n == 1 {
+			fmt.Fprintf(&b, `\x%02x`, t[i])
+		} else {
+			b.WriteString(string(t[i : i+n]))
+		}
+		i += n
+	}
+	return b.String()
+}
+
+func texts[T ~string](list []T) []Text {
+	out := make([]Text, len(list))
+	for i, s := range list {
+		out[i] = Text(s)
+	}
+	return out
+}
