@@ -1,0 +1,109 @@
+package reports
+
+import (
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/olekukonko/tablewriter"
+	"github.com/olekukonko/tablewriter/renderer"
+	"github.com/olekukonko/tablewriter/tw"
+)
+
+// tableWidth is what tables are made for: a terminal of 80 columns. Cells wrap
+// and are never cut.
+const tableWidth = 80
+
+// columnGap is the number of spaces between columns.
+const columnGap = 2
+
+// A grid is a table without lines, as kubectl prints them.
+type grid struct {
+	header []string // nil for a list of facts
+	right  []int    // columns that are numbers
+	open   bool     // the last column does not wrap: it holds what people copy or search for
+	rows   [][]string
+}
+
+func (g *grid) add(cells ...string) { g.rows = append(g.rows, cells) }
+
+// write prints the grid. Errors are for w to keep: tablewriter loses them.
+func (g *grid) write(w io.Writer) {
+	widths := g.widths()
+	align := make([]tw.Align, len(widths))
+	for i := range align {
+		align[i] = tw.AlignLeft
+		if slices.Contains(g.right, i) {
+			align[i] = tw.AlignRight
+		}
+	}
+	padding := tw.CellPadding{Global: tw.Padding{Right: strings.Repeat(" ", columnGap), Overwrite: true}}
+	section := tw.CellConfig{
+		Formatting: tw.CellFormatting{AutoWrap: tw.WrapNone, AutoFormat: tw.Off},
+		Padding:    padding,
+		Alignment:  tw.CellAlignment{PerColumn: align},
+	}
+	table := tablewriter.NewTable(w,
+		tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
+			Borders:  tw.BorderNone,
+			Settings: tw.Settings{Lines: tw.LinesNone, Separators: tw.SeparatorsNone},
+		})),
+		tablewriter.WithConfig(tablewriter.Config{Header: section, Row: section}),
+		tablewriter.WithHeaderAutoFormat(tw.Off),
+		tablewriter.WithTrimSpace(tw.Off),
+	)
+	if g.header != nil {
+		table.Header(g.header)
+	}
+	for _, row := range g.rows {
+		cells := make([]string, len(row))
+		for i, cell := range row {
+			cells[i] = strings.Join(wrap(cell, widths[i]), "\n")
+		}
+		// Append fails for rows of another type alone, and Render for tables
+		// without columns.
+		_ = table.Append(cells)
+	}
+	_ = table.Render()
+}
+
+// widths shares the width of the table out among the columns: each as wide as
+// its widest cell, and where that is too much the widest ones are narrowed.
+func (g *grid) widths() []int {
+	first := g.header
+	if first == nil && len(g.rows) > 0 {
+		first = g.rows[0]
+	}
+	widths := make([]int, len(first))
+	for i, title := range g.header {
+		widths[i] = utf8.RuneCountInString(title)
+	}
+	least := slices.Clone(widths)
+	for _, row := range g.rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	total := (len(widths) - 1) * columnGap
+	for _, w := range widths {
+		total += w
+	}
+	shared := widths
+	if g.open {
+		shared = widths[:len(widths)-1]
+	}
+	for ; total > tableWidth; total-- {
+		widest := 0
+		for i, w := range shared {
+			if w-least[i] > widths[widest]-least[widest] {
+				widest = i
+			}
+		}
+		if widths[widest] <= max(least[widest], 8) {
+			break
+		}
+		widths[widest]--
+	}
+	return widths
+}

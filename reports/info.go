@@ -1,0 +1,189 @@
+package reports
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/decode/mvcc"
+)
+
+// infoEvidence is a piece of evidence as `info` shows it.
+type infoEvidence struct {
+	analyzer.Evidence
+	*analyzer.Details
+	Etcd infoEtcd `json:"etcd"`
+}
+
+// infoEtcd is what etcd's buckets say of etcd itself.
+type infoEtcd struct {
+	ClusterVersion      analyzer.Text   `json:"clusterVersion"`
+	Term                uint64          `json:"term"`
+	ScheduledCompactRev int64           `json:"scheduledCompactRevision"`
+	DowngradeTarget     analyzer.Text   `json:"downgradeTarget,omitempty"`
+	Members             []infoMember    `json:"members"`
+	RemovedMembers      []string        `json:"removedMembers"`
+	AuthEnabled         bool            `json:"authEnabled"`
+	AuthRevision        uint64          `json:"authRevision"`
+	Users               []analyzer.Text `json:"users"`
+	Roles               []analyzer.Text `json:"roles"`
+	Alarms              []infoAlarm     `json:"alarms"`
+	Leases              int             `json:"leases"`
+}
+
+type infoMember struct {
+	ID         string          `json:"id"` // hexadecimal, as etcdctl prints it
+	Name       analyzer.Text   `json:"name"`
+	PeerURLs   []analyzer.Text `json:"peerURLs"`
+	ClientURLs []analyzer.Text `json:"clientURLs"`
+	IsLearner  bool            `json:"isLearner"`
+}
+
+type infoAlarm struct {
+	Member string `json:"member"`
+	Kind   string `json:"kind"`
+}
+
+func etcdInfo(s mvcc.State) infoEtcd {
+	i := infoEtcd{
+		ClusterVersion: analyzer.Text(s.ClusterVersion), Term: s.Term, ScheduledCompactRev: s.ScheduledCompactRev,
+		DowngradeTarget: analyzer.Text(s.DowngradeTarget), Members: []infoMember{}, RemovedMembers: []string{},
+		AuthEnabled: s.AuthEnabled, AuthRevision: s.AuthRevision, Users: texts(s.Users), Roles: texts(s.Roles),
+		Alarms: []infoAlarm{}, Leases: s.Leases,
+	}
+	for _, m := range s.Members {
+		i.Members = append(i.Members, infoMember{m.ID.String(), analyzer.Text(m.Name), texts(m.PeerURLs), texts(m.ClientURLs), m.IsLearner})
+	}
+	for _, id := range s.RemovedMembers {
+		i.RemovedMembers = append(i.RemovedMembers, id.String())
+	}
+	for _, a := range s.Alarms {
+		i.Alarms = append(i.Alarms, infoAlarm{a.Member.String(), a.Kind})
+	}
+	return i
+}
+
+func texts(list []string) []analyzer.Text {
+	out := make([]analyzer.Text, len(list))
+	for i, s := range list {
+		out[i] = analyzer.Text(s)
+	}
+	return out
+}
+
+// InfoJSON writes the facts on the evidence as one object.
+type InfoJSON struct{}
+
+// Write implements Format.
+func (InfoJSON) Write(w io.Writer, r *analyzer.Report) error {
+	doc := struct {
+		SchemaVersion string            `json:"schemaVersion"`
+		Tool          analyzer.Tool     `json:"tool"`
+		Evidence      []infoEvidence    `json:"evidence"`
+		Coverage      analyzer.Coverage `json:"coverage"`
+	}{r.SchemaVersion, r.Tool, []infoEvidence{}, r.Coverage}
+	for _, e := range r.Evidence {
+		doc.Evidence = append(doc.Evidence, infoEvidence{e, e.Details, etcdInfo(e.Details.Etcd)})
+	}
+	return writeJSON(w, doc, "  ")
+}
+
+// InfoTable writes the facts on the evidence for people.
+type InfoTable struct{}
+
+// Write implements Format.
+func (InfoTable) Write(out io.Writer, r *analyzer.Report) error {
+	w := &errWriter{w: out}
+	for i, e := range r.Evidence {
+		if i > 0 {
+			w.printf("\n")
+		}
+		infoFacts(w, e)
+		infoMembers(w, e.Details.Etcd)
+		infoBuckets(w, e.Details)
+	}
+	coverage(w, r)
+	return w.err
+}
+
+func infoFacts(w *errWriter, e analyzer.Evidence) {
+	g := grid{}
+	row := func(name, format string, args ...any) { g.add(name, fmt.Sprintf(format, args...)) }
+	row("path", "%s", visible(e.Path))
+	row("kind", "%s", e.Kind)
+	row("size", "%d bytes (%s)", e.Size, bytesSize(e.Size))
+	row("sha256", "%s", orDash(e.SHA256))
+	row("snapshot hash", "%s", e.SnapshotHash)
+	row("pages", "%d of %d bytes, %d of them free", e.Pages, e.PageSize, e.FreePages)
+	row("revision", "%d", e.Revision)
+	row("compacted at", "%d", e.CompactRevision)
+	row("transaction", "%d", e.TxID)
+	row("applied index", "%d", e.ConsistentIndex)
+	row("etcd storage", "%s", orDash(visible(e.StorageVersion)))
+	d := e.Details
+	row("raft term", "%d", d.Etcd.Term)
+	row("etcd cluster", "%s", orDash(visible(d.Etcd.ClusterVersion)))
+	row("byte order", "%s", d.ByteOrder)
+	row("live keys", "%d", d.LiveKeys)
+	row("key prefixes", "%s", orDash(list(d.Prefixes)))
+	row("leases", "%d", d.Etcd.Leases)
+	row("auth", "%s", authLine(d.Etcd))
+	for _, a := range d.Etcd.Alarms {
+		row("alarm", "%s of member %v", a.Kind, a.Member)
+	}
+	for _, m := range d.Metas {
+		row(fmt.Sprintf("meta %d", m.Page), "%s", metaLine(m))
+	}
+	g.write(w)
+}
+
+func metaLine(m analyzer.MetaDetails) string {
+	s := fmt.Sprintf("transaction %d, root page %d, high water mark %d", m.TxID, m.Root, m.HighWater)
+	if !m.Valid {
+		s = "not valid"
+	} else if m.Newest {
+		s += ", the newest"
+	}
+	return s
+}
+
+func authLine(s mvcc.State) string {
+	if !s.AuthEnabled && len(s.Users)+len(s.Roles) == 0 {
+		return "off"
+	}
+	state := "off"
+	if s.AuthEnabled {
+		state = "on"
+	}
+	return fmt.Sprintf("%s; users: %s; roles: %s", state, orDash(list(s.Users)), orDash(list(s.Roles)))
+}
+
+func infoMembers(w *errWriter, s mvcc.State) {
+	if len(s.Members) == 0 {
+		return
+	}
+	g := grid{header: []string{"MEMBER", "NAME", "PEER URLS", "CLIENT URLS"}}
+	for _, m := range s.Members {
+		name := visible(m.Name)
+		if m.IsLearner {
+			name = strings.TrimSpace(name + " (learner)")
+		}
+		g.add(m.ID.String(), orDash(name), orDash(list(m.PeerURLs)), orDash(list(m.ClientURLs)))
+	}
+	w.printf("\n")
+	g.write(w)
+}
+
+func infoBuckets(w *errWriter, d *analyzer.Details) {
+	g := grid{header: []string{"BUCKET", "KEYS", "PAGES"}, right: []int{1, 2}}
+	for i, b := range d.Buckets {
+		name := visible(b.Name)
+		if i == 0 {
+			name = "(root)"
+		}
+		g.add(name, fmt.Sprint(b.Keys), fmt.Sprint(b.Pages))
+	}
+	w.printf("\n")
+	g.write(w)
+}

@@ -1,0 +1,39 @@
+package reports
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/etcdsift/etcdsift/analyzer"
+)
+
+// listTable collects the values, as the widths of columns depend on all of them.
+type listTable struct {
+	w    io.Writer
+	grid grid
+}
+
+func newListTable(w io.Writer) *listTable {
+	return &listTable{w: w, grid: grid{
+		header: []string{"PROVIDER", "KEY NAME", "ENCODING", "SIZE", "REVISION", "KEY"},
+		right:  []int{3, 4},
+		open:   true,
+	}}
+}
+
+// Value implements ValueFormat.
+func (l *listTable) Value(v analyzer.Value) error {
+	key := visible(v.Key)
+	if v.Path != "" {
+		key = visible(v.Path) + ": " + key
+	}
+	l.grid.add(v.Provider, orDash(visible(v.KeyName)), orDash(v.Encoding), fmt.Sprint(v.Size), fmt.Sprint(v.ModRevision), key)
+	return nil
+}
+
+// Close implements ValueFormat.
+func (l *listTable) Close() error {
+	w := &errWriter{w: l.w}
+	l.grid.write(w)
+	return w.err
+}

@@ -1,0 +1,380 @@
+package reports
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/decode/mvcc"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// hostile is what a key or name of the evidence may hold.
+const hostile = "a\x1b[31m\nb\t\u202e::error::<script>=cmd()\\\xff\u009b"
+
+// canned is a report with something of everything.
+func canned() *analyzer.Report {
+	page := uint64(37)
+	return &analyzer.Report{
+		SchemaVersion: analyzer.SchemaVersion,
+		Tool:          analyzer.Tool{Name: "etcdsift", Version: "v0.0.0"},
+		Verdict:       analyzer.Verdict{Status: analyzer.StatusPlaintext, ExitStatus: 4},
+		Evidence: []analyzer.Evidence{{
+			Path: "snapshot.db", Kind: analyzer.KindSnapshot, Size: 20512, SHA256: strings.Repeat("0f", 32),
+			SnapshotHash: analyzer.HashMismatch, PageSize: 4096, Pages: 5, FreePages: 1, TxID: 9, Revision: 812,
+			CompactRevision: 400, ConsistentIndex: 900, StorageVersion: "3.7.0", Changed: "its modification time is another",
+			Details: &analyzer.Details{
+				ByteOrder: "little-endian", LiveKeys: 4, Prefixes: []analyzer.Text{"/registry"},
+				Metas: []analyzer.MetaDetails{
+					{Page: 0, TxID: 8, Root: 3, HighWater: 5, Valid: true},
+					{Page: 1, TxID: 9, Root: 4, HighWater: 5, Valid: true, Newest: true},
+				},
+				Buckets: []analyzer.BucketDetails{{Pages: 1}, {Name: "key", Keys: 4, Pages: 2}},
+				Etcd: mvcc.State{
+					Term: 3, ClusterVersion: "3.7.0", AuthEnabled: true, Users: []string{"root", hostile}, Roles: []string{"root"},
+					Members: []mvcc.Member{{ID: 0xf48d, Name: "lab-0", PeerURLs: []string{"http://127.0.0.1:2380"}, IsLearner: true}},
+					Alarms:  []mvcc.Alarm{{Member: 0xf48d, Kind: "NOSPACE"}}, RemovedMembers: []mvcc.MemberID{1}, Leases: 2,
+				},
+			},
+		}},
+		Coverage: analyzer.Coverage{
+			Bytes: 20512, BytesRead: 16416, Pages: 5, Records: 6,
+			Damage:       []analyzer.Damage{{Path: "snapshot.db", Offset: 0x3048, Page: 3, What: "page 3, leaf element 3, data: past the end of what holds it"}},
+			DamageMore:   2,
+			Unattributed: []analyzer.Extent{},
+			NotExamined:  []analyzer.NotExamined{{What: "older revisions"}, {Path: "member/wal/0.wal", What: "WAL segment, not examined"}},
+		},
+		Inventory: []analyzer.ResourceCount{
+			{Resource: "", Keys: 1, Providers: map[string]int{"identity": 1}},
+			{Resource: "secrets", Keys: 3, Providers: map[string]int{"identity": 2, "aescbc": 1}},
+		},
+		Namespaces: []analyzer.NamespaceCount{{Namespace: "payments", Plaintext: 1, Encrypted: 1}, {Namespace: hostile, Plaintext: 1}},
+		Exposures: []analyzer.Exposure{
+			{
+				Resource: "secrets", Namespace: "payments", Name: "db", Key: "/registry/secrets/payments/db",
+				Status: analyzer.StatusPlaintext, State: analyzer.StateLive, Type: "kubernetes.io/service-account-token",
+				DataKeys: []analyzer.Text{"ca.crt", "namespace", "token"}, Current: analyzer.Current{Provider: "identity", ModRevision: 410},
+				Copies: []analyzer.Copy{{Path: "snapshot.db", Region: analyzer.RegionLive, Offset: 8192, Length: 300, Page: &page,
+					ModRevision: 410, CreateRevision: 402, Version: 2, Complete: true}},
+			},
+			{
+				Resource: "secrets", Namespace: hostile, Name: hostile, Key: hostile, Status: analyzer.StatusPlaintext, State: analyzer.StateLive,
+				Type: hostile, DataKeys: []analyzer.Text{hostile}, Current: analyzer.Current{Provider: "identity", KeyName: hostile, ModRevision: 7},
+				Copies: []analyzer.Copy{{Path: "snapshot.db", Region: analyzer.RegionLive, ModRevision: 7, CreateRevision: 7, Version: 1}},
+			},
+		},
+		Findings: []analyzer.Finding{
+			{Rule: analyzer.RulePlaintextLive, Severity: analyzer.SeverityCritical, Resource: "secrets", Namespace: "payments", Name: "db", Message: "plaintext"},
+			{Rule: analyzer.RuleSnapshotHash, Severity: analyzer.SeverityHigh, Path: "snapshot.db", Message: "the hash is wrong"},
+			{Rule: analyzer.RuleUnknownEnvelope, Severity: analyzer.SeverityMedium, Resource: "secrets", Key: hostile, Path: "snapshot.db", Message: "not known"},
+		},
+		Scope: []analyzer.ScopeCount{{Resource: "secrets", Keys: 3, Readable: 2}},
+	}
+}
+
+func cannedValues() []analyzer.Value {
+	return []analyzer.Value{
+		{Key: "/registry/secrets/payments/db", Resource: "secrets", Namespace: "payments", Name: "db", Provider: "kms-v2", KeyName: "vault",
+			KMSKeyID: "key/1", Size: 300, CreateRevision: 402, ModRevision: 410, Version: 2},
+		{Path: "old.db", Key: hostile, Provider: "identity", Encoding: "other", Size: 5, CreateRevision: 1, ModRevision: 1, Version: 1},
+	}
+}
+
+func write(t *testing.T, f Format) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := f.Write(&b, canned()); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func writeList(t *testing.T, name string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	f, err := ListByName(name, &b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range cannedValues() {
+		if err := f.Value(v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// outputs is each format's rendering of the canned report, by its golden file.
+func outputs(t *testing.T) map[string][]byte {
+	out := map[string][]byte{}
+	for _, name := range ScanFormats {
+		f, err := ByName(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out["scan."+name+".golden"] = write(t, f)
+	}
+	for _, name := range InfoFormats {
+		f, err := InfoByName(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out["info."+name+".golden"] = write(t, f)
+	}
+	for _, name := range ListFormats {
+		out["list."+name+".golden"] = writeList(t, name)
+	}
+	return out
+}
+
+func TestGolden(t *testing.T) {
+	for name, got := range outputs(t) {
+		path := filepath.Join("testdata", name)
+		if *update {
+			if err := os.WriteFile(path, got, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), string(got)); diff != "" {
+			t.Errorf("%s (-want +got); rewrite it with -update if this is right:\n%s", name, diff)
+		}
+	}
+}
+
+// Nothing that a terminal could act on gets through any format, and no line of a
+// table is wider than a terminal, but for the keys that list shows.
+func TestHarmless(t *testing.T) {
+	for name, got := range outputs(t) {
+		if !utf8.Valid(got) {
+			t.Errorf("%s: not UTF-8", name)
+		}
+		for _, r := range string(got) {
+			if r != '\n' && !unicode.IsPrint(r) {
+				t.Errorf("%s: holds the control character %U", name, r)
+			}
+		}
+		if !strings.Contains(name, "table") {
+			continue
+		}
+		for _, line := range strings.Split(string(got), "\n") {
+			if n := utf8.RuneCountInString(line); n > tableWidth && !strings.HasPrefix(name, "list") {
+				t.Errorf("%s: a line of %d characters: %s", name, n, line)
+			}
+			if strings.HasSuffix(line, " ") {
+				t.Errorf("%s: a space at the end of %q", name, line)
+			}
+		}
+	}
+}
+
+func schema(t *testing.T, def string) *jsonschema.Schema {
+	t.Helper()
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(Schema))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("schema.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("schema.json" + def)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestSchema(t *testing.T) {
+	out := outputs(t)
+	docs := map[string][]byte{"": out["scan.json.golden"], "#/$defs/info": out["info.json.golden"]}
+	for def, doc := range docs {
+		validate(t, schema(t, def), doc)
+	}
+	for _, line := range bytes.Split(bytes.TrimSpace(out["list.jsonl.golden"]), []byte("\n")) {
+		validate(t, schema(t, "#/$defs/value"), line)
+	}
+	// The schema must be able to fail: a field that it does not know is an error.
+	if err := schema(t, "").Validate(map[string]any{"surprise": true}); err == nil {
+		t.Error("the schema accepts anything")
+	}
+}
+
+func validate(t *testing.T, s *jsonschema.Schema, doc []byte) {
+	t.Helper()
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(doc))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Validate(v); err != nil {
+		t.Errorf("%v", err)
+	}
+}
+
+// An empty report has no null in its JSON, only empty lists.
+func TestJSONHasNoNull(t *testing.T) {
+	for name, got := range outputs(t) {
+		if strings.Contains(name, "json") && bytes.Contains(got, []byte(": null")) {
+			t.Errorf("%s holds a null", name)
+		}
+	}
+}
+
+// Texts that differ stay different in JSON, whatever bytes they hold.
+func TestJSONKeepsTextsApart(t *testing.T) {
+	var got [2]string
+	for i, key := range []analyzer.Text{"a\xff", "a\xfe"} {
+		b, err := json.Marshal(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[i] = string(b)
+	}
+	if got[0] == got[1] {
+		t.Errorf("both are %s", got[0])
+	}
+}
+
+type brokenWriter struct{ left int }
+
+var errBroken = errors.New("disk full")
+
+func (w *brokenWriter) Write(p []byte) (int, error) {
+	if w.left -= len(p); w.left < 0 {
+		return 0, errBroken
+	}
+	return len(p), nil
+}
+
+// Every format reports that it could not be written, wherever that happens.
+func TestWriteErrors(t *testing.T) {
+	formats := map[string]Format{"table": Table{}, "json": JSON{}, "info table": InfoTable{}, "info json": InfoJSON{}}
+	for name, f := range formats {
+		for _, room := range []int{0, 100, 1000} {
+			if err := f.Write(&brokenWriter{room}, canned()); !errors.Is(err, errBroken) {
+				t.Errorf("%s with room for %d bytes: %v", name, room, err)
+			}
+		}
+	}
+	for _, name := range ListFormats {
+		f, err := ListByName(name, &brokenWriter{20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = f.Value(cannedValues()[0])
+		if err == nil {
+			err = f.Close()
+		}
+		if !errors.Is(err, errBroken) {
+			t.Errorf("list %s: %v", name, err)
+		}
+	}
+}
+
+func TestUnknownFormat(t *testing.T) {
+	_, scan := ByName("xml")
+	_, info := InfoByName("jsonl")
+	_, list := ListByName("json", nil)
+	for i, err := range []error{scan, info, list} {
+		if err == nil || !strings.Contains(err.Error(), "must be one of table, ") {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+}
+
+func TestWrap(t *testing.T) {
+	tests := []struct {
+		text  string
+		width int
+		want  []string
+	}{
+		{"short", 10, []string{"short"}},
+		{"two words here", 9, []string{"two words", "here"}},
+		{"kubernetes.io/dockerconfigjson", 16, []string{"kubernetes.io/", "dockerconfigjson"}},
+		{"0123456789abcdef", 6, []string{"012345", "6789ab", "cdef"}},
+		{"", 5, []string{""}},
+	}
+	for _, tt := range tests {
+		got := wrap(tt.text, tt.width)
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("wrap(%q, %d): %s", tt.text, tt.width, diff)
+		}
+	}
+}
+
+func TestVisible(t *testing.T) {
+	tests := []struct{ in, want string }{
+		{"plain text", "plain text"},
+		{"\x1b[31m", `\x1b[31m`},
+		{"a\nb\x00", `a\nb\x00`},
+		{`a\nb`, `a\\nb`},
+		{"\xff\xfe", `\xff\xfe`},
+		{"ключ", "ключ"},
+		{"\u202egnp", `\u202egnp`},
+		{"'", "'"},
+		{"::error::", `:\x3aerror:\x3a`},
+		{strings.Repeat("x", 600), strings.Repeat("x", 512) + "... (600 bytes)"},
+	}
+	for _, tt := range tests {
+		if got := visible(tt.in); got != tt.want {
+			t.Errorf("visible(%q) = %s, want %s", tt.in, got, tt.want)
+		}
+	}
+}
+
+// The sentence that leads the table.
+func TestAnswer(t *testing.T) {
+	in := func(namespaces ...analyzer.Text) *analyzer.Report {
+		r := &analyzer.Report{}
+		for _, n := range namespaces {
+			r.Exposures = append(r.Exposures, analyzer.Exposure{Resource: "secrets", Namespace: n})
+		}
+		return r
+	}
+	many := []analyzer.Text{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}
+	tests := []struct {
+		r     *analyzer.Report
+		scope analyzer.ScopeCount
+		want  string
+	}{
+		{in(), analyzer.ScopeCount{Resource: "secrets"}, "There are no Secrets in this evidence."},
+		{in(), analyzer.ScopeCount{Resource: "secrets", Keys: 3}, "No plaintext among the newest values of 3 Secrets."},
+		{in(), analyzer.ScopeCount{Resource: "secrets", Keys: 3, Unreadable: 2}, "No plaintext among the newest values of 3 Secrets. 2 could not be understood."},
+		{in("a"), analyzer.ScopeCount{Resource: "secrets", Keys: 1, Readable: 1}, "1 of 1 Secret is readable, in 1 namespace: a."},
+		{in("b", "a", "b"), analyzer.ScopeCount{Resource: "secrets", Keys: 9, Readable: 3, Unreadable: 1}, "3 of 9 Secrets are readable, in 2 namespaces: a and b. 1 could not be understood."},
+		{in(""), analyzer.ScopeCount{Resource: "secrets", Keys: 9, Readable: 1}, "1 of 9 Secrets is readable."},
+		{in(many...), analyzer.ScopeCount{Resource: "secrets", Keys: 10, Readable: 10}, "10 of 10 Secrets are readable, in 10 namespaces: a, b, c, d, e, f, g, h and 2 more."},
+	}
+	for _, tt := range tests {
+		if got := scopeAnswer(tt.r, tt.scope); got != tt.want {
+			t.Errorf("got  %s\nwant %s", got, tt.want)
+		}
+	}
+}
+
+func TestBytesSize(t *testing.T) {
+	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 905248: "884.0 KiB", 1 << 30: "1.0 GiB", 1<<20 - 1: "1.0 MiB"} {
+		if got := bytesSize(n); got != want {
+			t.Errorf("%s = %s, want %s", fmt.Sprint(n), got, want)
+		}
+	}
+}

@@ -1,0 +1,229 @@
+package reports
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/etcdsift/etcdsift/analyzer"
+)
+
+// Table writes a report for people: the answer in one sentence, then the
+// namespaces, the objects, what else is wrong, what was not read, and the facts.
+type Table struct{}
+
+// Write implements Format.
+func (Table) Write(out io.Writer, r *analyzer.Report) error {
+	w := &errWriter{w: out}
+	for _, sentence := range answer(r) {
+		w.paragraph("", sentence)
+	}
+	namespaces(w, r)
+	exposures(w, r)
+	findings(w, r)
+	coverage(w, r)
+	inventory(w, r)
+	evidence(w, r)
+	w.printf("\nVerdict: %s\n", verdict(r))
+	return w.err
+}
+
+// maxNamed bounds the namespaces that the sentence names.
+const maxNamed = 8
+
+// answer says how much is readable, and where.
+func answer(r *analyzer.Report) []string {
+	var sentences []string
+	for _, scope := range r.Scope {
+		sentences = append(sentences, scopeAnswer(r, scope))
+	}
+	return sentences
+}
+
+func scopeAnswer(r *analyzer.Report, scope analyzer.ScopeCount) string {
+	what := noun(scope)
+	unreadable := ""
+	if scope.Unreadable > 0 {
+		unreadable = fmt.Sprintf(" %d could not be understood.", scope.Unreadable)
+	}
+	switch {
+	case scope.Keys == 0:
+		return fmt.Sprintf("There are no %s in this evidence.", what)
+	case scope.Readable == 0:
+		return fmt.Sprintf("No plaintext among the newest values of %d %s.%s", scope.Keys, what, unreadable)
+	}
+	s := fmt.Sprintf("%d of %d %s %s readable", scope.Readable, scope.Keys, what, plural(scope.Readable, "is", "are"))
+	names := namespacesOf(r, scope.Resource)
+	if len(names) == 0 {
+		return s + "." + unreadable
+	}
+	count := len(names)
+	if more := count - maxNamed; more > 1 {
+		names = append(names[:maxNamed:maxNamed], fmt.Sprintf("%d more", more))
+	}
+	return fmt.Sprintf("%s, in %d %s: %s.%s", s, count, plural(count, "namespace", "namespaces"), and(names), unreadable)
+}
+
+// namespacesOf is the namespaces with exposures of the resource, in order.
+func namespacesOf(r *analyzer.Report, resource analyzer.Text) []string {
+	seen := map[string]bool{}
+	for _, x := range r.Exposures {
+		if x.Resource == resource && x.Namespace != "" {
+			seen[visible(x.Namespace)] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(seen))
+}
+
+// noun names a resource as people call it.
+func noun(scope analyzer.ScopeCount) string {
+	if scope.Resource == "secrets" {
+		return plural(scope.Keys, "Secret", "Secrets")
+	}
+	return visible(scope.Resource)
+}
+
+func namespaces(w *errWriter, r *analyzer.Report) {
+	if len(r.Namespaces) == 0 {
+		return
+	}
+	g := grid{header: []string{"NAMESPACE", "PLAINTEXT", "EXPOSED", "ENCRYPTED", "UNREADABLE"}, right: []int{1, 2, 3, 4}}
+	for _, n := range r.Namespaces {
+		name := orDash(visible(n.Namespace))
+		g.add(name, fmt.Sprint(n.Plaintext), fmt.Sprint(n.Exposed), fmt.Sprint(n.Encrypted), fmt.Sprint(n.Unreadable))
+	}
+	w.printf("\n")
+	g.write(w)
+}
+
+// exposures lists the objects. What is the same in every row has no column.
+func exposures(w *errWriter, r *analyzer.Report) {
+	if len(r.Exposures) == 0 {
+		return
+	}
+	withStatus := slices.ContainsFunc(r.Exposures, func(x analyzer.Exposure) bool { return x.Status != r.Exposures[0].Status })
+	withResource := len(r.Scope) > 1
+	columns := func(resource, namespace, name, status string, others ...string) []string {
+		row := []string{namespace, name}
+		if withResource {
+			row = []string{resource, namespace, name}
+		}
+		if withStatus {
+			row = append(row, status)
+		}
+		return append(row, others...)
+	}
+	g := grid{header: columns("RESOURCE", "NAMESPACE", "NAME", "STATUS", "TYPE", "DATA KEYS", "REVISION")}
+	g.right = []int{len(g.header) - 1}
+	for _, x := range r.Exposures {
+		g.add(columns(visible(x.Resource), orDash(visible(x.Namespace)), visible(x.Name), string(x.Status), orDash(visible(x.Type)),
+			orDash(list(x.DataKeys)), fmt.Sprint(x.Copies[len(x.Copies)-1].ModRevision))...)
+	}
+	switch {
+	case withStatus:
+		w.printf("\nReadable:\n")
+	case r.Exposures[0].Status == analyzer.StatusPlaintext:
+		w.printf("\nReadable (the newest value is stored in plaintext):\n")
+	default:
+		w.printf("\nReadable (the newest value is encrypted or deleted, another copy is not):\n")
+	}
+	g.write(w)
+}
+
+// findings lists those that the tables above do not show already.
+func findings(w *errWriter, r *analyzer.Report) {
+	title := "\nFindings beyond these:\n"
+	for _, f := range r.Findings {
+		if f.Rule == analyzer.RulePlaintextLive {
+			continue
+		}
+		where := visible(f.Path)
+		if f.Key != "" {
+			where += ", " + visible(f.Key)
+		}
+		w.printf("%s", title)
+		title = ""
+		w.paragraph("    ", fmt.Sprintf("  %v  %s  %s: %s", f.Severity, f.Rule, where, visible(f.Message)))
+	}
+}
+
+// maxPlaces bounds the places of damage that a table lists. JSON has more.
+const maxPlaces = 20
+
+// coverage says what was not read.
+func coverage(w *errWriter, r *analyzer.Report) {
+	c := r.Coverage
+	w.printf("\nNot examined:\n")
+	for _, n := range c.NotExamined {
+		text := n.What
+		if n.Path != "" {
+			text = visible(n.Path) + ": " + n.What
+		}
+		w.paragraph("    ", "  "+text)
+	}
+	for _, e := range r.Evidence {
+		if e.Changed != "" {
+			w.paragraph("    ", fmt.Sprintf("  %s changed while it was read: %s", visible(e.Path), e.Changed))
+		}
+	}
+	if len(c.Damage) == 0 {
+		return
+	}
+	w.printf("\nDamaged, or could not be read:\n")
+	for _, d := range c.Damage[:min(len(c.Damage), maxPlaces)] {
+		w.paragraph("    ", fmt.Sprintf("  %s at offset %#x, %s", visible(d.Path), d.Offset, visible(d.What)))
+	}
+	if more := len(c.Damage) + c.DamageMore - maxPlaces; more > 0 {
+		w.printf("  and %d more\n", more)
+	}
+}
+
+func inventory(w *errWriter, r *analyzer.Report) {
+	if len(r.Inventory) == 0 {
+		return
+	}
+	g := grid{header: []string{"RESOURCE", "KEYS", "PROVIDERS"}, right: []int{1}}
+	for _, n := range r.Inventory {
+		var providers []string
+		for _, p := range slices.Sorted(maps.Keys(n.Providers)) {
+			providers = append(providers, fmt.Sprintf("%s %d", p, n.Providers[p]))
+		}
+		resource := visible(n.Resource)
+		if resource == "" {
+			resource = "(not Kubernetes)"
+		}
+		g.add(resource, fmt.Sprint(n.Keys), strings.Join(providers, ", "))
+	}
+	w.printf("\n")
+	g.write(w)
+}
+
+func evidence(w *errWriter, r *analyzer.Report) {
+	for _, e := range r.Evidence {
+		w.printf("\n%s: %s\n", visible(e.Path), evidenceLine(e))
+		w.printf("  sha256 %s\n", orDash(e.SHA256))
+	}
+}
+
+func evidenceLine(e analyzer.Evidence) string {
+	facts := []string{string(e.Kind), bytesSize(e.Size)}
+	if e.Kind == analyzer.KindSnapshot {
+		facts = append(facts, "hash "+string(e.SnapshotHash))
+	}
+	facts = append(facts, fmt.Sprintf("revision %d", e.Revision))
+	if e.CompactRevision > 0 {
+		facts = append(facts, fmt.Sprintf("compacted at %d", e.CompactRevision))
+	}
+	return strings.Join(facts, ", ")
+}
+
+func verdict(r *analyzer.Report) string {
+	v := r.Verdict
+	s := string(v.Status)
+	if !v.Complete && v.Status != analyzer.StatusIncomplete {
+		s += ", and not everything was examined"
+	}
+	return fmt.Sprintf("%s (exit status %d)", s, v.ExitStatus)
+}
