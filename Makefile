@@ -1,0 +1,53 @@
+# The two commands that a newcomer needs: make demo, make test.
+
+GO        ?= go
+FUZZTIME  ?= 1m
+BENCHSIZE ?= 1GiB
+PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+
+.PHONY: build demo test check platforms fuzz race bench clean
+
+build: ## bin/etcdsift
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/etcdsift
+
+# A scan of evidence captured from a real cluster, half way into a migration to
+# encryption. It finds plaintext, so its exit status is 1.
+demo: build
+	@$(GO) run ./fixtures/captured/unpack -o build/demo 01-aescbc/snapshot.db
+	bin/etcdsift scan build/demo/01-aescbc/snapshot.db || test $$? -eq 1
+
+# All that CI checks. The tests run every fuzz target over its seeds.
+test: check platforms
+	$(GO) test -timeout 20m ./...
+
+check:
+	@files="$$($$($(GO) env GOROOT)/bin/gofmt -l analyzer cmd decode fixtures reports)"; \
+	if [ -n "$$files" ]; then echo "not formatted with gofmt:"; echo "$$files"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+platforms:
+	@set -e; for p in $(PLATFORMS); do \
+		echo "build for $$p"; \
+		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -o build/$${p%/*}-$${p#*/}/ ./cmd/etcdsift; \
+	done
+
+# Each fuzz target in turn, for FUZZTIME.
+fuzz:
+	@set -e; for dir in $$($(GO) list -f '{{.Dir}}' ./decode/... ./analyzer/...); do \
+		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9]+' $$dir/*_test.go 2>/dev/null | cut -c6-); do \
+			echo "$$dir $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$dir; \
+		done; \
+	done
+
+race: ## needs a C compiler
+	CGO_ENABLED=1 $(GO) test -race -timeout 40m ./...
+
+# etcdsift beside a plain SHA-256 pass and etcd's own snapshot status, in one run.
+bench: build
+	$(GO) run ./fixtures/bench/generate -size $(BENCHSIZE) -o build/bench-$(BENCHSIZE).db
+	$(GO) run ./fixtures/bench -db build/bench-$(BENCHSIZE).db -bin bin/etcdsift
+
+clean:
+	rm -rf bin build

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/decode/object"
+)
+
+// evidenceFlags are those of every command that reads evidence.
+type evidenceFlags struct {
+	format   string
+	output   string
+	prefixes []string
+}
+
+func (f *evidenceFlags) register(cmd *cobra.Command, formats []string) {
+	cmd.Flags().StringVar(&f.format, "format", formats[0], "one of "+strings.Join(formats, ", "))
+	cmd.Flags().StringVarP(&f.output, "output", "o", "", "write to this file instead of standard output")
+	cmd.Flags().StringSliceVar(&f.prefixes, "prefix", nil,
+		"the API server's --etcd-prefix (default: those that are found, such as /registry)")
+	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// options are the run's options, as far as these flags say.
+func (f *evidenceFlags) options() (analyzer.Options, error) {
+	for _, prefix := range f.prefixes {
+		if prefix == "" {
+			return analyzer.Options{}, errors.New("--prefix: must name a prefix such as /registry, or / for the root")
+		}
+	}
+	return analyzer.Options{Tool: tool(), Prefixes: f.prefixes}, nil
+}
+
+// resourcesFlag reads --resources.
+func resourcesFlag(names []string) ([]object.GroupResource, error) {
+	var resources []object.GroupResource
+	for _, name := range names {
+		r, err := object.ParseGroupResource(name)
+		if err != nil {
+			return nil, fmt.Errorf("--resources: %w", err)
+		}
+		if !slices.Contains(resources, r) {
+			resources = append(resources, r)
+		}
+	}
+	return resources, nil
+}

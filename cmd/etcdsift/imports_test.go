@@ -1,0 +1,72 @@
+package main
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/etcdsift/etcdsift/"
+
+// Imports point one way: cmd -> reports, analyzer -> decode. What is made for
+// tests, and what only they use, stays out of the program.
+func TestImports(t *testing.T) {
+	forbidden := []struct{ from, to, why string }{
+		{"decode", "analyzer", "decode knows bytes, not findings"},
+		{"decode", "reports", "decode knows bytes, not formats"},
+		{"decode", "cmd", "only main is above"},
+		{"analyzer", "reports", "formats depend on the report, not the report on formats"},
+		{"analyzer", "cmd", "only main is above"},
+		{"reports", "cmd", "only main is above"},
+		{"reports", "decode/page", "a format shows what the report says"},
+		{"reports", "decode/envelope", "a format shows what the report says"},
+		{"decode/page", "decode/mvcc", "decoders do not know each other"},
+		{"decode/mvcc", "decode/page", "decoders do not know each other"},
+		{"decode/envelope", "decode/mvcc", "decoders do not know each other"},
+		{"decode/object", "decode/envelope", "decoders do not know each other"},
+		{"decode", "fixtures", "fixtures are for tests"},
+		{"analyzer", "fixtures", "fixtures are for tests"},
+		{"reports", "fixtures", "fixtures are for tests"},
+		{"cmd", "fixtures", "fixtures are for tests"},
+	}
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, module+"...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	packages := 0
+	for line := range strings.Lines(string(out)) {
+		from, imports, _ := strings.Cut(strings.TrimPrefix(line, module), " ")
+		packages++
+		for _, to := range strings.Fields(imports) {
+			to, ours := strings.CutPrefix(to, module)
+			for _, f := range forbidden {
+				if ours && below(from, f.from) && below(to, f.to) {
+					t.Errorf("%s imports %s: %s", from, to, f.why)
+				}
+			}
+		}
+	}
+	if packages < 8 {
+		t.Errorf("go list names %d packages: the test looks at nothing", packages)
+	}
+}
+
+func below(pkg, dir string) bool { return pkg == dir || strings.HasPrefix(pkg, dir+"/") }
+
+// The program reads pages itself: bbolt and etcd's server are for tests.
+func TestDependencies(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", module+"cmd/etcdsift").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(out), module+"decode/page\n") {
+		t.Fatal("go list does not name decode/page: the test looks at nothing")
+	}
+	for line := range strings.Lines(string(out)) {
+		for _, unwanted := range []string{"go.etcd.io/bbolt", "go.etcd.io/etcd/server", "testing", "unsafe/"} {
+			if below(strings.TrimSpace(line), unwanted) {
+				t.Errorf("the program depends on %s", line)
+			}
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/reports"
+)
+
+func newList() *cobra.Command {
+	var (
+		flags     evidenceFlags
+		resources []string
+	)
+	cmd := &cobra.Command{
+		Use:   "list PATH...",
+		Short: "List every live value: key, provider, key name, encoding, size, revisions",
+		Long: `Lists the newest value of every live key, in the order of the keys. It does not
+fail on findings.
+` + exitHelp,
+		Example: `  etcdsift list snapshot.db
+  etcdsift list --format jsonl --resources secrets snapshot.db | jq -r .provider | sort | uniq -c`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o, err := flags.options()
+			if err != nil {
+				return err
+			}
+			only, err := resourcesFlag(resources)
+			if err != nil {
+				return err
+			}
+			if _, err := reports.ListByName(flags.format, io.Discard); err != nil {
+				return fmt.Errorf("--format: %w", err)
+			}
+			var report *analyzer.Report
+			err = writeOutput(cmd.OutOrStdout(), flags.output, func(w io.Writer) error {
+				format, err := reports.ListByName(flags.format, w)
+				if err != nil {
+					return err
+				}
+				o.Values = func(v analyzer.Value) error {
+					if only != nil && !slices.ContainsFunc(only, v.Is) {
+						return nil
+					}
+					return format.Value(v)
+				}
+				if report, err = examine(cmd, args, o); err != nil {
+					return err
+				}
+				return format.Close()
+			})
+			if err != nil {
+				return err
+			}
+			tellDamage(cmd.ErrOrStderr(), report)
+			return exit(report)
+		},
+	}
+	flags.register(cmd, reports.ListFormats)
+	cmd.Flags().StringSliceVar(&resources, "resources", nil, "list these resources only, such as secrets")
+	return cmd
+}
+
+// tellDamage says on stderr what the format of list has no place for.
+func tellDamage(w io.Writer, r *analyzer.Report) {
+	for _, d := range r.Coverage.Damage {
+		fmt.Fprintf(w, "etcdsift: %s: %s at offset %#x\n", d.Path.ValidUTF8(), d.What, d.Offset)
+	}
+	if r.Coverage.DamageMore > 0 {
+		fmt.Fprintf(w, "etcdsift: and %d more places\n", r.Coverage.DamageMore)
+	}
+	for _, e := range r.Evidence {
+		if e.Changed != "" {
+			fmt.Fprintf(w, "etcdsift: %s changed while it was read: %s\n", e.Path.ValidUTF8(), e.Changed)
+		}
+	}
+}
