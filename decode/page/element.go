@@ -39,21 +39,25 @@ func (e LeafElement) ValueOff() int64 { return e.Off + int64(len(e.Key)) }
 
 // LeafElements yields the elements of a leaf page in the order of the page. The
 // error is a *decode.FormatError: with ErrTruncated or ErrBounds the element has
-// no bytes, with ErrOverlap or ErrOrder it has them, though they lie inside those
-// of another element or its key does not follow the one before. The walk goes on
-// after any of them.
+// no bytes (Key is nil); with ErrOverlap, ErrValue or ErrOrder it has them, though
+// they lie inside those of another element or behind a gap, or its key does not
+// follow the one before.
+// Elements that overlap get bytes up to four times those of the page in all, and
+// then none and ErrLimit: who reads each of them has a bounded job. The walk goes
+// on after any of these errors.
 func (p Page) LeafElements() iter.Seq2[LeafElement, error] {
 	return func(yield func(LeafElement, error) bool) {
 		l := layout{page: p, kind: "leaf"}
 		for i := range p.elementCount() {
-			c := l.element(i)
+			c := l.header(i)
 			e := LeafElement{Index: i, Flags: c.Uint32()}
 			pos, ksize, vsize := c.Uint32(), c.Uint32(), c.Uint32()
 			start, err := l.place(i, c.Short(), pos, uint64(ksize)+uint64(vsize))
 			if start >= 0 {
 				e.Off = p.Off + int64(start)
 				e.Key = p.Data[start : start+int(ksize) : start+int(ksize)]
-				e.Value = p.Data[start+int(ksize) : start+int(ksize)+int(vsize)]
+				end := start + int(ksize) + int(vsize)
+				e.Value = p.Data[start+int(ksize) : end : end]
 				err = l.order(i, e.Key, err)
 			}
 			if !yield(e, err) {
@@ -85,12 +89,12 @@ func (p Page) BranchElements() iter.Seq2[BranchElement, error] {
 	return func(yield func(BranchElement, error) bool) {
 		l := layout{page: p, kind: "branch"}
 		for i := range p.elementCount() {
-			c := l.element(i)
+			c := l.header(i)
 			pos, ksize := c.Uint32(), c.Uint32()
 			e := BranchElement{Index: i, Child: ID(c.Uint64())}
 			start, err := l.place(i, c.Short(), pos, uint64(ksize))
 			if start >= 0 {
-				e.Key = p.Data[start : start+int(ksize)]
+				e.Key = p.Data[start : start+int(ksize) : start+int(ksize)]
 				err = l.order(i, e.Key, err)
 			}
 			if !yield(e, err) {
@@ -111,29 +115,47 @@ type layout struct {
 	page Page
 	kind string
 	end  int    // end of the last element's bytes
+	lost bool   // the element before has no bytes, so nobody knows where this one starts
+	sum  uint64 // bytes of all elements so far
 	last []byte // key of the last element that had one
 }
 
-func (l *layout) element(i int) cursor.Cursor {
+// maxOverlap is how many times its own size the elements of a page may claim. In
+// a page that bbolt wrote it is less than once; a count that is too large makes
+// each good element overlap the header of another.
+const maxOverlap = 4
+
+func (l *layout) header(i int) cursor.Cursor {
 	return cursor.Cursor{B: l.page.Data, Pos: HeaderSize + i*elementSize, Order: l.page.order}
 }
 
 // place finds the start of the size bytes of element i inside the page. It is -1
 // where they are not inside.
 func (l *layout) place(i int, short bool, pos uint32, size uint64) (int, error) {
+	end := max(l.end, HeaderSize+int(l.page.Header.Count)*elementSize)
+	lost := l.lost
+	l.lost = true
 	if short {
-		return -1, l.error(i, "header", decode.ErrTruncated)
+		return -1, l.damage(i, "header", decode.ErrTruncated)
 	}
-	array := HeaderSize + int(l.page.Header.Count)*elementSize
 	start := uint64(HeaderSize+i*elementSize) + uint64(pos)
 	if start+size > uint64(len(l.page.Data)) {
-		return -1, l.error(i, "data", decode.ErrBounds)
+		return -1, l.damage(i, "data", decode.ErrBounds)
 	}
 	var err error
-	if int(start) < array && size > 0 || int(start) < l.end {
-		err = l.error(i, "data", decode.ErrOverlap)
+	l.sum += size
+	switch {
+	case int(start) < end && size > 0:
+		err = l.damage(i, "data", decode.ErrOverlap)
+		if l.sum > maxOverlap*uint64(len(l.page.Data)) {
+			return -1, l.damage(i, "data", decode.ErrLimit)
+		}
+	case int(start) != end && !lost:
+		// bbolt leaves no gaps: what lies in one is an element that the count or a
+		// size hides.
+		err = l.damage(i, "gap before its data", decode.ErrValue)
 	}
-	l.end = max(l.end, int(start+size))
+	l.end, l.lost = max(end, int(start+size)), false
 	return int(start), err
 }
 
@@ -141,13 +163,13 @@ func (l *layout) place(i int, short bool, pos uint32, size uint64) (int, error) 
 // is wrong with the element.
 func (l *layout) order(i int, key []byte, err error) error {
 	if err == nil && l.last != nil && bytes.Compare(l.last, key) >= 0 {
-		err = l.error(i, "key", decode.ErrOrder)
+		err = l.damage(i, "key", decode.ErrOrder)
 	}
 	l.last = key
 	return err
 }
 
-func (l *layout) error(i int, what string, cause error) error {
+func (l *layout) damage(i int, what string, cause error) error {
 	return &decode.FormatError{
 		Off:  l.page.Off + int64(HeaderSize+i*elementSize),
 		What: fmt.Sprintf("page %v, %s element %d, %s", l.page.ID, l.kind, i, what),

@@ -1,7 +1,6 @@
 package page
 
 import (
-	"errors"
 	"fmt"
 	"iter"
 
@@ -11,8 +10,10 @@ import (
 // Sweep reads the whole file once, in order, and yields every page in it, each
 // reachable one with its overflow pages. What is wrong comes as a
 // *decode.FormatError with the zero Page, before the page that it concerns, and
-// the sweep goes on; it wraps the I/O error where the disk gave one. An inline
-// bucket is yielded as a Leaf right behind the leaf that holds it.
+// the sweep goes on; it wraps the I/O error where the disk gave one. What is wrong
+// with the freelist's entries comes last, and what is wrong with the elements of a
+// leaf comes from Page.LeafElements. An inline bucket is yielded as a Leaf right
+// behind the leaf that holds it.
 //
 // tap, if it is not nil, is called from one other goroutine with all bytes that
 // could be read, in file order: a gap in the offsets is what could not. It has
@@ -31,6 +32,7 @@ func (f *File) Sweep(t *Tree, tap func(off int64, b []byte)) iter.Seq2[Page, err
 			}
 		}
 		s.endRun()
+		s.checkFreelist()
 	}
 }
 
@@ -43,6 +45,9 @@ type sweeper struct {
 	run  Page   // a page whose overflow pages go on in the next window
 	need int    // bytes that run still needs; 0 without a run
 	buf  []byte // the bytes of run so far
+
+	list Page // the freelist page without its data
+	free []ID // what it lists
 }
 
 func (s *sweeper) emit(p Page) {
@@ -79,6 +84,9 @@ func (s *sweeper) window(w window) {
 func (s *sweeper) page(off int64, b []byte) int {
 	id := ID(off / int64(s.PageSize))
 	m := s.tree.at(id)
+	if m.use() == overflowPage {
+		m = 0 // so marked by an earlier sweep
+	}
 	p := Page{ID: id, Use: m.use(), Off: off, Data: b[:min(s.PageSize, len(b))], Bucket: m.bucket(), order: s.Order}
 	if len(p.Data) < s.PageSize && id < s.tree.highWater {
 		s.damage(off, id, "data", decode.ErrTruncated)
@@ -108,7 +116,7 @@ func (s *sweeper) checkHeader(p Page) {
 		s.damage(p.Off, p.ID, fmt.Sprintf("page ID %v in its header", p.Header.ID), decode.ErrValue)
 	}
 	if p.Use == Leaf && p.Header.Flags == FlagBranch {
-		s.tree.Deeper = true
+		s.deeper()
 	}
 	if p.Header.Flags != p.Use.flags() {
 		s.damage(p.Off+8, p.ID, fmt.Sprintf("%v page where the tree has a %v page, flags", p.Header.Flags, p.Use), decode.ErrValue)
@@ -129,7 +137,7 @@ func (s *sweeper) runLength(p Page) int {
 		limit, cause = m, decode.ErrLimit
 	}
 	for i := ID(1); i < min(pages, limit); i++ {
-		if s.tree.at(p.ID+i) != 0 {
+		if m := s.tree.at(p.ID + i); m != 0 && m.use() != overflowPage {
 			limit, cause = i, decode.ErrOverlap
 		}
 	}
@@ -161,6 +169,10 @@ func (s *sweeper) unread(w window) {
 
 func (s *sweeper) emitReachable(p Page) {
 	s.emit(p)
+	for i := 1; i*s.PageSize < len(p.Data); i++ {
+		s.tree.mark(p.ID+ID(i), overflowPage, p.Bucket)
+	}
+	s.checkFirst(p)
 	switch {
 	case p.Use == Leaf && p.Header.Flags == FlagLeaf:
 		s.inlineBuckets(p)
@@ -174,9 +186,9 @@ func (s *sweeper) inlineBuckets(p Page) {
 	if !p.hasBuckets() {
 		return
 	}
-	for e, err := range p.LeafElements() {
-		if !e.IsBucket() || errors.Is(err, decode.ErrTruncated) || errors.Is(err, decode.ErrBounds) {
-			continue
+	for e := range p.LeafElements() {
+		if !e.IsBucket() || e.Key == nil {
+			continue // damage in the elements is for the consumer to see, who reads them too
 		}
 		what := fmt.Sprintf("leaf element %d, bucket", e.Index)
 		if len(e.Value) < bucketHeader {
@@ -184,21 +196,28 @@ func (s *sweeper) inlineBuckets(p Page) {
 			continue
 		}
 		root, sequence := bucketOf(e.Value, s.Order)
-		i, known := s.tree.children[childName{p.Bucket, string(e.Key)}]
+		i, known := s.tree.bucket(p.Bucket, e.Key)
 		if root != 0 {
-			s.tree.Deeper = s.tree.Deeper || !known
+			if !known {
+				s.deeper()
+			}
 			continue
 		}
 		if !known {
-			var ok bool
-			i, ok = s.tree.addBucket(Bucket{Name: e.Key, Parent: p.Bucket, Sequence: sequence})
-			if !ok {
-				s.damage(e.ValueOff(), p.ID, what, decode.ErrLimit)
+			var err error
+			i, err = s.tree.addBucket(Bucket{Name: e.Key, Parent: p.Bucket, Sequence: sequence})
+			if err != nil {
+				s.damage(e.ValueOff(), p.ID, what, err)
 				continue
 			}
 		}
 		s.inlineBucket(p, e, i)
 	}
+}
+
+// deeper notes that a Walk of the branches alone was not enough for this file.
+func (s *sweeper) deeper() {
+	s.tree.Deeper = s.tree.depth == Branches
 }
 
 func (s *sweeper) inlineBucket(p Page, e LeafElement, bucket int) {
@@ -235,19 +254,65 @@ func (p Page) hasBuckets() bool {
 	return false
 }
 
-// freelist checks that no page that it lists is out of range or in use.
+// freelist takes the page IDs out of p. What they are used for is known when the
+// sweep is done.
 func (s *sweeper) freelist(p Page) {
 	ids, err := p.freeIDs()
 	if err != nil {
 		s.damage(p.Off+HeaderSize, p.ID, "freelist", err)
 	}
-	for i, id := range ids {
+	s.free, s.list = ids, p
+	s.list.Data = nil
+}
+
+// checkFreelist checks that no page in the freelist is out of range, in use or
+// listed twice. It ends at the first that is out of range: the rest would be noise.
+func (s *sweeper) checkFreelist() {
+	first := s.list.Off + HeaderSize
+	if s.list.Header.Count == longFreelist {
+		first += 8
+	}
+	seen := make(map[ID]bool, len(s.free))
+	for i, id := range s.free {
+		off := first + 8*int64(i)
 		if id < 2 || id >= s.tree.highWater {
-			s.damage(p.Off, p.ID, fmt.Sprintf("freelist entry %d, page %v", i, id), decode.ErrBounds)
+			s.damage(off, s.list.ID, fmt.Sprintf("freelist entry %d, page %v", i, id), decode.ErrBounds)
 			return
 		}
-		if s.tree.at(id) != 0 {
-			s.damage(p.Off, p.ID, fmt.Sprintf("freelist entry %d, page %v in use", i, id), decode.ErrOverlap)
+		if s.tree.at(id) != 0 || seen[id] {
+			s.damage(off, s.list.ID, fmt.Sprintf("freelist entry %d, page %v in use or listed twice", i, id), decode.ErrOverlap)
+		}
+		seen[id] = true
+	}
+}
+
+// checkFirst compares the first key of a page with that of the branch element that
+// led to it: a wrong reference may lead to another page that is good in itself.
+func (s *sweeper) checkFirst(p Page) {
+	if p.Header.Flags != p.Use.flags() || p.Use != Leaf && p.Use != Branch {
+		return
+	}
+	root := s.tree.Buckets[p.Bucket].Root == p.ID
+	if p.Header.Count == 0 && !(root && p.Use == Leaf) {
+		s.damage(p.Off+10, p.ID, "number of elements", decode.ErrValue)
+		return
+	}
+	want := s.tree.pages.at(p.ID).first
+	if key := p.firstKey(); want != 0 && key != nil && keySum(key) != want {
+		s.damage(p.Off, p.ID, "first key, which is not that of the branch element that leads here", decode.ErrValue)
+	}
+}
+
+// firstKey is the key of the first element of a branch or leaf page, nil if it has
+// none that can be read.
+func (p Page) firstKey() []byte {
+	if p.Use == Branch {
+		for e := range p.BranchElements() {
+			return e.Key
 		}
 	}
+	for e := range p.LeafElements() {
+		return e.Key
+	}
+	return nil
 }

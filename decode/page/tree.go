@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/etcdsift/etcdsift/decode"
 	"github.com/etcdsift/etcdsift/decode/internal/cursor"
@@ -14,10 +15,13 @@ import (
 // page holds at most three values that are longer than itself.
 const maxRun = 64 << 20
 
-// maxBuckets bounds the buckets of a file; etcd has 10. maxDamage bounds what is
-// kept of what is wrong with its tree.
+// maxBuckets and maxNames bound the buckets of a file, and the bytes of all their
+// names; etcd has 10. maxPath bounds the bytes of a path: buckets nest as deep as
+// a hostile file likes. maxDamage bounds what is kept of what is wrong.
 const (
 	maxBuckets = 1 << 16
+	maxNames   = 4 << 20
+	maxPath    = 1 << 10
 	maxDamage  = 10_000
 )
 
@@ -37,30 +41,24 @@ type Tree struct {
 	// Deeper is set by Sweep when it meets what branch pages alone could not
 	// tell: a bucket inside a bucket, or branches at unequal depth. The pages
 	// yielded as Unreachable may then be reachable: do Walk(Thorough) and Sweep
-	// again.
+	// again. After Walk(Thorough) it stays false.
 	Deeper bool
 	// Damage is what Walk could not read or follow, in the order in which it was
 	// met. Dropped counts what came after the first 10,000.
 	Damage  []*decode.FormatError
 	Dropped int
 
+	depth     Depth
 	highWater ID
-	pages     []mark
+	pages     marks
 	children  map[childName]int
+	names     int // bytes in the names of Buckets
 }
 
 type childName struct {
 	parent int
 	name   string
 }
-
-// A mark says what a page is: its use in the low 3 bits, the bucket above them.
-// 0 is an unreachable page.
-type mark uint32
-
-func (m mark) use() Use        { return Use(m & 7) }
-func (m mark) bucket() int     { return int(m >> 3) }
-func markOf(u Use, b int) mark { return mark(b)<<3 | mark(u) }
 
 // Depth is how far Walk looks.
 type Depth bool
@@ -76,7 +74,7 @@ const (
 // Walk follows the newest valid meta's tree. What it can not read or follow is
 // recorded in the Tree, and it goes on. Without a valid meta nothing is reachable.
 func (f *File) Walk(depth Depth) *Tree {
-	t := &Tree{children: map[childName]int{}, highWater: f.Pages()}
+	t := &Tree{children: map[childName]int{}, depth: depth, highWater: f.Pages()}
 	for _, err := range f.MetaErrs {
 		if err != nil {
 			t.addDamage(err)
@@ -89,13 +87,17 @@ func (f *File) Walk(depth Depth) *Tree {
 	} else if ok {
 		t.highWater = m.HighWater
 	}
-	t.pages = make([]mark, t.highWater)
+	if t.highWater > maxPages {
+		t.addDamage(&decode.FormatError{Off: f.size, What: fmt.Sprintf("file of %d pages", t.highWater), Err: decode.ErrLimit})
+		t.highWater = maxPages
+	}
+	t.pages = newMarks(t.highWater)
 	t.mark(0, MetaPage, 0)
 	t.mark(1, MetaPage, 0)
 	if !ok {
 		return t
 	}
-	w := walker{File: f, tree: t, depth: depth}
+	w := walker{File: f, tree: t, overflow: 2 * f.size}
 	off := int64(metaPage)*int64(f.PageSize) + HeaderSize
 	if m.HasFreelist() {
 		w.claim(visit{id: m.Freelist, from: off + 32}, Freelist)
@@ -113,13 +115,21 @@ func (f *File) Walk(depth Depth) *Tree {
 // comes first or no meta is valid.
 func (t *Tree) HighWater() ID { return t.highWater }
 
-// BucketPath is the names from the root down to bucket i, slash-separated.
+// BucketPath is the names from the root down to bucket i, slash-separated: the
+// last 1 KiB of them, behind "...", where there are more.
 func (t *Tree) BucketPath(i int) string {
-	var path []byte
-	for ; i > 0; i = t.Buckets[i].Parent {
-		path = append(append(bytes.Clone(t.Buckets[i].Name), '/'), path...)
+	var names [][]byte
+	size := 0
+	for ; i > 0 && size <= maxPath; i = t.Buckets[i].Parent {
+		names = append(names, t.Buckets[i].Name)
+		size += len(t.Buckets[i].Name) + 1
 	}
-	return string(bytes.TrimSuffix(path, []byte{'/'}))
+	slices.Reverse(names)
+	path := bytes.Join(names, []byte{'/'})
+	if len(path) > maxPath {
+		return "..." + string(path[len(path)-maxPath:])
+	}
+	return string(path)
 }
 
 func (t *Tree) addDamage(err error) {
@@ -135,53 +145,61 @@ func (t *Tree) addDamage(err error) {
 }
 
 func (t *Tree) mark(id ID, use Use, bucket int) {
-	if id < ID(len(t.pages)) {
-		t.pages[id] = markOf(use, bucket)
-	}
+	t.pages.set(id, pageMark{markOf(use, bucket), t.pages.at(id).first})
 }
 
-func (t *Tree) at(id ID) mark {
-	if id < ID(len(t.pages)) {
-		return t.pages[id]
-	}
-	return markOf(Tail, 0)
-}
+func (t *Tree) at(id ID) mark { return t.pages.at(id).mark }
 
-// addBucket registers a bucket; ok is false where it is known already or there
-// are too many.
-func (t *Tree) addBucket(b Bucket) (i int, ok bool) {
+// addBucket registers a bucket. The error is decode.ErrOverlap where it is known
+// already, and decode.ErrLimit where there are too many.
+func (t *Tree) addBucket(b Bucket) (i int, err error) {
+	if i, known := t.bucket(b.Parent, b.Name); known {
+		return i, decode.ErrOverlap
+	}
+	if len(t.Buckets) >= maxBuckets || len(b.Name) > maxNames-t.names {
+		return 0, decode.ErrLimit
+	}
 	name := childName{b.Parent, string(b.Name)}
-	if _, known := t.children[name]; known || len(t.Buckets) >= maxBuckets {
-		return 0, false
-	}
 	b.Name = []byte(name.name)
+	t.names += len(b.Name)
 	t.children[name] = len(t.Buckets)
 	t.Buckets = append(t.Buckets, b)
-	return len(t.Buckets) - 1, true
+	return len(t.Buckets) - 1, nil
+}
+
+// bucket finds the bucket of that name in another.
+func (t *Tree) bucket(parent int, name []byte) (i int, known bool) {
+	i, known = t.children[childName{parent, string(name)}]
+	return i, known
 }
 
 // A visit is a page to look at, in the bucket that led to it.
 type visit struct {
 	id     ID
 	bucket int
-	from   int64 // file offset of what named the page, for errors
+	from   int64  // file offset of what named the page, for errors
+	beside Flags  // kind of the page's first sibling; 0 if that is not known
+	first  uint32 // keySum of the branch element that named the page; 0 if none did
 }
 
 type walker struct {
 	*File
-	tree  *Tree
-	depth Depth
-	todo  []visit // pages that are claimed already, so never more than there are
+	tree     *Tree
+	todo     []visit // pages that are claimed already, so never more than there are
+	overflow int64   // bytes of overflow pages that may still be read
 }
 
 func (w *walker) addBucket(b Bucket, from int64) {
-	i, ok := w.tree.addBucket(b)
-	if !ok {
-		w.tree.addDamage(&decode.FormatError{Off: from, What: "bucket", Err: decode.ErrOverlap})
+	i, err := w.tree.addBucket(b)
+	if err != nil {
+		w.tree.addDamage(&decode.FormatError{Off: from, What: "bucket", Err: err})
+	}
+	if errors.Is(err, decode.ErrLimit) {
 		return
 	}
+	// A second bucket of one name counts as part of the first.
 	if b.Root != 0 || b.Parent < 0 {
-		w.reach(visit{b.Root, i, from})
+		w.reach(visit{id: b.Root, bucket: i, from: from})
 	}
 }
 
@@ -202,7 +220,7 @@ func (w *walker) claim(v visit, use Use) bool {
 	case w.tree.at(v.id) != 0:
 		cause = decode.ErrCycle
 	default:
-		w.tree.mark(v.id, use, v.bucket)
+		w.tree.pages.set(v.id, pageMark{markOf(use, v.bucket), v.first})
 		return true
 	}
 	w.tree.addDamage(&decode.FormatError{Off: v.from, Err: cause,
@@ -216,17 +234,22 @@ func (w *walker) visit(v visit) {
 	if !ok {
 		return
 	}
+	kind := p.Header.Flags
+	if v.beside == FlagLeaf && kind == FlagBranch || v.beside == FlagBranch && kind == FlagLeaf {
+		w.tree.addDamage(&decode.FormatError{Off: v.from, Err: decode.ErrValue,
+			What: fmt.Sprintf("reference to page %v, a %v page beside a %v page", v.id, kind, v.beside)})
+	}
 	switch {
-	case p.Header.Flags == FlagBranch:
+	case kind == FlagBranch:
 		w.branch(p)
-	case p.Header.Flags == FlagLeaf && w.opens(v.bucket):
+	case kind == FlagLeaf && w.opens(v.bucket):
 		w.leaf(p)
 	}
 	// Any other kind is damage. Sweep reports it, as it meets every page.
 }
 
 // opens reports whether leaves of the bucket are looked into for buckets.
-func (w *walker) opens(bucket int) bool { return bucket == 0 || w.depth == Thorough }
+func (w *walker) opens(bucket int) bool { return bucket == 0 || w.tree.depth == Thorough }
 
 // readRun reads the page v, and its overflow pages where they are needed here.
 // What is wrong with its header is for Sweep to report.
@@ -247,7 +270,15 @@ func (w *walker) readRun(v visit) (p Page, ok bool) {
 		return p, true
 	}
 	pages := min(uint64(h.Overflow)+1, uint64(w.tree.highWater-v.id), uint64(maxRun/w.PageSize))
-	if run, err := w.readAt(off, int(pages)*w.PageSize); err == nil {
+	size := int64(pages) * int64(w.PageSize)
+	if size > w.overflow {
+		// Pages that each claim the rest of the file would be read again and again.
+		w.tree.addDamage(&decode.FormatError{Off: off + 12, Err: decode.ErrLimit,
+			What: fmt.Sprintf("page %v, overflow of %d pages", v.id, h.Overflow)})
+		return p, true
+	}
+	w.overflow -= size
+	if run, err := w.readAt(off, int(size)); err == nil {
 		p.Data = run
 	}
 	return p, true
@@ -258,16 +289,22 @@ func (w *walker) readRun(v visit) (p Page, ok bool) {
 // no visit: Sweep meets them anyway, and notices where this was not so.
 func (w *walker) branch(p Page) {
 	w.tree.mark(p.ID, Branch, p.Bucket)
-	siblingsAreLeaves := false
+	var siblings Flags
 	for e, err := range p.BranchElements() {
+		if err != nil {
+			w.tree.addDamage(err)
+		}
 		if errors.Is(err, decode.ErrTruncated) {
 			return
 		}
-		if e.Index == 0 && !w.opens(p.Bucket) {
-			siblingsAreLeaves = w.isLeaf(e.Child)
+		if e.Index == 0 {
+			siblings = w.kind(e.Child)
 		}
-		child := visit{e.Child, p.Bucket, p.Off + int64(HeaderSize+e.Index*elementSize)}
-		if siblingsAreLeaves {
+		child := visit{id: e.Child, bucket: p.Bucket, from: p.Off + int64(HeaderSize+e.Index*elementSize), beside: siblings}
+		if err == nil {
+			child.first = keySum(e.Key)
+		}
+		if siblings == FlagLeaf && !w.opens(p.Bucket) {
 			w.claim(child, Leaf)
 		} else {
 			w.reach(child)
@@ -275,16 +312,20 @@ func (w *walker) branch(p Page) {
 	}
 }
 
-func (w *walker) isLeaf(id ID) bool {
+// kind is what the header of a page says that it is; 0 where it can not be read.
+func (w *walker) kind(id ID) Flags {
 	if id >= w.tree.highWater {
-		return false
+		return 0
 	}
 	data, err := w.readAt(int64(id)*int64(w.PageSize), HeaderSize)
 	if err != nil {
-		return false
+		return 0
 	}
 	h, err := parseHeader(data, w.Order, 0)
-	return err == nil && h.Flags == FlagLeaf
+	if err != nil {
+		return 0
+	}
+	return h.Flags
 }
 
 // leaf looks for buckets in p. Damage in it is for Sweep to report.

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"errors"
 	"io"
 	"iter"
 	"sync"
@@ -50,16 +51,27 @@ func (f *File) windows(tap func(off int64, b []byte)) iter.Seq[window] {
 				w.uses.Done()
 			}
 		})
-		defer done.Wait()
-		stopped := false
-		for w := range decode {
-			if !stopped && !yield(w) {
-				close(stop)
-				stopped = true
+		// Deferred, so that a consumer that panics or ends its goroutine leaves
+		// no reader behind that waits for it.
+		defer func() {
+			close(stop)
+			for w := range decode {
+				w.uses.Done()
 			}
-			w.uses.Done()
+			done.Wait()
+		}()
+		for w := range decode {
+			if !w.lend(yield) {
+				return
+			}
 		}
 	}
+}
+
+// lend passes w to the consumer and takes it back.
+func (w window) lend(yield func(window) bool) bool {
+	defer w.uses.Done()
+	return yield(w)
 }
 
 // readWindows reads the file into a ring of buffers and hands each to send. A
@@ -110,7 +122,7 @@ func readFull(r io.ReaderAt, b []byte, off int64) error {
 	if n == len(b) {
 		return nil
 	}
-	if err == io.EOF {
+	if err == nil || errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err
