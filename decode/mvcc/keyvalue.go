@@ -34,26 +34,47 @@ const (
 //	1 key bytes; 2 create_revision, 3 mod_revision, 4 version int64;
 //	5 value bytes; 6 lease int64
 //
-// Like protobuf it skips unknown fields and lets the last of repeated ones win.
-// The error is a *decode.FormatError wrapping ErrValue; what was decoded before
-// it is returned.
+// It takes and refuses what proto.Unmarshal does: fields that are unknown or of
+// another wire type are skipped, groups with their content; the last of repeated
+// ones wins; a field number over 2^29-1 is an error. The error is a
+// *decode.FormatError wrapping ErrValue; what was decoded before it is returned.
 //
 // Source: go.etcd.io/etcd/api/v3/mvccpb/kv.proto.
 func ParseKeyValue(b []byte, off int64) (KeyValue, error) {
-	var kv KeyValue
+	kv, _, err := parseKeyValue(b, off)
+	return kv, err
+}
+
+// An order is how the fields of a KeyValue stand, beside how etcd writes them.
+type order struct {
+	kept    bool // each at most once, in ascending order, and of its own wire type
+	unknown bool // some are not in the list
+}
+
+// parseKeyValue also tells in which order the fields stand.
+func parseKeyValue(b []byte, off int64) (kv KeyValue, o order, err error) {
+	o.kept = true
+	last := protowire.Number(0)
 	for pos := 0; pos < len(b); {
 		field, kind, n := protowire.ConsumeTag(b[pos:])
-		if n < 0 {
-			return kv, keyValueError(off+int64(pos), "tag")
+		if n < 0 || field > protowire.MaxValidNumber {
+			return kv, order{}, keyValueError(off+int64(pos), "tag")
 		}
+		want := protowire.VarintType
+		if field == fieldKey || field == fieldValue {
+			want = protowire.BytesType
+		}
+		o.unknown = o.unknown || field > fieldLease
+		o.kept = o.kept && field > last && (field > fieldLease || kind == want)
+		last = field
 		pos += n
 		n = kv.field(field, kind, b, pos)
 		if n < 0 {
-			return kv, keyValueError(off+int64(pos), fieldName(field))
+			return kv, order{}, keyValueError(off+int64(pos), fieldName(field))
 		}
 		pos += n
 	}
-	return kv, nil
+	return kv, o, nil
 }
 
 // field decodes one field behind its tag at pos and returns its length, or a
@@ -62,14 +83,19 @@ func (kv *KeyValue) field(field protowire.Number, kind protowire.Type, b []byte,
 	switch {
 	case kind == protowire.BytesType && (field == fieldKey || field == fieldValue):
 		v, n := protowire.ConsumeBytes(b[pos:])
-		if n >= 0 && field == fieldKey {
+		switch {
+		case n < 0:
+		case field == fieldKey:
 			kv.Key = v
-		} else if n >= 0 {
+		default:
 			kv.Value, kv.ValueOff = v, pos+n-len(v)
 		}
 		return n
 	case kind == protowire.VarintType && field >= fieldCreateRevision && field <= fieldLease && field != fieldValue:
 		v, n := protowire.ConsumeVarint(b[pos:])
+		if n < 0 {
+			return n
+		}
 		switch field {
 		case fieldCreateRevision:
 			kv.CreateRevision = int64(v)
@@ -120,30 +146,55 @@ type Record struct {
 
 // ParseRecord decodes a key of the bucket "key" at file offset off and the value
 // behind it. Beyond the errors of ParseRevision and ParseKeyValue it wraps
-// ErrValue where the two do not fit together; the Record is filled in then.
+// ErrValue where the KeyValue is not as etcd writes it or does not fit the key:
+// fields that are unknown, repeated or out of order, another mod revision than
+// that of the key, a creation after it, a version below 1, no key, or a tombstone
+// with more than its key; and ErrTruncated for no KeyValue where no Marker can be.
+//
+// With an error the KeyValue is filled in only if its key can be trusted: where
+// one bit of a length or a tag is wrong, the key may have swallowed the value, or
+// the value may stand where the key should. Then it is empty.
 func ParseRecord(key, value []byte, off int64) (Record, error) {
 	rev, tombstone, err := ParseRevision(key, off)
 	r := Record{Revision: rev, Tombstone: tombstone}
 	valueOff := off + int64(len(key))
 	if len(value) == 0 {
-		r.Marker = true
+		if r.Marker = err == nil && !tombstone && rev.Sub == 0; !r.Marker && err == nil {
+			err = &decode.FormatError{Off: valueOff, What: "KeyValue", Err: decode.ErrTruncated}
+		}
 		return r, err
 	}
-	kv, kvErr := ParseKeyValue(value, valueOff)
-	r.KeyValue, r.ValueOff = kv, valueOff+int64(kv.ValueOff)
+	kv, o, kvErr := parseKeyValue(value, valueOff)
 	switch {
-	case err != nil:
-	case kvErr != nil:
+	case kvErr == nil && (!o.kept || o.unknown):
+		kvErr = keyValueError(valueOff, "fields")
+	case kvErr == nil:
+		kvErr = kv.fits(rev, tombstone, valueOff)
+	}
+	if err == nil {
 		err = kvErr
-	case len(kv.Key) == 0:
-		err = keyValueError(valueOff, "key")
-	case tombstone:
-	case kv.ModRevision != rev.Main:
-		err = keyValueError(valueOff, "mod revision")
-	case kv.CreateRevision <= 0 || kv.CreateRevision > kv.ModRevision:
-		err = keyValueError(valueOff, "create revision")
-	case kv.Version <= 0:
-		err = keyValueError(valueOff, "version")
+	}
+	if err == nil || o.kept && kv.CreateRevision > 0 && kv.ModRevision > 0 && kv.Version > 0 {
+		r.KeyValue, r.ValueOff = kv, valueOff+int64(kv.ValueOff)
 	}
 	return r, err
+}
+
+// fits checks a KeyValue against the revision that it is filed under.
+func (kv *KeyValue) fits(rev Revision, tombstone bool, off int64) error {
+	switch {
+	case len(kv.Key) == 0:
+		return keyValueError(off, "key")
+	case tombstone && (len(kv.Value) > 0 || kv.CreateRevision != 0 || kv.ModRevision != 0 || kv.Version != 0 || kv.Lease != 0):
+		return keyValueError(off, "fields of a tombstone behind its key")
+	case tombstone:
+		return nil
+	case kv.ModRevision != rev.Main:
+		return keyValueError(off, "mod revision")
+	case kv.CreateRevision <= 0 || kv.CreateRevision > kv.ModRevision:
+		return keyValueError(off, "create revision")
+	case kv.Version <= 0:
+		return keyValueError(off, "version")
+	}
+	return nil
 }

@@ -85,7 +85,9 @@ func (s *State) Add(bucket string, key, value []byte, off int64) error {
 		return s.addMember(key, value, off)
 	case BucketMembersRemoved:
 		id, err := parseMemberID(key, off)
-		s.RemovedMembers = append(s.RemovedMembers, id)
+		if err == nil {
+			s.RemovedMembers = append(s.RemovedMembers, id)
+		}
 		return err
 	case BucketAuth:
 		return s.addAuth(string(key), value, off)
@@ -165,6 +167,9 @@ func (s *State) addMember(key, value []byte, off int64) error {
 		IsLearner  bool     `json:"isLearner"`
 	}
 	id, err := parseMemberID(key, off)
+	if err != nil {
+		return err
+	}
 	if json.Unmarshal(value, &m) != nil {
 		err = stateError("member", off, decode.ErrValue)
 	}
@@ -176,6 +181,9 @@ func (s *State) addAuth(key string, value []byte, off int64) (err error) {
 	switch key {
 	case "authEnabled":
 		s.AuthEnabled = len(value) == 1 && value[0] == 1
+		if !s.AuthEnabled && !(len(value) == 1 && value[0] == 0) {
+			err = stateError(key, off, decode.ErrValue)
+		}
 	case "authRevision":
 		s.AuthRevision, err = parseUint64(key, value, off)
 	}
@@ -183,43 +191,46 @@ func (s *State) addAuth(key string, value []byte, off int64) (err error) {
 }
 
 // addAlarm decodes the key of an alarm, an etcdserverpb.AlarmMember: 1 member ID,
-// 2 the kind.
+// 2 the kind. Other fields are passed over.
 func (s *State) addAlarm(b []byte, off int64) error {
-	var a Alarm
+	a := Alarm{Kind: alarmKind(0)} // protobuf does not write a zero
 	for len(b) > 0 {
-		field, kind, n := protowire.ConsumeTag(b)
-		if n < 0 || kind != protowire.VarintType {
+		field, kind, n := protowire.ConsumeField(b)
+		if n < 0 || field > protowire.MaxValidNumber {
 			return stateError("alarm", off, decode.ErrValue)
 		}
-		v, m := protowire.ConsumeVarint(b[n:])
-		if m < 0 {
-			return stateError("alarm", off, decode.ErrValue)
+		if kind == protowire.VarintType {
+			_, _, tag := protowire.ConsumeTag(b)
+			v, _ := protowire.ConsumeVarint(b[tag:n])
+			switch field {
+			case 1:
+				a.Member = MemberID(v)
+			case 2:
+				a.Kind = alarmKind(int32(v))
+			}
 		}
-		b = b[n+m:]
-		switch field {
-		case 1:
-			a.Member = MemberID(v)
-		case 2:
-			a.Kind = alarmKind(v)
-		}
+		b = b[n:]
 	}
 	s.Alarms = append(s.Alarms, a)
 	return nil
 }
 
-func alarmKind(v uint64) string {
+func alarmKind(v int32) string {
 	switch v {
 	case 1:
 		return "NOSPACE"
 	case 2:
 		return "CORRUPT"
 	}
-	return strconv.FormatUint(v, 10)
+	return strconv.Itoa(int(v))
 }
 
 func parseUint64(what string, b []byte, off int64) (uint64, error) {
-	if len(b) != 8 {
+	switch {
+	case len(b) < 8:
 		return 0, stateError(what, off, decode.ErrTruncated)
+	case len(b) > 8:
+		return 0, stateError(what, off, decode.ErrValue)
 	}
 	return binary.BigEndian.Uint64(b), nil
 }
