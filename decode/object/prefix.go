@@ -28,6 +28,16 @@ func FindPrefix(key string) (prefix string, ok bool) {
 	return "", false
 }
 
+// PrefixOf returns the first of the prefixes that a key lies under, "" if none.
+func PrefixOf(key string, prefixes []string) string {
+	for _, prefix := range prefixes {
+		if strings.HasPrefix(key, prefix+"/") {
+			return prefix
+		}
+	}
+	return ""
+}
+
 // nextSlash returns the index of the first slash in s behind index at, or -1.
 func nextSlash(s string, at int) int {
 	i := strings.IndexByte(s[at+1:], '/')

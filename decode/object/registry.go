@@ -40,7 +40,8 @@ type groupVote struct {
 // NewRegistry returns a Registry for keys under any of the prefixes. "registry",
 // "/registry" and "/registry/" are the same prefix; "" and "/" are the root of
 // the key space, and leave no key outside. Where prefixes nest, the longest
-// that a key lies under counts.
+// under which a key names a built-in resource counts, else the longest: nobody can
+// hide all Secrets by a key that makes a longer prefix look right.
 func NewRegistry(prefixes []string) *Registry {
 	r := &Registry{groups: map[string]*groupVote{}, scopes: map[GroupResource]scope{}}
 	for _, p := range prefixes {
@@ -173,18 +174,31 @@ type path struct {
 // split takes a key apart. It is false, and the path empty, if the key names no
 // object.
 func (r *Registry) split(key string) (path, bool) {
+	var guess path
 	for _, prefix := range r.prefixes {
 		below, ok := strings.CutPrefix(key, prefix)
 		if !ok || !strings.HasPrefix(below, "/") {
 			continue
 		}
 		p := parsePath(below[1:])
-		if p.Resource != "" && p.rest != "" {
+		if p.Resource == "" || p.rest == "" {
+			continue
+		}
+		if p.known {
 			return p, true
 		}
-		break
+		if guess.Resource == "" {
+			guess = p
+		}
 	}
-	return path{}, false
+	return guess, guess.Resource != ""
+}
+
+// Knows reports whether the resource that a key names is known for sure: a
+// built-in one, or a custom one below its group.
+func (r *Registry) Knows(key string) bool {
+	p, ok := r.split(key)
+	return ok && (p.known || p.groupFixed)
 }
 
 // longestPath is the number of segments of the longest path in builtins.
