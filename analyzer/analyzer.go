@@ -51,8 +51,9 @@ type Options struct {
 	Progress func(path Text, done, total int64)
 }
 
-// Run examines the sources. Damage and disk errors are in the Report; the error
-// is that of the context or of Options.Values.
+// Run examines the sources. Damage and disk errors are in the Report; the error is
+// that of the context or of Options.Values, or says that no key of a source lies
+// under Options.Prefixes.
 func Run(ctx context.Context, sources []Source, o Options) (*Report, error) {
 	if o.Resources == nil {
 		o.Resources = []object.GroupResource{{Resource: "secrets"}}
@@ -63,7 +64,9 @@ func Run(ctx context.Context, sources []Source, o Options) (*Report, error) {
 		if err := s.examine(ctx); err != nil {
 			return nil, fmt.Errorf("%s: %w", source.Path.ValidUTF8(), err)
 		}
-		s.identify(o.Prefixes)
+		if err := s.identify(ctx, o.Prefixes); err != nil {
+			return nil, fmt.Errorf("%s: %w", source.Path.ValidUTF8(), err)
+		}
 		surveys = append(surveys, s)
 		if o.Values == nil {
 			continue

@@ -17,16 +17,16 @@ const onlyNewest = "only the newest value of each key in the db was examined: " 
 
 var secrets = object.GroupResource{Resource: "secrets"}
 
-// A builder turns surveys into a report. A key that several sources have is one
-// key, and its newest value is that of the highest revision.
+// A builder turns surveys into a report. A key that several sources of one cluster
+// have is one key, and its newest value is that of the highest revision.
 type builder struct {
 	options    Options
 	report     *Report
-	newest     map[string]*survey // who has the newest revision of a key; nil for one source
+	holders    *holders
 	inventory  map[object.GroupResource]*ResourceCount
 	namespaces map[string]*NamespaceCount
 	scope      map[object.GroupResource]*ScopeCount
-	keys       map[string]*keyInScope
+	keys       map[clusterKey]*keyInScope
 }
 
 // keyInScope is what all sources together say of a key that the verdict is about.
@@ -47,11 +47,11 @@ func newReport(surveys []*survey, o Options) *Report {
 			Exposures: []Exposure{}, Findings: []Finding{}, Scope: []ScopeCount{},
 			Coverage: Coverage{Damage: []Damage{}, Unattributed: []Extent{}, NotExamined: []NotExamined{}},
 		},
-		newest:     newestHolders(surveys),
+		holders:    newHolders(surveys),
 		inventory:  map[object.GroupResource]*ResourceCount{},
 		namespaces: map[string]*NamespaceCount{},
 		scope:      map[object.GroupResource]*ScopeCount{},
-		keys:       map[string]*keyInScope{},
+		keys:       map[clusterKey]*keyInScope{},
 	}
 	for _, resource := range o.Resources {
 		b.scope[resource] = &ScopeCount{Resource: Text(resource.String())}
@@ -69,31 +69,12 @@ func newReport(surveys []*survey, o Options) *Report {
 	return b.report
 }
 
-// newestHolders finds which of several sources has the newest revision of each
-// key, the first named one among equals.
-func newestHolders(surveys []*survey) map[string]*survey {
-	if len(surveys) < 2 {
-		return nil
-	}
-	holders := map[string]*survey{}
-	for _, s := range surveys {
-		for i := range s.keys.entries {
-			e := &s.keys.entries[i]
-			other, ok := holders[e.key]
-			if !ok || e.rev.Compare(other.keys.entries[other.keys.index[e.key]].rev) > 0 {
-				holders[e.key] = s
-			}
-		}
-	}
-	return holders
-}
-
 // addKey takes what source s says of one key. broken is what is wrong with its
 // newest value.
 func (b *builder) addKey(s *survey, e *entry, broken error) {
-	newest := b.newest == nil || b.newest[e.key] == s
-	id, _ := s.names.Identify(e.key)
-	if !e.deleted && newest {
+	newest, deleted := b.holders.isNewest(s, e), b.holders.isDeleted(s, e)
+	id := s.identity(e)
+	if !deleted && newest {
 		b.count(s, e, id)
 	}
 	if !e.deleted && broken != nil {
@@ -102,12 +83,12 @@ func (b *builder) addKey(s *survey, e *entry, broken error) {
 	if b.scope[id.GroupResource] == nil {
 		return
 	}
-	k := b.keys[e.key]
+	k := b.keys[b.holders.key(s, e)]
 	if k == nil {
 		k = &keyInScope{id: id}
-		b.keys[e.key] = k
+		b.keys[b.holders.key(s, e)] = k
 	}
-	if newest && e.deleted {
+	if newest && deleted {
 		k.state = StateDeleted
 	} else if newest {
 		how := s.keys.stored[e.stored]
@@ -115,7 +96,7 @@ func (b *builder) addKey(s *survey, e *entry, broken error) {
 		k.current = Current{Provider: how.provider.String(), KeyName: Text(how.keyName), ModRevision: e.rev.Main}
 	}
 	if !e.deleted && s.keys.status(e) == StatusPlaintext {
-		b.addCopy(s, e, k)
+		b.addCopy(s, e, k, newest)
 	}
 }
 
@@ -131,7 +112,7 @@ func (b *builder) count(s *survey, e *entry, id object.Identity) {
 }
 
 // addCopy notes that the newest value of a key in source s is plaintext.
-func (b *builder) addCopy(s *survey, e *entry, k *keyInScope) {
+func (b *builder) addCopy(s *survey, e *entry, k *keyInScope, newest bool) {
 	x := k.exposure
 	if x == nil {
 		x = &Exposure{
@@ -145,7 +126,6 @@ func (b *builder) addCopy(s *survey, e *entry, k *keyInScope) {
 		Path: s.Path, Region: RegionLive, Offset: e.off, Length: int64(e.size), Page: &page,
 		ModRevision: e.rev.Main, CreateRevision: e.create, Version: e.version, Complete: !e.broken,
 	})
-	newest := b.newest == nil || b.newest[e.key] == s
 	if k.id.GroupResource != secrets || len(x.Copies) > 1 && !newest {
 		return
 	}
@@ -197,6 +177,7 @@ func (b *builder) addEvidence(s *survey) {
 	c.Records += s.records
 	c.Damage = append(c.Damage, s.damage...)
 	c.DamageMore += s.damageMore
+	c.NotExamined = append(c.NotExamined, s.notExamined...)
 	if s.evidence.SnapshotHash == HashMismatch {
 		b.find(Finding{Rule: RuleSnapshotHash, Path: s.Path,
 			Message: "the SHA-256 at the end of the snapshot is not that of the bytes before it: they changed after etcd wrote them"})
@@ -226,11 +207,7 @@ func (b *builder) addScope() {
 		x.Status, x.State, x.Current = status, k.state, k.current
 		sortCopies(x.Copies)
 		b.report.Exposures = append(b.report.Exposures, *x)
-		first := x.Copies[0]
-		b.find(Finding{
-			Rule: RulePlaintextLive, Resource: x.Resource, Namespace: x.Namespace, Name: x.Name, Key: x.Key, Path: first.Path,
-			Message: fmt.Sprintf("the newest value, of revision %d, is not encrypted: %d bytes at offset %#x", first.ModRevision, first.Length, first.Offset),
-		})
+		b.addPlaintextFinding(x)
 	}
 	for _, n := range b.inventory {
 		b.report.Inventory = append(b.report.Inventory, *n)
@@ -241,6 +218,19 @@ func (b *builder) addScope() {
 	for _, resource := range b.options.Resources {
 		b.report.Scope = append(b.report.Scope, *b.scope[resource])
 	}
+}
+
+// addPlaintextFinding reports an exposure by its newest copy.
+func (b *builder) addPlaintextFinding(x *Exposure) {
+	c := x.Copies[len(x.Copies)-1]
+	message := fmt.Sprintf("the newest value, of revision %d, is not encrypted: %d bytes at offset %#x", c.ModRevision, c.Length, c.Offset)
+	if x.Status == StatusExposed {
+		message = fmt.Sprintf("the newest value in this file, of revision %d, is not encrypted: %d bytes at offset %#x; "+
+			"later evidence has it encrypted or deleted", c.ModRevision, c.Length, c.Offset)
+	}
+	b.find(Finding{
+		Rule: RulePlaintextLive, Resource: x.Resource, Namespace: x.Namespace, Name: x.Name, Key: x.Key, Path: c.Path, Message: message,
+	})
 }
 
 func (b *builder) countStatus(k *keyInScope, status Status) {
@@ -278,48 +268,6 @@ func (b *builder) find(f Finding) {
 	b.report.Findings = append(b.report.Findings, f)
 }
 
-// verdict weighs the report as a whole.
-func (b *builder) verdict() Verdict {
-	r := b.report
-	v := Verdict{Status: StatusIncomplete, Complete: len(r.Coverage.NotExamined) == 0 && b.exitStatus() < exitNotEvidence}
-	switch {
-	case slices.ContainsFunc(r.Exposures, func(x Exposure) bool { return x.Status == StatusPlaintext }):
-		v.Status = StatusPlaintext
-	case len(r.Exposures) > 0:
-		v.Status = StatusExposed
-	case v.Complete:
-		v.Status = StatusClean
-	}
-	v.ExitStatus = b.exitStatus()
-	return v
-}
-
-// The exit statuses that a report can lead to.
-const (
-	exitClean       = 0
-	exitFindings    = 1
-	exitNotEvidence = 3
-	exitIncomplete  = 4
-	exitChanged     = 5
-)
-
-// exitStatus is the first of these that holds, the one that says least about the
-// evidence: it changed, it was not read whole, it was not found, it is not clean.
-func (b *builder) exitStatus() int {
-	r := b.report
-	switch {
-	case slices.ContainsFunc(r.Evidence, func(e Evidence) bool { return e.Changed != "" }):
-		return exitChanged
-	case len(r.Coverage.Damage) > 0 || r.Coverage.BytesRead < r.Coverage.Bytes:
-		return exitIncomplete
-	case len(b.options.NotEvidence) > 0:
-		return exitNotEvidence
-	case b.options.FailOn > SeverityNone && slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity >= b.options.FailOn }):
-		return exitFindings
-	}
-	return exitClean
-}
-
 // sort puts all lists that came from maps in order.
 func (b *builder) sort() {
 	r := b.report
@@ -327,7 +275,7 @@ func (b *builder) sort() {
 	slices.SortFunc(r.Namespaces, func(a, b NamespaceCount) int { return cmp.Compare(a.Namespace, b.Namespace) })
 	slices.SortFunc(r.Exposures, func(a, b Exposure) int {
 		return cmp.Or(cmp.Compare(a.Resource, b.Resource), cmp.Compare(a.Namespace, b.Namespace),
-			cmp.Compare(a.Name, b.Name), cmp.Compare(a.Key, b.Key))
+			cmp.Compare(a.Name, b.Name), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Copies[0].Path, b.Copies[0].Path))
 	})
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Resource, b.Resource),

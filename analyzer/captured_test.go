@@ -92,9 +92,9 @@ func testExposures(t *testing.T, stage captured.Stage, r *Report, path string) {
 			t.Errorf("exposure: %+v", x)
 		}
 	}
-	want := Verdict{Status: StatusPlaintext, ExitStatus: exitFindings}
+	want := Verdict{Status: StatusPlaintext, ExitStatus: ExitFindings}
 	if plain == 0 {
-		want = Verdict{Status: StatusIncomplete, ExitStatus: exitClean}
+		want = Verdict{Status: StatusIncomplete, ExitStatus: ExitClean}
 	}
 	if diff := cmp.Diff(want, r.Verdict); diff != "" {
 		t.Errorf("verdict (-want +got):\n%s", diff)
@@ -108,7 +108,12 @@ func TestCapturedTwo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	old, recent := stages[0], stages[2]
+	for _, recent := range []captured.Stage{stages[2], stages[3]} { // before and after compaction
+		testTwo(t, stages[0], recent)
+	}
+}
+
+func testTwo(t *testing.T, old, recent captured.Stage) {
 	want := map[Text]Status{}
 	for key := range old.Secrets {
 		want[Text(key)] = StatusExposed // encrypted or deleted in the newer one
@@ -132,7 +137,7 @@ func TestCapturedTwo(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("exposures (-want +got):\n%s", diff)
 		}
-		if r.Verdict.Status != StatusExposed || r.Verdict.ExitStatus != exitFindings || len(r.Evidence) != 2 {
+		if r.Verdict.Status != StatusExposed || r.Verdict.ExitStatus != ExitFindings || len(r.Evidence) != 2 {
 			t.Errorf("verdict %+v on %d pieces of evidence", r.Verdict, len(r.Evidence))
 		}
 	}

@@ -3,6 +3,7 @@ package analyzer
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -52,7 +53,7 @@ func TestDamage(t *testing.T) {
 				t.Fatalf("detected as %q", kind)
 			}
 			r, _ := run(t, Options{FailOn: SeverityHigh}, inMemory(broken))
-			if r.Verdict.ExitStatus != exitIncomplete || r.Verdict.Complete || r.Verdict.Status == StatusClean {
+			if r.Verdict.ExitStatus != ExitIncomplete || r.Verdict.Complete || r.Verdict.Status == StatusClean {
 				t.Errorf("verdict %+v", r.Verdict)
 			}
 			for _, d := range r.Coverage.Damage {
@@ -77,7 +78,7 @@ func TestFlippedByte(t *testing.T) {
 			t.Fatal(err)
 		}
 		r, _ := run(t, Options{FailOn: SeverityHigh}, inMemory(broken))
-		if r.Evidence[0].SnapshotHash != HashMismatch || r.Verdict.ExitStatus == exitClean {
+		if r.Evidence[0].SnapshotHash != HashMismatch || r.Verdict.ExitStatus == ExitClean {
 			t.Errorf("flipped at offset %#x: hash %s, exit status %d", off, r.Evidence[0].SnapshotHash, r.Verdict.ExitStatus)
 		}
 	}
@@ -96,16 +97,26 @@ func TestNeverFalselyClean(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(3, 4))
 	reached := append(append([]uint64{}, m.Branches...), m.Leaves...)
 	page := func() uint64 { return reached[rnd.IntN(len(reached))] }
-	makers := map[string]func() fixtures.Damage{
-		"zeroed page":   func() fixtures.Damage { return fixtures.ZeroPage(page()) },
-		"swapped pages": func() fixtures.Damage { return fixtures.SwapPages(m.Leaves[0], page()) },
-		"cut":           func() fixtures.Damage { return fixtures.TruncateAt(rnd.Int64N(int64(len(db)))) },
-		"long overflow": func() fixtures.Damage { return fixtures.OverlongOverflow(page()) },
-		"long count":    func() fixtures.Damage { return fixtures.OverlongCount(page()) },
+	flip := func(page uint64, off int) fixtures.Damage {
+		return fixtures.FlipByte(int64(page)*int64(m.PageSize)+int64(off), 1<<rnd.IntN(8))
 	}
-	for name, make := range makers {
-		for range 60 {
-			broken, off, err := make().Apply(db)
+	const header, element = 16, 16
+	makers := []struct {
+		name string
+		make func() fixtures.Damage
+	}{
+		{"zeroed page", func() fixtures.Damage { return fixtures.ZeroPage(page()) }},
+		{"swapped pages", func() fixtures.Damage { return fixtures.SwapPages(m.Leaves[0], page()) }},
+		{"cut", func() fixtures.Damage { return fixtures.TruncateAt(rnd.Int64N(int64(len(db)))) }},
+		{"long overflow", func() fixtures.Damage { return fixtures.OverlongOverflow(page()) }},
+		{"long count", func() fixtures.Damage { return fixtures.OverlongCount(page()) }},
+		{"bit of a meta", func() fixtures.Damage { return flip(uint64(rnd.IntN(2)), rnd.IntN(header+64)) }},
+		{"bit of a header", func() fixtures.Damage { return flip(page(), rnd.IntN(header)) }},
+		{"bit of an element", func() fixtures.Damage { return flip(page(), header+rnd.IntN(8*element)) }},
+	}
+	for _, maker := range makers {
+		for range 150 {
+			broken, off, err := maker.make().Apply(db)
 			if err != nil || bytes.Equal(broken, db) {
 				continue
 			}
@@ -114,10 +125,65 @@ func TestNeverFalselyClean(t *testing.T) {
 				continue // exit status 3
 			}
 			r, _ := run(t, Options{FailOn: SeverityHigh}, inMemory(broken))
-			if len(r.Exposures) < len(before.Exposures) && r.Verdict.ExitStatus < exitIncomplete {
+			if len(r.Exposures) < len(before.Exposures) && r.Verdict.ExitStatus < ExitIncomplete {
 				t.Errorf("%s at offset %#x: %d of %d exposures, exit status %d",
-					name, off, len(r.Exposures), len(before.Exposures), r.Verdict.ExitStatus)
+					maker.name, off, len(r.Exposures), len(before.Exposures), r.Verdict.ExitStatus)
 			}
+		}
+	}
+}
+
+// One wrong bit in a record may make its value pass for its key, or hide the
+// record. Neither gets a value into the report, or a Secret out of it in silence.
+func TestFlippedRecord(t *testing.T) {
+	full := snapshotBytes(t, "deleted")
+	db := full[:len(full)-snapshotHashSize]
+	before, values := run(t, Options{FailOn: SeverityHigh}, inMemory(db))
+	x := before.Exposures[len(before.Exposures)/2].Copies[0]
+	key := []byte(before.Exposures[len(before.Exposures)/2].Key)
+	keyAt := int64(bytes.LastIndex(db[:x.Offset], key))
+	traces := fixtures.Traces("CNRY-")
+	for off := x.Offset - 80; off < x.Offset+4; off++ {
+		for bit := range 8 {
+			broken, _, err := fixtures.FlipByte(off, 1<<bit).Apply(db)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, got := run(t, Options{FailOn: SeverityHigh}, inMemory(broken))
+			out, err := json.Marshal([]any{r, got})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, trace := range traces {
+				if bytes.Contains(out, []byte(trace)) {
+					t.Errorf("bit %d at offset %#x: the report holds a value", bit, off)
+				}
+			}
+			// A bit in a key's own text makes another key, which nothing can tell.
+			inKey := keyAt <= off && off < keyAt+int64(len(key))
+			if !inKey && r.Verdict.ExitStatus < ExitIncomplete && len(got) != len(values) {
+				t.Errorf("bit %d at offset %#x: %d of %d values, exit status %d", bit, off, len(got), len(values), r.Verdict.ExitStatus)
+			}
+		}
+	}
+}
+
+// A size of 0 does not make a record pass for the marker that restore leaves.
+func TestEmptiedRecord(t *testing.T) {
+	db := snapshotBytes(t, "deleted")
+	m, err := fixtures.MapPages(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range m.Leaves {
+		at := int64(page)*int64(m.PageSize) + 16 + 12 // size of the first element's value
+		broken := bytes.Clone(db[:len(db)-snapshotHashSize])
+		if clear(broken[at : at+4]); bytes.Equal(broken, db[:len(broken)]) {
+			continue
+		}
+		r, _ := run(t, Options{}, inMemory(broken))
+		if r.Verdict.ExitStatus != ExitIncomplete {
+			t.Errorf("page %d: exit status %d", page, r.Verdict.ExitStatus)
 		}
 	}
 }
@@ -148,7 +214,10 @@ func TestFailingDisk(t *testing.T) {
 		source := inMemory(db)
 		source.File = failingDisk{source.File, int64(page)*int64(m.PageSize) + 7}
 		r, _ := run(t, Options{}, source)
-		if r.Verdict.ExitStatus != exitIncomplete || r.Evidence[0].SHA256 != "" || r.Coverage.BytesRead >= r.Coverage.Bytes {
+		if r.Evidence[0].SnapshotHash != HashUnverified {
+			t.Errorf("page %d: the hash is said to be %s", page, r.Evidence[0].SnapshotHash)
+		}
+		if r.Verdict.ExitStatus != ExitIncomplete || r.Evidence[0].SHA256 != "" || r.Coverage.BytesRead >= r.Coverage.Bytes {
 			t.Errorf("page %d: %+v, %d of %d bytes, sha256 %q", page, r.Verdict, r.Coverage.BytesRead, r.Coverage.Bytes, r.Evidence[0].SHA256)
 		}
 		if len(r.Coverage.Damage) == 0 || !strings.Contains(r.Coverage.Damage[0].What, errDisk.Error()) {
@@ -161,7 +230,7 @@ func TestChangedEvidence(t *testing.T) {
 	source := inMemory(snapshotBytes(t, "deleted"))
 	source.Changed = func() string { return "its size was 1 and is 2" }
 	r, values := run(t, Options{FailOn: SeverityLow}, source)
-	if r.Verdict.ExitStatus != exitChanged || r.Verdict.Complete || r.Evidence[0].Changed == "" || len(values) == 0 {
+	if r.Verdict.ExitStatus != ExitChanged || r.Verdict.Complete || r.Evidence[0].Changed == "" || len(values) == 0 {
 		t.Errorf("%+v, %d values", r.Verdict, len(values))
 	}
 }
@@ -188,7 +257,7 @@ func TestFailOn(t *testing.T) {
 func TestNotEvidence(t *testing.T) {
 	o := Options{FailOn: SeverityLow, NotEvidence: []NotExamined{{Path: "missing", What: "no such file"}}}
 	r, _ := run(t, o, inMemory(snapshotBytes(t, "deleted")))
-	if r.Verdict.ExitStatus != exitNotEvidence || r.Coverage.NotExamined[1].Path != "missing" {
+	if r.Verdict.ExitStatus != ExitNotEvidence || r.Coverage.NotExamined[1].Path != "missing" {
 		t.Errorf("%+v %+v", r.Verdict, r.Coverage.NotExamined)
 	}
 }

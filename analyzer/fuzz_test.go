@@ -69,7 +69,7 @@ func FuzzRun(f *testing.F) {
 			t.Fatal(err)
 		}
 		damaged := len(r.Coverage.Damage) > 0 || r.Coverage.BytesRead != int64(len(b))
-		if damaged != (r.Verdict.ExitStatus == exitIncomplete) {
+		if damaged != (r.Verdict.ExitStatus == ExitIncomplete) {
 			t.Errorf("exit status %d, %d of %d bytes, damage %v", r.Verdict.ExitStatus, r.Coverage.BytesRead, len(b), r.Coverage.Damage)
 		}
 		if r.Verdict.Complete || r.Verdict.Status == StatusClean {

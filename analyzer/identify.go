@@ -2,8 +2,8 @@ package analyzer
 
 import (
 	"cmp"
-	"maps"
-	"slices"
+	"context"
+	"fmt"
 	"strings"
 
 	"github.com/etcdsift/etcdsift/decode/envelope"
@@ -14,14 +14,29 @@ import (
 // API group. One would do, unless it was written by an old API version.
 const groupSamples = 5
 
-// crdKeys is what the keys of CustomResourceDefinitions hold behind the prefix.
-const crdKeys = "/apiextensions.k8s.io/customresourcedefinitions/"
+// crdSegment is the part of a key that names a CustomResourceDefinition.
+const crdSegment = "apiextensions.k8s.io/customresourcedefinitions"
+
+// A prefixError says that no key lies under any --prefix.
+type prefixError struct {
+	given, found []string
+}
+
+func (e *prefixError) Error() string {
+	text := fmt.Sprintf("no key lies under --prefix %s", strings.Join(e.given, ", "))
+	if len(e.found) > 0 {
+		text += "; keys lie under " + strings.Join(e.found, ", ")
+	}
+	return text
+}
 
 // identify learns how this etcd names its objects: which prefixes Kubernetes'
 // keys have, the API groups of built-in resources from their plaintext values,
-// and the scope of custom resources from their CRDs.
-func (s *survey) identify(prefixes []string) {
-	if prefixes == nil {
+// and the scope of custom resources from their CRDs. Prefixes that are given are
+// taken as they are; it is an error if a db with keys has none below them.
+func (s *survey) identify(ctx context.Context, given []string) error {
+	prefixes := given
+	if given == nil {
 		prefixes = s.findPrefixes()
 	}
 	for _, prefix := range prefixes {
@@ -29,53 +44,60 @@ func (s *survey) identify(prefixes []string) {
 	}
 	s.names = object.NewRegistry(prefixes)
 	samples := map[string]int{}
+	inside := 0
 	for i := range s.keys.entries {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		e := &s.keys.entries[i]
-		if e.deleted || s.keys.stored[e.stored].provider != envelope.Identity {
-			continue
-		}
-		if strings.Contains(e.key, crdKeys) {
-			s.learnCRD(e)
-		}
 		segment, ok := s.names.Segment(e.key)
-		if !ok || samples[segment] >= groupSamples || !isObject(s.keys.stored[e.stored].encoding) {
-			continue
-		}
-		samples[segment]++
-		s.learnGroup(segment, e)
-	}
-}
-
-// findPrefixes is the prefixes that keys of this db have: of the usual ones those
-// in use, and that of an API server with another --etcd-prefix. It shows where a
-// value looks like Kubernetes' and its key names a built-in resource further down.
-func (s *survey) findPrefixes() []string {
-	seen := map[string]bool{}
-	usual := make([]*object.Registry, len(object.DefaultPrefixes))
-	for i, prefix := range object.DefaultPrefixes {
-		usual[i] = object.NewRegistry([]string{prefix})
-	}
-next:
-	for i := range s.keys.entries {
-		e := &s.keys.entries[i]
-		if e.deleted {
-			continue
-		}
-		for i, registry := range usual {
-			if _, ok := registry.Segment(e.key); ok {
-				seen[object.DefaultPrefixes[i]] = true
-				continue next
-			}
+		if ok {
+			inside++
 		}
 		how := s.keys.stored[e.stored]
-		if how.provider == envelope.Identity && !isObject(how.encoding) {
+		if e.deleted || how.provider != envelope.Identity || !isObject(how.encoding) {
 			continue
 		}
-		if prefix, ok := object.FindPrefix(e.key); ok {
-			seen[prefix] = true
+		switch {
+		case segment == crdSegment:
+			s.learnCRD(e)
+		case given == nil && (!s.names.Knows(e.key) || strings.HasSuffix(segment, "/secrets")):
+			s.findStray(e)
+		}
+		if ok && samples[segment] < groupSamples {
+			samples[segment]++
+			s.learnGroup(segment, e)
 		}
 	}
-	return slices.Sorted(maps.Keys(seen))
+	if given != nil && inside == 0 && len(s.keys.entries) > 0 {
+		return &prefixError{given, s.findPrefixes()}
+	}
+	return nil
+}
+
+// findStray looks whether a plaintext value is a Secret although its key names
+// none: one under a prefix or a path that nobody knows must not go unseen.
+func (s *survey) findStray(e *entry) {
+	value, err := s.read(e)
+	if err != nil {
+		s.addDamage(readError(e, err))
+		return
+	}
+	t, err := object.ParseType(value, e.off)
+	if err != nil || t != (object.TypeMeta{APIVersion: "v1", Kind: "Secret"}) {
+		return
+	}
+	m, _ := object.ParseMeta(value, e.off) // a broken one leaves its name empty
+	s.strays[e.key] = object.Identity{GroupResource: secrets, Namespace: m.Namespace, Name: m.Name}
+}
+
+// identity is which object a key stands for; the zero Identity for none.
+func (s *survey) identity(e *entry) object.Identity {
+	if id, ok := s.strays[e.key]; ok {
+		return id
+	}
+	id, _ := s.names.Identify(e.key)
+	return id
 }
 
 func isObject(e envelope.Encoding) bool {
@@ -122,7 +144,7 @@ func (s *survey) values(each func(Value) error, withPath bool) error {
 }
 
 func (s *survey) value(e *entry) Value {
-	id, _ := s.names.Identify(e.key)
+	id := s.identity(e)
 	how := s.keys.stored[e.stored]
 	return Value{
 		Key:            Text(e.key),

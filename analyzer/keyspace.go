@@ -44,8 +44,9 @@ type keyspace struct {
 
 	// broken says what is wrong with an entry, by its index.
 	broken map[int32]error
-	// newest is the highest main revision of any record.
-	newest int64
+	// newest is the highest main revision of any record, marker that of a record
+	// without a KeyValue; 0 without one.
+	newest, marker int64
 }
 
 func newKeyspace() keyspace {
@@ -73,9 +74,9 @@ func (k *keyspace) add(r mvcc.Record, page uint64, recordErr error) {
 	}
 	*e = entry{
 		key: e.key, rev: r.Revision, create: r.CreateRevision, version: r.Version,
-		off: r.ValueOff, page: page, size: len(r.Value), deleted: r.Tombstone,
+		off: r.ValueOff, page: page, size: len(r.Value), deleted: r.Tombstone && recordErr == nil,
 	}
-	if !r.Tombstone {
+	if !e.deleted {
 		env, err := envelope.Parse(r.Value, r.ValueOff)
 		e.stored = k.intern(env)
 		if recordErr == nil {

@@ -68,11 +68,13 @@ const (
 // SnapshotHash is what the 32 bytes behind a snapshot say.
 type SnapshotHash string
 
-// A bare db has no hash; a snapshot's is right or not.
+// A bare db has no hash; a snapshot's is right or not, or can not be compared as
+// the disk did not give every byte.
 const (
-	HashValid    SnapshotHash = "valid"
-	HashMismatch SnapshotHash = "mismatch"
-	HashAbsent   SnapshotHash = "absent"
+	HashValid      SnapshotHash = "valid"
+	HashMismatch   SnapshotHash = "mismatch"
+	HashAbsent     SnapshotHash = "absent"
+	HashUnverified SnapshotHash = "unverified"
 )
 
 // Evidence is a file that was examined. Revisions are etcd's main revisions, the

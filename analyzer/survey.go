@@ -37,6 +37,9 @@ type survey struct {
 	keys     keyspace
 	etcd     mvcc.State
 	names    *object.Registry
+	strays   map[string]object.Identity // Secrets whose keys do not say so, by key
+
+	notExamined []NotExamined
 
 	damage     []Damage
 	damageMore int
@@ -46,7 +49,7 @@ type survey struct {
 }
 
 func newSurvey(source Source, o Options) *survey {
-	return &survey{Source: source, options: o}
+	return &survey{Source: source, options: o, strays: map[string]object.Identity{}}
 }
 
 // examine reads the file. Its error is that of the context.
@@ -111,7 +114,7 @@ func (s *survey) sweep(ctx context.Context, f *page.File, tree *page.Tree) error
 		case page.Unreachable:
 			s.evidence.FreePages++
 		case page.Leaf:
-			s.leaf(p, tree)
+			s.leaf(p, f, tree)
 		case page.Branch:
 			s.bucketOf(p, tree).Pages += pagesOf(p, f)
 		}
@@ -122,10 +125,10 @@ func (s *survey) sweep(ctx context.Context, f *page.File, tree *page.Tree) error
 }
 
 // leaf takes the entries of a leaf page of one of etcd's buckets.
-func (s *survey) leaf(p page.Page, tree *page.Tree) {
+func (s *survey) leaf(p page.Page, f *page.File, tree *page.Tree) {
 	bucket := s.bucketOf(p, tree)
 	if !p.Inline {
-		bucket.Pages += 1 + uint64(p.Header.Overflow)
+		bucket.Pages += pagesOf(p, f)
 	}
 	if p.Header.Flags != page.FlagLeaf {
 		return
@@ -159,7 +162,7 @@ func (s *survey) record(e page.LeafElement, p page.Page) {
 	s.records++
 	if r.Marker {
 		s.keys.newest = max(s.keys.newest, r.Revision.Main)
-		return
+		s.keys.marker = max(s.keys.marker, r.Revision.Main)
 	}
 	if len(r.Key) > 0 {
 		s.keys.add(r, uint64(p.ID), err)
@@ -205,6 +208,12 @@ func (s *survey) finish(f *page.File, tree *page.Tree) {
 		s.addDamage(&decode.FormatError{Off: int64(newestPage) * int64(f.PageSize), Err: decode.ErrUnknown,
 			What: `root bucket: bucket "key" of an etcd database`})
 	}
+	if s.keys.marker > s.etcd.ScheduledCompactRev {
+		// restore --bump-revision compacts at the revision that it writes without a
+		// KeyValue. Any other such record has lost its own.
+		s.addDamage(&decode.FormatError{Off: 0, Err: decode.ErrTruncated,
+			What: fmt.Sprintf("bucket key, KeyValue of revision %d", s.keys.marker)})
+	}
 	for _, e := range s.keys.entries {
 		if !e.deleted {
 			s.details.LiveKeys++
@@ -233,11 +242,14 @@ func (s *survey) addDamage(err error) {
 // hash ends the digest with the hash behind a snapshot, and compares the two.
 func (s *survey) hash(sum *digest, dbSize int64) {
 	if s.evidence.Kind == KindSnapshot {
+		s.evidence.SnapshotHash = HashUnverified
 		trailer := make([]byte, snapshotHashSize)
-		if _, err := s.File.ReadAt(trailer, dbSize); err != nil && !errors.Is(err, io.EOF) {
+		if err := s.readAt(trailer, dbSize); err != nil {
 			s.addDamage(&decode.FormatError{Off: dbSize, What: "snapshot hash", Err: err})
 		} else {
-			s.evidence.SnapshotHash = HashMismatch
+			if sum.read == dbSize {
+				s.evidence.SnapshotHash = HashMismatch
+			}
 			if string(sum.Sum(nil)) == string(trailer) {
 				s.evidence.SnapshotHash = HashValid
 			}
@@ -253,11 +265,19 @@ func (s *survey) hash(sum *digest, dbSize int64) {
 // read reads the value of e again.
 func (s *survey) read(e *entry) ([]byte, error) {
 	b := make([]byte, e.size)
-	_, err := s.File.ReadAt(b, e.off)
-	if errors.Is(err, io.EOF) {
-		err = nil
+	return b, s.readAt(b, e.off)
+}
+
+// readAt fills b; a file that ends before has shrunk.
+func (s *survey) readAt(b []byte, off int64) error {
+	n, err := s.File.ReadAt(b, off)
+	if n == len(b) {
+		return nil
 	}
-	return b, err
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // A digest hashes bytes that come in file order, and counts them. Where a part of

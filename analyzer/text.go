@@ -12,21 +12,21 @@ import (
 // where it goes.
 type Text string
 
-// MarshalJSON writes bytes that are not UTF-8 as \xNN, spelled out, so that
-// different keys stay different. All else is for JSON's own escapes.
+// MarshalJSON writes what ValidUTF8 gives: different texts stay different.
 func (t Text) MarshalJSON() ([]byte, error) {
 	return json.Marshal(t.ValidUTF8())
 }
 
-// ValidUTF8 is the text with each byte that is not UTF-8 spelled out as \xNN.
+// ValidUTF8 is the text with each byte that is not UTF-8 spelled out as \xNN. Where
+// the text holds such letters itself, its backslash is spelled out likewise.
 func (t Text) ValidUTF8() string {
-	if utf8.ValidString(string(t)) {
+	if utf8.ValidString(string(t)) && !strings.Contains(string(t), `\x`) {
 		return string(t)
 	}
 	var b strings.Builder
 	for i := 0; i < len(t); {
 		r, n := utf8.DecodeRuneInString(string(t[i:]))
-		if r == utf8.RuneError && n == 1 {
+		if r == utf8.RuneError && n == 1 || strings.HasPrefix(string(t[i:]), `\x`) {
 			fmt.Fprintf(&b, `\x%02x`, t[i])
 		} else {
 			b.WriteString(string(t[i : i+n]))

@@ -1,0 +1,106 @@
+package analyzer
+
+import (
+	"slices"
+
+	"github.com/etcdsift/etcdsift/decode/mvcc"
+)
+
+// A clusterKey is a key of one etcd cluster. Two clusters have keys of the same
+// name, such as those of kube-system, that have nothing to do with each other.
+type clusterKey struct {
+	cluster int
+	key     string
+}
+
+// holders knows which of several sources has the newest revision of a key.
+type holders struct {
+	cluster map[*survey]int
+	newest  map[clusterKey]*survey // nil for one source
+	latest  map[int]*survey        // the source of the highest revision of each cluster
+}
+
+func newHolders(surveys []*survey) *holders {
+	h := &holders{cluster: clusters(surveys), latest: map[int]*survey{}}
+	if len(surveys) < 2 {
+		return h
+	}
+	h.newest = map[clusterKey]*survey{}
+	for _, s := range surveys {
+		c := h.cluster[s]
+		if l := h.latest[c]; l == nil || s.evidence.Revision > l.evidence.Revision {
+			h.latest[c] = s
+		}
+		for i := range s.keys.entries {
+			e := &s.keys.entries[i]
+			key := clusterKey{c, e.key}
+			other, ok := h.newest[key]
+			if !ok || e.rev.Compare(other.keys.entries[other.keys.index[e.key]].rev) > 0 {
+				h.newest[key] = s
+			}
+		}
+	}
+	return h
+}
+
+// key is the key of e in the cluster of s.
+func (h *holders) key(s *survey, e *entry) clusterKey { return clusterKey{h.cluster[s], e.key} }
+
+// isNewest reports whether s has the newest revision of the key of e, the first
+// named one among equals.
+func (h *holders) isNewest(s *survey, e *entry) bool {
+	return h.newest == nil || h.newest[h.key(s, e)] == s
+}
+
+// isDeleted reports whether the newest revision of a key, which s has, is a
+// deletion: by its tombstone, or as a later source has the key no more. The
+// tombstone goes with the next compaction.
+func (h *holders) isDeleted(s *survey, e *entry) bool {
+	if e.deleted {
+		return true
+	}
+	latest := h.latest[h.cluster[s]]
+	if latest == nil || latest == s || latest.evidence.Revision < e.rev.Main || len(latest.damage) > 0 {
+		return false
+	}
+	_, known := latest.keys.index[e.key]
+	return !known
+}
+
+// clusters numbers the clusters that the sources come from. Two sources are of one
+// cluster if they share a member; one that names no member stands alone.
+func clusters(surveys []*survey) map[*survey]int {
+	numbers := map[*survey]int{}
+	byMember := map[mvcc.MemberID]int{}
+	for i, s := range surveys {
+		numbers[s] = i
+		for _, id := range membersOf(s) {
+			if other, ok := byMember[id]; ok && other != numbers[s] {
+				merge(numbers, byMember, numbers[s], other)
+			}
+			byMember[id] = numbers[s]
+		}
+	}
+	return numbers
+}
+
+func merge(numbers map[*survey]int, byMember map[mvcc.MemberID]int, from, to int) {
+	for s, n := range numbers {
+		if n == from {
+			numbers[s] = to
+		}
+	}
+	for id, n := range byMember {
+		if n == from {
+			byMember[id] = to
+		}
+	}
+}
+
+func membersOf(s *survey) []mvcc.MemberID {
+	ids := slices.Clone(s.etcd.RemovedMembers)
+	for _, m := range s.etcd.Members {
+		ids = append(ids, m.ID)
+	}
+	return ids
+}

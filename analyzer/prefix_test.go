@@ -1,0 +1,113 @@
+package analyzer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/etcdsift/etcdsift/fixtures"
+)
+
+// store makes a db that holds these keys and values.
+func store(t *testing.T, puts map[string][]byte) Source {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "db")
+	s := fixtures.OpenStore(file)
+	for key, value := range puts {
+		s.Put([]byte(key), value)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return open(t, file)
+}
+
+// plainSecret is a Secret as the API server stores it.
+func plainSecret(t *testing.T, namespace, name string) []byte {
+	t.Helper()
+	b, err := fixtures.Encode(&corev1.Secret{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Type: "Opaque",
+		Data: map[string][]byte{"password": []byte("hunter2")},
+	}, fixtures.Protobuf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// Wherever an API server's prefix lies, and whatever stands beside its keys, its
+// Secrets are found.
+func TestPrefixes(t *testing.T) {
+	db := plainSecret(t, "ns", "db")
+	tests := []struct {
+		name  string
+		puts  map[string][]byte
+		found string
+	}{
+		{"usual", map[string][]byte{"/registry/secrets/ns/db": db}, "[/registry]"},
+		{"below the usual one", map[string][]byte{"/registry/cluster-a/secrets/ns/db": db}, "[/registry/cluster-a]"},
+		{"that looks like a group", map[string][]byte{"/registry/lab.example.com/secrets/ns/db": db}, "[/registry]"},
+		{"root", map[string][]byte{"/secrets/ns/db": db}, "[/]"},
+		{"without a slash", map[string][]byte{"cluster/secrets/ns/db": db}, "[]"},
+		{"beside a decoy", map[string][]byte{"/other/secrets/ns/db": db, "/other/secrets/pods/a/b": []byte("{}")}, "[/other /other/secrets]"},
+		{"with a decoy that makes a longer prefix", map[string][]byte{
+			"/other/secrets/ns/db": db, "/other/secrets/pods/a": []byte("{}"), "/other/secrets/configmaps/a/b": []byte("{}")}, "[/other /other/secrets]"},
+		{"in a namespace named like a resource", map[string][]byte{"/registry/secrets/secrets/db": plainSecret(t, "secrets", "db")}, "[/registry]"},
+	}
+	for _, tt := range tests {
+		r, _ := run(t, Options{FailOn: SeverityHigh}, store(t, tt.puts))
+		if len(r.Exposures) != 1 || r.Exposures[0].Name != "db" || r.Verdict.ExitStatus != ExitFindings {
+			t.Errorf("%s: exposures %+v, exit status %d", tt.name, r.Exposures, r.Verdict.ExitStatus)
+		}
+		if got := fmt.Sprint(r.Evidence[0].Details.Prefixes); got != tt.found {
+			t.Errorf("%s: prefixes %s, want %s", tt.name, got, tt.found)
+		}
+	}
+}
+
+// Keys made to look like thousands of API servers cost no more than a few, and it is
+// said that the others were not taken for such.
+func TestManyPrefixes(t *testing.T) {
+	puts := map[string][]byte{}
+	for i := range 2000 {
+		puts[fmt.Sprintf("/p%04d/secrets/ns/x", i)] = []byte("k8s:enc:aescbc:v1:key1:" + strings.Repeat("x", 64))
+	}
+	r, values := run(t, Options{}, store(t, puts))
+	if n := len(r.Evidence[0].Details.Prefixes); n != maxPrefixes || len(values) != len(puts) {
+		t.Errorf("%d prefixes, %d values", n, len(values))
+	}
+	if !strings.Contains(r.Coverage.NotExamined[0].What, "keys under 1984 more prefixes") {
+		t.Errorf("%+v", r.Coverage.NotExamined)
+	}
+}
+
+func TestPrefixWithoutKeys(t *testing.T) {
+	db := store(t, map[string][]byte{"/registry/secrets/ns/db": plainSecret(t, "ns", "db")})
+	_, err := Run(context.Background(), []Source{db}, Options{Prefixes: []string{"/nowhere"}})
+	var p *prefixError
+	if !errors.As(err, &p) || !strings.Contains(err.Error(), "keys lie under /registry") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// Two clusters have Secrets of the same names that have nothing to do with each
+// other.
+func TestTwoClusters(t *testing.T) {
+	one := store(t, map[string][]byte{"/registry/secrets/ns/db": plainSecret(t, "ns", "db")})
+	two := store(t, map[string][]byte{
+		"/registry/secrets/ns/db":    []byte("k8s:enc:aescbc:v1:key1:" + strings.Repeat("x", 64)),
+		"/registry/secrets/ns/other": plainSecret(t, "ns", "other"),
+	})
+	one.Path, two.Path = "one", "two"
+	r, _ := run(t, Options{}, one, two)
+	if r.Scope[0].Keys != 3 || len(r.Exposures) != 2 || r.Exposures[0].Status != StatusPlaintext || r.Exposures[0].State != StateLive {
+		t.Errorf("scope %+v, exposures %+v", r.Scope, r.Exposures)
+	}
+}

@@ -1,0 +1,47 @@
+package analyzer
+
+import "slices"
+
+// verdict weighs the report as a whole.
+func (b *builder) verdict() Verdict {
+	r := b.report
+	v := Verdict{Status: StatusIncomplete, ExitStatus: b.exitStatus()}
+	v.Complete = len(r.Coverage.NotExamined) == 0 && v.ExitStatus <= ExitFindings
+	switch {
+	case slices.ContainsFunc(r.Exposures, func(x Exposure) bool { return x.Status == StatusPlaintext }):
+		v.Status = StatusPlaintext
+	case len(r.Exposures) > 0:
+		v.Status = StatusExposed
+	case v.Complete:
+		v.Status = StatusClean
+	}
+	return v
+}
+
+// The exit statuses of the program. ExitUsage is for wrong usage, and for a report
+// that could not be written; the others come from a report.
+const (
+	ExitClean       = 0 // every byte was read, and nothing reached FailOn
+	ExitFindings    = 1
+	ExitUsage       = 2
+	ExitNotEvidence = 3
+	ExitIncomplete  = 4 // damage or an I/O error left something unread
+	ExitChanged     = 5 // the evidence changed while it was read
+)
+
+// exitStatus is the first of these that holds, the one that says least about the
+// evidence: it changed, it was not read whole, it was not found, it is not clean.
+func (b *builder) exitStatus() int {
+	r := b.report
+	switch {
+	case slices.ContainsFunc(r.Evidence, func(e Evidence) bool { return e.Changed != "" }):
+		return ExitChanged
+	case len(r.Coverage.Damage) > 0 || r.Coverage.BytesRead < r.Coverage.Bytes:
+		return ExitIncomplete
+	case len(b.options.NotEvidence) > 0:
+		return ExitNotEvidence
+	case b.options.FailOn > SeverityNone && slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity >= b.options.FailOn }):
+		return ExitFindings
+	}
+	return ExitClean
+}
