@@ -4,7 +4,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/olekukonko/tablewriter"
 	"github.com/olekukonko/tablewriter/renderer"
@@ -77,12 +76,12 @@ func (g *grid) widths() []int {
 	}
 	widths := make([]int, len(first))
 	for i, title := range g.header {
-		widths[i] = utf8.RuneCountInString(title)
+		widths[i] = displayWidth(title)
 	}
 	least := slices.Clone(widths)
 	for _, row := range g.rows {
 		for i, cell := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+			widths[i] = max(widths[i], displayWidth(cell))
 		}
 	}
 	total := (len(widths) - 1) * columnGap

@@ -117,12 +117,12 @@ func infoFacts(w *errWriter, e analyzer.Evidence) {
 	row("snapshot hash", "%s", e.SnapshotHash)
 	row("pages", "%d of %d bytes, %d of them free", e.Pages, e.PageSize, e.FreePages)
 	row("revision", "%d", e.Revision)
-	row("compacted at", "%d", e.CompactRevision)
+	row("compacted at", "%s", compaction(e))
 	row("transaction", "%d", e.TxID)
 	row("applied index", "%d", e.ConsistentIndex)
 	row("etcd storage", "%s", orDash(visible(e.StorageVersion)))
 	d := e.Details
-	row("raft term", "%d", d.Etcd.Term)
+	row("raft term", "%s", term(d.Etcd))
 	row("etcd cluster", "%s", orDash(visible(d.Etcd.ClusterVersion)))
 	row("byte order", "%s", d.ByteOrder)
 	row("live keys", "%d", d.LiveKeys)
@@ -136,6 +136,23 @@ func infoFacts(w *errWriter, e analyzer.Evidence) {
 		row(fmt.Sprintf("meta %d", m.Page), "%s", metaLine(m))
 	}
 	g.write(w)
+}
+
+// compaction is how far etcd has compacted, and is about to.
+func compaction(e analyzer.Evidence) string {
+	s := fmt.Sprint(e.CompactRevision)
+	if scheduled := e.Details.Etcd.ScheduledCompactRev; scheduled > e.CompactRevision {
+		s += fmt.Sprintf(", scheduled at %d", scheduled)
+	}
+	return s
+}
+
+// term is the raft term, which etcd keeps in the db since 3.5.
+func term(s mvcc.State) string {
+	if s.Term == 0 {
+		return "-"
+	}
+	return fmt.Sprint(s.Term)
 }
 
 func metaLine(m analyzer.MetaDetails) string {

@@ -177,7 +177,7 @@ func TestHarmless(t *testing.T) {
 			continue
 		}
 		for _, line := range strings.Split(string(got), "\n") {
-			if n := utf8.RuneCountInString(line); n > tableWidth && !strings.HasPrefix(name, "list") {
+			if n := displayWidth(line); n > tableWidth && !strings.HasPrefix(name, "list") {
 				t.Errorf("%s: a line of %d characters: %s", name, n, line)
 			}
 			if strings.HasSuffix(line, " ") {
@@ -241,16 +241,16 @@ func TestJSONHasNoNull(t *testing.T) {
 
 // Texts that differ stay different in JSON, whatever bytes they hold.
 func TestJSONKeepsTextsApart(t *testing.T) {
-	var got [2]string
-	for i, key := range []analyzer.Text{"a\xff", "a\xfe"} {
+	seen := map[string]analyzer.Text{}
+	for _, key := range []analyzer.Text{"a\xff", "a\xfe", `a\xff`, `a\x5cxff`, `a\\xff`, "a\\", "a", "\x1b"} {
 		b, err := json.Marshal(key)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got[i] = string(b)
-	}
-	if got[0] == got[1] {
-		t.Errorf("both are %s", got[0])
+		if other, ok := seen[string(b)]; ok {
+			t.Errorf("%q and %q are both %s", other, key, b)
+		}
+		seen[string(b)] = key
 	}
 }
 
@@ -312,6 +312,7 @@ func TestWrap(t *testing.T) {
 		{"kubernetes.io/dockerconfigjson", 16, []string{"kubernetes.io/", "dockerconfigjson"}},
 		{"0123456789abcdef", 6, []string{"012345", "6789ab", "cdef"}},
 		{"", 5, []string{""}},
+		{"名前空間の名前", 6, []string{"名前空", "間の名", "前"}},
 	}
 	for _, tt := range tests {
 		got := wrap(tt.text, tt.width)
@@ -351,6 +352,10 @@ func TestAnswer(t *testing.T) {
 		return r
 	}
 	many := []analyzer.Text{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}
+	damaged, changed := in("a"), in()
+	damaged.Coverage.Damage = []analyzer.Damage{{}}
+	changed.Evidence = []analyzer.Evidence{{Changed: "touched"}}
+	const lost = " Parts of this evidence are damaged or could not be read: there may be more."
 	tests := []struct {
 		r     *analyzer.Report
 		scope analyzer.ScopeCount
@@ -359,6 +364,10 @@ func TestAnswer(t *testing.T) {
 		{in(), analyzer.ScopeCount{Resource: "secrets"}, "There are no Secrets in this evidence."},
 		{in(), analyzer.ScopeCount{Resource: "secrets", Keys: 3}, "No plaintext among the newest values of 3 Secrets."},
 		{in(), analyzer.ScopeCount{Resource: "secrets", Keys: 3, Unreadable: 2}, "No plaintext among the newest values of 3 Secrets. 2 could not be understood."},
+		{damaged, analyzer.ScopeCount{Resource: "secrets"}, "No Secrets could be found in what could be read." + lost},
+		{damaged, analyzer.ScopeCount{Resource: "secrets", Keys: 2}, "No plaintext among the newest values of 2 Secrets." + lost},
+		{damaged, analyzer.ScopeCount{Resource: "secrets", Keys: 2, Readable: 1}, "1 of 2 Secrets is readable, in 1 namespace: a." + lost},
+		{changed, analyzer.ScopeCount{Resource: "secrets", Keys: 2}, "No plaintext among the newest values of 2 Secrets. This evidence changed while it was read: there may be more."},
 		{in("a"), analyzer.ScopeCount{Resource: "secrets", Keys: 1, Readable: 1}, "1 of 1 Secret is readable, in 1 namespace: a."},
 		{in("b", "a", "b"), analyzer.ScopeCount{Resource: "secrets", Keys: 9, Readable: 3, Unreadable: 1}, "3 of 9 Secrets are readable, in 2 namespaces: a and b. 1 could not be understood."},
 		{in(""), analyzer.ScopeCount{Resource: "secrets", Keys: 9, Readable: 1}, "1 of 9 Secrets is readable."},

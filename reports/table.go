@@ -48,22 +48,37 @@ func scopeAnswer(r *analyzer.Report, scope analyzer.ScopeCount) string {
 	if scope.Unreadable > 0 {
 		unreadable = fmt.Sprintf(" %d could not be understood.", scope.Unreadable)
 	}
+	missing := missing(r)
 	switch {
+	case scope.Keys == 0 && missing != "":
+		return fmt.Sprintf("No %s could be found in what could be read.%s", what, missing)
 	case scope.Keys == 0:
 		return fmt.Sprintf("There are no %s in this evidence.", what)
 	case scope.Readable == 0:
-		return fmt.Sprintf("No plaintext among the newest values of %d %s.%s", scope.Keys, what, unreadable)
+		return fmt.Sprintf("No plaintext among the newest values of %d %s.%s%s", scope.Keys, what, unreadable, missing)
 	}
 	s := fmt.Sprintf("%d of %d %s %s readable", scope.Readable, scope.Keys, what, plural(scope.Readable, "is", "are"))
 	names := namespacesOf(r, scope.Resource)
 	if len(names) == 0 {
-		return s + "." + unreadable
+		return s + "." + unreadable + missing
 	}
 	count := len(names)
 	if more := count - maxNamed; more > 1 {
 		names = append(names[:maxNamed:maxNamed], fmt.Sprintf("%d more", more))
 	}
-	return fmt.Sprintf("%s, in %d %s: %s.%s", s, count, plural(count, "namespace", "namespaces"), and(names), unreadable)
+	return fmt.Sprintf("%s, in %d %s: %s.%s%s", s, count, plural(count, "namespace", "namespaces"), and(names), unreadable, missing)
+}
+
+// missing warns where the evidence could not be read as it was: what is absent
+// from the report may be in there.
+func missing(r *analyzer.Report) string {
+	if len(r.Coverage.Damage) > 0 || r.Coverage.BytesRead < r.Coverage.Bytes {
+		return " Parts of this evidence are damaged or could not be read: there may be more."
+	}
+	if slices.ContainsFunc(r.Evidence, func(e analyzer.Evidence) bool { return e.Changed != "" }) {
+		return " This evidence changed while it was read: there may be more."
+	}
+	return ""
 }
 
 // namespacesOf is the namespaces with exposures of the resource, in order.
@@ -134,7 +149,10 @@ func exposures(w *errWriter, r *analyzer.Report) {
 
 // findings lists those that the tables above do not show already.
 func findings(w *errWriter, r *analyzer.Report) {
-	title := "\nFindings beyond these:\n"
+	title := "\nFindings:\n"
+	if len(r.Exposures) > 0 {
+		title = "\nOther findings:\n"
+	}
 	for _, f := range r.Findings {
 		if f.Rule == analyzer.RulePlaintextLive {
 			continue

@@ -1,12 +1,15 @@
 package reports
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/olekukonko/tablewriter/pkg/twwidth"
 )
 
 // maxCell bounds a text from the evidence in a table, in characters: a key of 64
@@ -42,6 +45,9 @@ func visible[T ~string](t T) string {
 	}
 	return b.String()
 }
+
+// Visible is a text as a terminal may show it, for messages that are no report.
+func Visible(s string) string { return visible(s) }
 
 // orDash is what a table shows: a dash for nothing.
 func orDash(s string) string {
@@ -90,32 +96,49 @@ func bytesSize(n int64) string {
 	return fmt.Sprintf("%.1f %ciB", f, units[i])
 }
 
-// wrap breaks s into lines of at most width characters: at spaces, else behind
-// one of the characters that part names, else anywhere. Nothing is lost.
+// wrap breaks s into lines that take at most width columns of a terminal: at
+// spaces, else behind one of a few characters, else anywhere. Nothing is lost.
 func wrap(s string, width int) []string {
 	var lines []string
 	runes := []rune(s)
-	for len(runes) > width {
-		cut := breakAt(runes, width)
+	for {
+		n := fitting(runes, width)
+		if n == len(runes) {
+			return append(lines, string(runes))
+		}
+		cut := breakAt(runes, n)
 		lines = append(lines, strings.TrimRight(string(runes[:cut]), " "))
 		runes = runes[cut:]
 	}
-	return append(lines, string(runes))
 }
 
-// breakAt is where to break runes, which are longer than width.
-func breakAt(runes []rune, width int) int {
-	for i := width; i > width/3; i-- {
+// fitting is how many of the runes take at most width columns, at least one.
+func fitting(runes []rune, width int) int {
+	columns := 0
+	for i, r := range runes {
+		if columns += displayWidth(string(r)); columns > width && i > 0 {
+			return i
+		}
+	}
+	return len(runes)
+}
+
+// displayWidth is how many columns of a terminal a text takes.
+func displayWidth(s string) int { return twwidth.Width(s) }
+
+// breakAt is where to break runes, of which n fit on a line.
+func breakAt(runes []rune, n int) int {
+	for i := n; i > n/3; i-- {
 		if runes[i] == ' ' {
 			return i + 1
 		}
 	}
-	for i := width; i > width/2; i-- {
+	for i := n; i > n/2; i-- {
 		if strings.ContainsRune("/-.,_:", runes[i-1]) {
 			return i
 		}
 	}
-	return width
+	return n
 }
 
 // An errWriter keeps the first error of w, as the libraries above it lose it,
@@ -132,15 +155,15 @@ func (e *errWriter) Write(p []byte) (int, error) {
 	}
 	e.pending = append(e.pending, p...)
 	for {
-		i := strings.IndexByte(string(e.pending), '\n')
-		if i < 0 {
+		line, rest, ok := bytes.Cut(e.pending, []byte{'\n'})
+		if !ok {
 			return len(p), nil
 		}
-		line := append([]byte(strings.TrimRight(string(e.pending[:i]), " ")), '\n')
+		line = append(bytes.TrimRight(line, " "), '\n')
 		if _, e.err = e.w.Write(line); e.err != nil {
 			return 0, e.err
 		}
-		e.pending = e.pending[i+1:]
+		e.pending = rest
 	}
 }
 

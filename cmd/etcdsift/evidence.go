@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,7 +12,7 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer"
 )
 
-// Evidence is what the PATHs of a command line led to.
+// evidence is what the PATHs of a command line led to.
 type evidence struct {
 	sources     []analyzer.Source
 	notExamined []analyzer.NotExamined
@@ -55,7 +54,7 @@ func openEvidence(paths []string) (*evidence, error) {
 	}
 	if len(e.sources) == 0 {
 		e.close()
-		return nil, &statusError{exitNotEvidence, errors.Join(problems...)}
+		return nil, &statusError{analyzer.ExitNotEvidence, problems}
 	}
 	return e, nil
 }
@@ -65,7 +64,7 @@ func openEvidence(paths []string) (*evidence, error) {
 func (e *evidence) add(path string, several bool) error {
 	info, err := os.Stat(path)
 	if err != nil {
-		return &notEvidenceError{path, cause(err)}
+		return &notEvidenceError{path, absent(path, err)}
 	}
 	prefix := ""
 	if several {
@@ -81,53 +80,86 @@ func (e *evidence) add(path string, several bool) error {
 	return e.addFile(path, name, info)
 }
 
-// cause is an error without the path that os puts before it.
-func cause(err error) string {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
-		err = pathErr.Err
+// absent says why there is nothing at path.
+func absent(path string, err error) string {
+	if _, linkErr := os.Lstat(path); errors.Is(err, fs.ErrNotExist) && linkErr == nil {
+		return "a symbolic link that leads nowhere"
 	}
-	return err.Error()
+	return cause(err).Error()
 }
 
-// dbNames is where a db lies in a data dir, in its member dir and in member/snap.
-var dbNames = []string{"member/snap/db", "snap/db", "db"}
+// cause is an error without the path that os puts before it: reports name files by
+// paths of their own.
+func cause(err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err
+	}
+	return err
+}
+
+// dbNames is where a db lies in a data dir, in its member dir and in member/snap,
+// and walNames where the WAL lies then.
+var (
+	dbNames  = []string{"member/snap/db", "snap/db", "db"}
+	walNames = []string{"member/wal", "wal", "../wal"}
+)
 
 // addDir opens the db of a data dir, and names what lies beside it.
 func (e *evidence) addDir(dir, prefix string) error {
-	for _, name := range dbNames {
+	for i, name := range dbNames {
 		path := filepath.Join(dir, filepath.FromSlash(name))
+		shown := filepath.ToSlash(filepath.Join(prefix, name))
 		info, err := os.Stat(path)
-		if err != nil || info.IsDir() {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			if _, err := os.Lstat(path); err == nil {
+				return &notEvidenceError{path, "a symbolic link that leads nowhere"}
+			}
+			continue
+		case err != nil:
+			// Something that may not be looked at, which is not the same as nothing.
+			e.sources = append(e.sources, analyzer.Source{Path: analyzer.Text(shown), File: failingReader{cause(err)}})
+			return nil
+		case info.IsDir():
 			continue
 		}
-		if err := e.addFile(path, filepath.ToSlash(filepath.Join(prefix, name)), info); err != nil {
+		if err := e.addFile(path, shown, info); err != nil {
 			return err
 		}
-		snap := strings.TrimSuffix(name, "db")
-		e.nameOthers(dir, prefix, snap)
-		e.nameOthers(dir, prefix, snap+"../wal")
+		e.nameOthers(dir, prefix, strings.TrimSuffix(name, "db"))
+		if resolved, err := filepath.EvalSymlinks(dir); walNames[i] != "../wal" || err == nil && filepath.Base(resolved) == "snap" {
+			e.nameOthers(dir, prefix, walNames[i])
+		}
 		return nil
 	}
 	return &notEvidenceError{dir, "no etcd data: it holds none of " + strings.Join(dbNames, ", ") +
 		"; name a data dir, a snapshot or a db file"}
 }
 
+// maxNamed bounds the files of one folder that a report names.
+const maxNamed = 200
+
 // nameOthers notes the files of the folder that are not examined.
 func (e *evidence) nameOthers(dir, prefix, folder string) {
-	entries, err := readDir(filepath.Join(dir, filepath.FromSlash(folder)))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		e.notExamined = append(e.notExamined, analyzer.NotExamined{
-			Path: analyzer.Text(filepath.ToSlash(filepath.Join(prefix, folder))), What: cause(err)})
+	note := func(name, what string) {
+		path := filepath.ToSlash(filepath.Join(prefix, folder, name))
+		e.notExamined = append(e.notExamined, analyzer.NotExamined{Path: analyzer.Text(path), What: what})
 	}
-	for _, entry := range entries {
-		if entry.Name() == "db" {
-			continue
+	path := dir + "/" + folder // not cleaned: dir may be a symbolic link
+	entries, err := readDir(filepath.FromSlash(path))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		note("", cause(err).Error())
+	}
+	for i, entry := range entries {
+		switch {
+		case entry.Name() == "db":
+		case i == maxNamed:
+			note("", fmt.Sprintf("%d more files, not examined", len(entries)-i))
+			return
+		default:
+			note(entry.Name(), leftover(entry.Name())+", not examined")
 		}
-		e.notExamined = append(e.notExamined, analyzer.NotExamined{
-			Path: analyzer.Text(filepath.ToSlash(filepath.Join(prefix, folder, entry.Name()))),
-			What: leftover(entry.Name()) + ", not examined",
-		})
 	}
 }
 
@@ -173,10 +205,15 @@ func (e *evidence) addFile(path, name string, info fs.FileInfo) error {
 	if !info.Mode().IsRegular() {
 		return &notEvidenceError{path, "not a regular file"}
 	}
+	for _, f := range e.files {
+		if opened, err := f.Stat(); err == nil && os.SameFile(info, opened) {
+			return nil // named twice
+		}
+	}
 	source := analyzer.Source{Path: analyzer.Text(name), Size: info.Size()}
 	f, err := openReadOnly(path)
 	if err != nil {
-		source.File = failingReader{err}
+		source.File = failingReader{cause(err)}
 		e.sources = append(e.sources, source)
 		return nil
 	}
@@ -184,7 +221,7 @@ func (e *evidence) addFile(path, name string, info fs.FileInfo) error {
 	if err != nil {
 		before = info
 	}
-	source.File, source.Size = f, before.Size()
+	source.File, source.Size = reader{f}, before.Size()
 	source.Changed = func() string { return changed(path, before) }
 	kind, err := analyzer.Detect(f, source.Size)
 	if err == nil && kind != analyzer.KindDB {
@@ -212,7 +249,7 @@ func changed(path string, before fs.FileInfo) string {
 	after, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return cause(err)
+		return cause(err).Error()
 	case !os.SameFile(before, after):
 		return "another file has taken its place"
 	case before.Size() != after.Size():
@@ -225,9 +262,18 @@ func changed(path string, before fs.FileInfo) string {
 	return ""
 }
 
+// A reader is a file whose errors do not name it.
+type reader struct{ f *os.File }
+
+func (r reader) ReadAt(b []byte, off int64) (int, error) {
+	n, err := r.f.ReadAt(b, off)
+	if err != nil {
+		err = cause(err)
+	}
+	return n, err
+}
+
 // A failingReader is a file that could not be opened.
 type failingReader struct{ err error }
 
 func (r failingReader) ReadAt([]byte, int64) (int, error) { return 0, r.err }
-
-var _ io.ReaderAt = failingReader{}

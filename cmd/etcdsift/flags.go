@@ -28,17 +28,18 @@ func (f *evidenceFlags) register(cmd *cobra.Command, formats []string) {
 }
 
 // options are the run's options, as far as these flags say.
-func (f *evidenceFlags) options() (analyzer.Options, error) {
-	for _, prefix := range f.prefixes {
-		if prefix == "" {
-			return analyzer.Options{}, errors.New("--prefix: must name a prefix such as /registry, or / for the root")
-		}
+func (f *evidenceFlags) options(cmd *cobra.Command) (analyzer.Options, error) {
+	if cmd.Flags().Changed("prefix") && (len(f.prefixes) == 0 || slices.Contains(f.prefixes, "")) {
+		return analyzer.Options{}, errors.New("--prefix: must name a prefix such as /registry, or / for the root")
 	}
 	return analyzer.Options{Tool: tool(), Prefixes: f.prefixes}, nil
 }
 
 // resourcesFlag reads --resources.
 func resourcesFlag(names []string) ([]object.GroupResource, error) {
+	if names != nil && len(names) == 0 {
+		return nil, errors.New("--resources: must name a resource such as secrets")
+	}
 	var resources []object.GroupResource
 	for _, name := range names {
 		r, err := object.ParseGroupResource(name)

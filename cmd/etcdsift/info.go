@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -17,7 +16,7 @@ func newInfo() *cobra.Command {
 		Long:  "Tells what the evidence is, without a verdict on it.\n" + exitHelp,
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o, err := flags.options()
+			o, err := flags.options(cmd)
 			if err != nil {
 				return err
 			}
@@ -25,15 +24,7 @@ func newInfo() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("--format: %w", err)
 			}
-			report, err := examine(cmd, args, o)
-			if err != nil {
-				return err
-			}
-			err = writeOutput(cmd.OutOrStdout(), flags.output, func(w io.Writer) error { return format.Write(w, report) })
-			if err != nil {
-				return err
-			}
-			return exit(report)
+			return flags.report(cmd, args, o, format)
 		},
 	}
 	flags.register(cmd, reports.InfoFormats)

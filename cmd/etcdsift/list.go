@@ -26,7 +26,7 @@ fail on findings.
   etcdsift list --format jsonl --resources secrets snapshot.db | jq -r .provider | sort | uniq -c`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o, err := flags.options()
+			o, err := flags.options(cmd)
 			if err != nil {
 				return err
 			}
@@ -36,6 +36,9 @@ fail on findings.
 			}
 			if _, err := reports.ListByName(flags.format, io.Discard); err != nil {
 				return fmt.Errorf("--format: %w", err)
+			}
+			if err := apart(flags.output, args); err != nil {
+				return err
 			}
 			var report *analyzer.Report
 			err = writeOutput(cmd.OutOrStdout(), flags.output, func(w io.Writer) error {
@@ -69,14 +72,14 @@ fail on findings.
 // tellDamage says on stderr what the format of list has no place for.
 func tellDamage(w io.Writer, r *analyzer.Report) {
 	for _, d := range r.Coverage.Damage {
-		fmt.Fprintf(w, "etcdsift: %s: %s at offset %#x\n", d.Path.ValidUTF8(), d.What, d.Offset)
+		complain(w, fmt.Sprintf("%s: %s at offset %#x", d.Path, d.What, d.Offset))
 	}
 	if r.Coverage.DamageMore > 0 {
-		fmt.Fprintf(w, "etcdsift: and %d more places\n", r.Coverage.DamageMore)
+		complain(w, fmt.Sprintf("and %d more places", r.Coverage.DamageMore))
 	}
 	for _, e := range r.Evidence {
 		if e.Changed != "" {
-			fmt.Fprintf(w, "etcdsift: %s changed while it was read: %s\n", e.Path.ValidUTF8(), e.Changed)
+			complain(w, fmt.Sprintf("%s changed while it was read: %s", e.Path, e.Changed))
 		}
 	}
 }

@@ -9,35 +9,30 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/reports"
 )
 
-// Exit statuses that no report leads to. The others come from the report.
-const (
-	exitUsage       = 2
-	exitNotEvidence = 3
-)
-
-// A statusError ends the program with a status. Its err may be nil: the report
+// A statusError ends the program with a status. It has no errs where the report
 // has said it all.
 type statusError struct {
 	status int
-	err    error
+	errs   []error
 }
 
 func (e *statusError) Error() string {
-	if e.err == nil {
-		return fmt.Sprintf("exit status %d", e.status)
-	}
-	return e.err.Error()
+	return fmt.Sprintf("exit status %d: %v", e.status, errors.Join(e.errs...))
 }
-
-func (e *statusError) Unwrap() error { return e.err }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second signal ends the program at once: a dying disk may not let a read go.
+	context.AfterFunc(ctx, stop)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -53,15 +48,24 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	status := exitUsage
 	var s *statusError
-	if errors.As(err, &s) {
-		if status = s.status; s.err == nil {
-			return status
+	if !errors.As(err, &s) {
+		for line := range strings.Lines(err.Error()) { // cobra suggests commands on lines of their own
+			complain(stderr, strings.TrimSpace(line))
 		}
+		return analyzer.ExitUsage
 	}
-	fmt.Fprintf(stderr, "etcdsift: %v\n", err)
-	return status
+	for _, e := range s.errs {
+		complain(stderr, e.Error())
+	}
+	return s.status
+}
+
+// complain prints a message. It may hold the name of a file, and so anything.
+func complain(stderr io.Writer, message string) {
+	if message != "" {
+		fmt.Fprintf(stderr, "etcdsift: %s\n", reports.Visible(message))
+	}
 }
 
 func newRoot() *cobra.Command {
@@ -72,9 +76,9 @@ func newRoot() *cobra.Command {
 save), a bare db file or a whole data dir. It decodes every Kubernetes value,
 tells whether it is plaintext or encrypted and with which key, and names the
 Secrets that anybody who holds this evidence can read.`,
-		SilenceUsage:      true,
-		SilenceErrors:     true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Version:       version,
 	}
 	root.AddCommand(newScan(), newList(), newInfo(), newVersion())
 	return root

@@ -6,7 +6,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"syscall"
+	"strings"
+
+	"github.com/etcdsift/etcdsift/analyzer"
 )
 
 // writeOutput calls write with the file named by --output, or with stdout where
@@ -15,6 +17,9 @@ import (
 func writeOutput(stdout io.Writer, output string, write func(io.Writer) error) (err error) {
 	if output == "" || output == "-" {
 		return outputError("standard output", write(stdout))
+	}
+	if target, err := filepath.EvalSymlinks(output); err == nil {
+		output = target
 	}
 	if info, err := os.Stat(output); err == nil && !info.Mode().IsRegular() {
 		return writeDevice(output, write) // such as /dev/null: there is nothing to rename over
@@ -34,12 +39,66 @@ func writeOutput(stdout io.Writer, output string, write func(io.Writer) error) (
 		err = closeErr
 	}
 	if err == nil {
-		err = os.Chmod(f.Name(), 0o600)
-	}
-	if err == nil {
 		err = os.Rename(f.Name(), output)
 	}
 	return err
+}
+
+// apart checks that writing to output changes no evidence: neither one of the
+// files, nor a dir that is examined, nor any db or WAL segment at all.
+func apart(output string, paths []string) error {
+	if output == "" || output == "-" {
+		return nil
+	}
+	if isEtcd(output) {
+		return fmt.Errorf("--output %s: holds etcd's data, which is never written over; choose another place", output)
+	}
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			continue // whatever is wrong with it is for openEvidence to say
+		}
+		target, err := os.Stat(output)
+		if err == nil && os.SameFile(info, target) || info.IsDir() && inside(output, path) {
+			return fmt.Errorf("--output %s: would change the evidence %s; choose another place", output, path)
+		}
+	}
+	return nil
+}
+
+// isEtcd reports whether a file is there that may be evidence.
+func isEtcd(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	f, err := openReadOnly(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	kind, err := analyzer.Detect(f, info.Size())
+	return err == nil && kind != ""
+}
+
+// inside reports whether a file would lie below a folder, symbolic links followed.
+func inside(file, folder string) bool {
+	parent, err := filepath.EvalSymlinks(filepath.Dir(file))
+	if err != nil {
+		return false
+	}
+	folder, err = filepath.EvalSymlinks(folder)
+	if err != nil {
+		return false
+	}
+	if parent, err = filepath.Abs(parent); err != nil {
+		return false
+	}
+	if folder, err = filepath.Abs(folder); err != nil {
+		return false
+	}
+	rel, err := filepath.Rel(folder, parent)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
 }
 
 func writeDevice(output string, write func(io.Writer) error) error {
@@ -62,9 +121,5 @@ func outputError(name string, err error) error {
 	if errors.As(err, &status) {
 		return err
 	}
-	if errors.Is(err, syscall.EPIPE) {
-		// The reader, such as head, has seen enough; it needs no telling.
-		return &statusError{exitUsage, nil}
-	}
-	return &statusError{exitUsage, fmt.Errorf("%s: the report could not be written: %s", name, cause(err))}
+	return &statusError{analyzer.ExitUsage, []error{fmt.Errorf("%s: the report could not be written: %w", name, cause(err))}}
 }

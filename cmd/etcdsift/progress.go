@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"sync"
@@ -70,7 +69,7 @@ func (p *progress) finish() {
 // runError says what ended a run.
 func runError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return &statusError{exitUsage, errors.New("interrupted: no report was written")}
+		return errors.New("interrupted: no report was written")
 	}
-	return fmt.Errorf("%w", err)
+	return err
 }

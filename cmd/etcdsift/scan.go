@@ -20,15 +20,15 @@ func newScan() *cobra.Command {
 		Use:   "scan PATH...",
 		Short: "Name the Secrets that can be read from the evidence",
 		Long: `Reads each PATH (a snapshot, a db file or an etcd data dir), classifies the newest
-value of every key, and names those in scope that are not encrypted. Several
-PATHs are taken for evidence of one cluster.
+value of every key, and names those in scope that are not encrypted. PATHs that
+share an etcd member are taken for evidence of one cluster.
 ` + exitHelp,
 		Example: `  etcdsift scan snapshot.db
   etcdsift scan --format json --output report.json /var/lib/etcd
   etcdsift scan --resources secrets,configmaps,vaults.lab.example.com snapshot.db`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o, err := flags.options()
+			o, err := flags.options(cmd)
 			if err != nil {
 				return err
 			}
@@ -42,15 +42,7 @@ PATHs are taken for evidence of one cluster.
 			if o.Resources, err = resourcesFlag(resources); err != nil {
 				return err
 			}
-			report, err := examine(cmd, args, o)
-			if err != nil {
-				return err
-			}
-			err = writeOutput(cmd.OutOrStdout(), flags.output, func(w io.Writer) error { return format.Write(w, report) })
-			if err != nil {
-				return err
-			}
-			return exit(report)
+			return flags.report(cmd, args, o, format)
 		},
 	}
 	flags.register(cmd, reports.ScanFormats)
@@ -62,6 +54,25 @@ PATHs are taken for evidence of one cluster.
 	return cmd
 }
 
+// report examines the evidence and writes the report on it. The error carries the
+// exit status.
+func (f *evidenceFlags) report(cmd *cobra.Command, paths []string, o analyzer.Options, format reports.Format) error {
+	if err := apart(f.output, paths); err != nil {
+		return err
+	}
+	var r *analyzer.Report
+	err := writeOutput(cmd.OutOrStdout(), f.output, func(w io.Writer) (err error) {
+		if r, err = examine(cmd, paths, o); err != nil {
+			return err
+		}
+		return format.Write(w, r)
+	})
+	if err != nil {
+		return err
+	}
+	return exit(r)
+}
+
 // examine opens the evidence, runs the analysis and closes the evidence.
 func examine(cmd *cobra.Command, paths []string, o analyzer.Options) (*analyzer.Report, error) {
 	found, err := openEvidence(paths)
@@ -70,7 +81,7 @@ func examine(cmd *cobra.Command, paths []string, o analyzer.Options) (*analyzer.
 	}
 	defer found.close()
 	for _, n := range found.notEvidence {
-		fmt.Fprintf(cmd.ErrOrStderr(), "etcdsift: %s: %s\n", n.Path.ValidUTF8(), n.What)
+		complain(cmd.ErrOrStderr(), string(n.Path)+": "+n.What)
 	}
 	o.NotExamined, o.NotEvidence = found.notExamined, found.notEvidence
 	bar := newProgress(cmd.ErrOrStderr(), found.sources)
@@ -78,7 +89,7 @@ func examine(cmd *cobra.Command, paths []string, o analyzer.Options) (*analyzer.
 	report, err := analyzer.Run(cmd.Context(), found.sources, o)
 	bar.finish()
 	if err != nil {
-		return nil, runError(cmd.Context(), err)
+		return nil, &statusError{analyzer.ExitUsage, []error{runError(cmd.Context(), err)}}
 	}
 	return report, nil
 }
