@@ -21,15 +21,16 @@ test: check platforms
 	$(GO) test -timeout 20m ./...
 
 check:
-	@files="$$($$($(GO) env GOROOT)/bin/gofmt -l analyzer cmd decode fixtures reports)"; \
+	@files="$$("$$($(GO) env GOROOT)/bin/gofmt" -l analyzer cmd decode fixtures reports)" || exit 1; \
 	if [ -n "$$files" ]; then echo "not formatted with gofmt:"; echo "$$files"; exit 1; fi
 	$(GO) vet ./...
+	GOOS=windows $(GO) vet ./cmd/etcdsift ./fixtures/bench
 	$(GO) tool staticcheck ./...
 
 platforms:
 	@set -e; for p in $(PLATFORMS); do \
 		echo "build for $$p"; \
-		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -o build/$${p%/*}-$${p#*/}/ ./cmd/etcdsift; \
+		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -buildvcs=false -o build/$${p%/*}-$${p#*/}/ ./cmd/etcdsift; \
 	done
 
 # Each fuzz target in turn, for FUZZTIME.

@@ -180,7 +180,7 @@ func (b *builder) addEvidence(s *survey) {
 	c.NotExamined = append(c.NotExamined, s.notExamined...)
 	if s.evidence.SnapshotHash == HashMismatch {
 		b.find(Finding{Rule: RuleSnapshotHash, Path: s.Path,
-			Message: "the SHA-256 at the end of the snapshot is not that of the bytes before it: they changed after etcd wrote them"})
+			Message: "the SHA-256 at the end of the snapshot is not that of the bytes before it: they changed after etcd wrote them, or the file was cut"})
 	}
 	if n := len(s.damage) + s.damageMore; n > 0 {
 		first := s.damage[0]

@@ -8,6 +8,10 @@ import (
 	"github.com/etcdsift/etcdsift/decode/mvcc"
 )
 
+// maxName bounds what is kept of the name of a key and of a KMS key ID, in bytes. The
+// API server sets no bound for names; a hostile value could claim megabytes.
+const maxName = 64 << 10
+
 // A stored is how a value was stored. There are few different ones in a file, so
 // an entry holds an index into the list of them.
 type stored struct {
@@ -98,6 +102,8 @@ func (k *keyspace) intern(env envelope.Envelope) uint32 {
 	if env.Provider == envelope.Unknown {
 		env.KeyName = nil
 	}
+	env.KeyName = env.KeyName[:min(len(env.KeyName), maxName)]
+	env.Object.KeyID = env.Object.KeyID[:min(len(env.Object.KeyID), maxName)]
 	b := append(k.scratch[:0], byte(env.Provider), byte(env.Encoding))
 	b = append(append(b, env.Version...), 0)
 	b = append(append(b, env.KeyName...), 0)

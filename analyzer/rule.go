@@ -2,6 +2,7 @@ package analyzer
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -20,6 +21,9 @@ const (
 var severityNames = [...]string{"none", "low", "medium", "high", "critical"}
 
 func (s Severity) String() string { return severityNames[s] }
+
+// SeverityNames is the names of all severities, the least first.
+func SeverityNames() []string { return slices.Clone(severityNames[:]) }
 
 // MarshalText writes the name, for JSON.
 func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }

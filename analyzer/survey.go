@@ -205,8 +205,8 @@ func (s *survey) finish(f *page.File, tree *page.Tree) {
 		})
 	}
 	if valid && !slices.Contains(s.buckets, mvcc.BucketKey) {
-		s.addDamage(&decode.FormatError{Off: int64(newestPage) * int64(f.PageSize), Err: decode.ErrUnknown,
-			What: `root bucket: bucket "key" of an etcd database`})
+		s.addDamage(&decode.FormatError{Off: int64(newestPage) * int64(f.PageSize), Err: decode.ErrMissing,
+			What: `root bucket: bucket "key", which every etcd db has`})
 	}
 	if s.keys.marker > s.etcd.ScheduledCompactRev {
 		// restore --bump-revision compacts at the revision that it writes without a

@@ -42,5 +42,6 @@ var (
 	ErrOrder     = errors.New("out of order")
 	ErrValue     = errors.New("impossible value")
 	ErrUnknown   = errors.New("not known")
+	ErrMissing   = errors.New("missing")
 	ErrLimit     = errors.New("over the limit of this program")
 )

@@ -57,10 +57,16 @@ func orDash(s string) string {
 	return s
 }
 
+// maxListed bounds the items of a list in a table.
+const maxListed = 32
+
 func list[T ~string](items []T) string {
-	shown := make([]string, len(items))
-	for i, item := range items {
-		shown[i] = visible(item)
+	shown := make([]string, min(len(items), maxListed))
+	for i := range shown {
+		shown[i] = visible(items[i])
+	}
+	if more := len(items) - maxListed; more > 0 {
+		shown = append(shown, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(shown, ", ")
 }

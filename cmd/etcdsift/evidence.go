@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -226,7 +228,7 @@ func (e *evidence) addFile(path, name string, info fs.FileInfo) error {
 	kind, err := analyzer.Detect(f, source.Size)
 	if err == nil && kind != analyzer.KindDB {
 		_ = f.Close()
-		return &notEvidenceError{path, whyNot(kind, source.Size)}
+		return &notEvidenceError{path, whyNot(kind, f, source.Size)}
 	}
 	e.files = append(e.files, f)
 	e.sources = append(e.sources, source)
@@ -234,46 +236,16 @@ func (e *evidence) addFile(path, name string, info fs.FileInfo) error {
 }
 
 // whyNot says why a file of that kind and size in bytes is not examined.
-func whyNot(kind analyzer.Kind, size int64) string {
+func whyNot(kind analyzer.Kind, f io.ReaderAt, size int64) string {
+	magic := make([]byte, 4)
+	_, _ = f.ReadAt(magic, 0) // a short file has no magic
 	switch {
 	case kind == analyzer.KindWAL:
 		return "a WAL segment, which this version can not examine"
 	case size == 0:
 		return "an empty file"
+	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}), bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		return "a compressed file: decompress it first"
 	}
 	return "neither an etcd snapshot nor a bbolt db: no page of it has a meta or a header of one"
 }
-
-// changed compares a file with what it was before it was read.
-func changed(path string, before fs.FileInfo) string {
-	after, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return cause(err).Error()
-	case !os.SameFile(before, after):
-		return "another file has taken its place"
-	case before.Size() != after.Size():
-		return fmt.Sprintf("its size was %d bytes and is %d", before.Size(), after.Size())
-	case !before.ModTime().Equal(after.ModTime()):
-		return "its modification time is another"
-	case !changeTime(before).Equal(changeTime(after)):
-		return "its inode changed (ctime)"
-	}
-	return ""
-}
-
-// A reader is a file whose errors do not name it.
-type reader struct{ f *os.File }
-
-func (r reader) ReadAt(b []byte, off int64) (int, error) {
-	n, err := r.f.ReadAt(b, off)
-	if err != nil {
-		err = cause(err)
-	}
-	return n, err
-}
-
-// A failingReader is a file that could not be opened.
-type failingReader struct{ err error }
-
-func (r failingReader) ReadAt([]byte, int64) (int, error) { return 0, r.err }

@@ -92,4 +92,5 @@ Exit status:
   2  wrong usage, or the report could not be written
   3  nothing that is evidence was found at PATH
   4  incomplete: damage or an I/O error left something unread
-  5  the evidence changed while it was read`
+  5  the evidence changed while it was read
+5 goes before 4, 4 before 3, 3 before 1.`

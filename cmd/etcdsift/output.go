@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -15,14 +16,21 @@ import (
 // it is empty. The file is only ever whole: it is written beside its place and
 // then renamed.
 func writeOutput(stdout io.Writer, output string, write func(io.Writer) error) (err error) {
+	buffered := func(w io.Writer) error {
+		b := bufio.NewWriterSize(w, 64<<10)
+		if err := write(b); err != nil {
+			return err
+		}
+		return b.Flush()
+	}
 	if output == "" || output == "-" {
-		return outputError("standard output", write(stdout))
+		return outputError("standard output", buffered(stdout))
 	}
 	if target, err := filepath.EvalSymlinks(output); err == nil {
 		output = target
 	}
 	if info, err := os.Stat(output); err == nil && !info.Mode().IsRegular() {
-		return writeDevice(output, write) // such as /dev/null: there is nothing to rename over
+		return writeDevice(output, buffered) // such as /dev/null: there is nothing to rename over
 	}
 	f, err := os.CreateTemp(filepath.Dir(output), "."+filepath.Base(output)+".*")
 	if err != nil {
@@ -34,7 +42,7 @@ func writeOutput(stdout io.Writer, output string, write func(io.Writer) error) (
 			err = outputError(output, err)
 		}
 	}()
-	err = write(f)
+	err = buffered(f)
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
 	}

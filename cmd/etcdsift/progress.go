@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"io"
 	"os"
 	"sync"
@@ -64,12 +62,4 @@ func (p *progress) finish() {
 		bar.Abort(true)
 	}
 	p.all.Wait()
-}
-
-// runError says what ended a run.
-func runError(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return errors.New("interrupted: no report was written")
-	}
-	return err
 }

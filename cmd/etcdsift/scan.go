@@ -2,7 +2,7 @@ package main
 
 import (
 	"fmt"
-	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -48,56 +48,7 @@ share an etcd member are taken for evidence of one cluster.
 	flags.register(cmd, reports.ScanFormats)
 	cmd.Flags().StringSliceVar(&resources, "resources", []string{"secrets"},
 		"what the verdict is about, as an EncryptionConfiguration names it")
-	cmd.Flags().StringVar(&failOn, "fail-on", "high", "least severity that makes the exit status 1: none, low, medium, high, critical")
-	_ = cmd.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions(
-		[]string{"none", "low", "medium", "high", "critical"}, cobra.ShellCompDirectiveNoFileComp))
+	cmd.Flags().StringVar(&failOn, "fail-on", "high", "least severity that makes the exit status 1: "+strings.Join(analyzer.SeverityNames(), ", "))
+	_ = cmd.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions(analyzer.SeverityNames(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
-}
-
-// report examines the evidence and writes the report on it. The error carries the
-// exit status.
-func (f *evidenceFlags) report(cmd *cobra.Command, paths []string, o analyzer.Options, format reports.Format) error {
-	if err := apart(f.output, paths); err != nil {
-		return err
-	}
-	var r *analyzer.Report
-	err := writeOutput(cmd.OutOrStdout(), f.output, func(w io.Writer) (err error) {
-		if r, err = examine(cmd, paths, o); err != nil {
-			return err
-		}
-		return format.Write(w, r)
-	})
-	if err != nil {
-		return err
-	}
-	return exit(r)
-}
-
-// examine opens the evidence, runs the analysis and closes the evidence.
-func examine(cmd *cobra.Command, paths []string, o analyzer.Options) (*analyzer.Report, error) {
-	found, err := openEvidence(paths)
-	if err != nil {
-		return nil, err
-	}
-	defer found.close()
-	for _, n := range found.notEvidence {
-		complain(cmd.ErrOrStderr(), string(n.Path)+": "+n.What)
-	}
-	o.NotExamined, o.NotEvidence = found.notExamined, found.notEvidence
-	bar := newProgress(cmd.ErrOrStderr(), found.sources)
-	o.Progress = bar.update
-	report, err := analyzer.Run(cmd.Context(), found.sources, o)
-	bar.finish()
-	if err != nil {
-		return nil, &statusError{analyzer.ExitUsage, []error{runError(cmd.Context(), err)}}
-	}
-	return report, nil
-}
-
-// exit is the error that carries the report's exit status, nil for 0.
-func exit(r *analyzer.Report) error {
-	if r.Verdict.ExitStatus == 0 {
-		return nil
-	}
-	return &statusError{status: r.Verdict.ExitStatus}
 }

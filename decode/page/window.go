@@ -95,7 +95,7 @@ func (f *File) readWindows(stop <-chan struct{}, send func(window)) {
 		}
 		buf := slot.buf[:n]
 		if err := readFull(f.r, buf, off); err != nil {
-			f.readPages(off, n, send)
+			f.readPages(off, n, stop, send)
 		} else {
 			send(window{off: off, data: buf, uses: &slot.uses})
 		}
@@ -105,8 +105,13 @@ func (f *File) readWindows(stop <-chan struct{}, send func(window)) {
 
 // readPages reads n bytes at offset off page by page: one bad sector must not
 // cost the megabyte around it.
-func (f *File) readPages(off int64, n int, send func(window)) {
+func (f *File) readPages(off int64, n int, stop <-chan struct{}, send func(window)) {
 	for end := off + int64(n); off < end; off += int64(f.PageSize) {
+		select {
+		case <-stop:
+			return
+		default:
+		}
 		w := window{off: off, uses: new(sync.WaitGroup)}
 		data := make([]byte, min(int64(f.PageSize), end-off))
 		if w.err = readFull(f.r, data, off); w.err == nil {
