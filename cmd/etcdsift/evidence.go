@@ -227,7 +227,7 @@ func (e *evidence) addFile(path, name string, info fs.FileInfo) error {
 	source.Changed = func() string { return changed(path, before) }
 	kind, err := analyzer.Detect(f, source.Size)
 	if err == nil && kind != analyzer.KindDB {
-		_ = f.Close()
+		defer f.Close()
 		return &notEvidenceError{path, whyNot(kind, f, source.Size)}
 	}
 	e.files = append(e.files, f)
