@@ -1,8 +1,6 @@
 package envelope
 
 import (
-	"errors"
-	"io"
 	"iter"
 	"strconv"
 	"unicode/utf8"
@@ -10,6 +8,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/decode/internal/wire"
 )
 
 // A DEKSourceType says how the data encryption key of a KMS v2 value is made
@@ -69,24 +68,24 @@ func ParseEncryptedObject(b []byte, off int64) (EncryptedObject, error) {
 	o := EncryptedObject{Raw: clip(b)}
 	annotations := 0
 	for pos := 0; pos < len(b); {
-		f, err := nextField(b[pos:])
+		f, err := wire.Next(b[pos:])
 		if err != nil {
 			return o, formatError(off+int64(pos), "kms-v2 payload, protobuf", err)
 		}
 		at := off + int64(pos)
-		pos += f.size
+		pos += f.Size
 		switch {
-		case f.is(1, protowire.BytesType):
-			o.EncryptedData = f.bytes
-		case f.is(2, protowire.BytesType):
-			if !utf8.Valid(f.bytes) {
+		case f.Is(1, protowire.BytesType):
+			o.EncryptedData = f.Bytes
+		case f.Is(2, protowire.BytesType):
+			if !utf8.Valid(f.Bytes) {
 				return o, formatError(at, "kms-v2 payload, keyID", decode.ErrValue)
 			}
-			o.KeyID = f.bytes
-		case f.is(3, protowire.BytesType):
-			o.DEKSource = f.bytes
-		case f.is(4, protowire.BytesType):
-			name, value, err := parseAnnotation(f.bytes)
+			o.KeyID = f.Bytes
+		case f.Is(3, protowire.BytesType):
+			o.DEKSource = f.Bytes
+		case f.Is(4, protowire.BytesType):
+			name, value, err := parseAnnotation(f.Bytes)
 			if err == nil && !isFQDN(name) {
 				err = decode.ErrValue
 			}
@@ -94,8 +93,8 @@ func ParseEncryptedObject(b []byte, off int64) (EncryptedObject, error) {
 				return o, formatError(at, "kms-v2 payload, annotation", err)
 			}
 			annotations += len(name) + len(value)
-		case f.is(5, protowire.VarintType):
-			o.DEKSourceType = DEKSourceType(f.varint)
+		case f.Is(5, protowire.VarintType):
+			o.DEKSourceType = DEKSourceType(f.Varint)
 		}
 	}
 	return o, o.check(annotations, off)
@@ -132,15 +131,15 @@ func (o *EncryptedObject) check(annotations int, off int64) error {
 func (o EncryptedObject) Annotations() iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
 		for b := o.Raw; len(b) > 0; {
-			f, err := nextField(b)
+			f, err := wire.Next(b)
 			if err != nil {
 				return
 			}
-			b = b[f.size:]
-			if !f.is(4, protowire.BytesType) {
+			b = b[f.Size:]
+			if !f.Is(4, protowire.BytesType) {
 				continue
 			}
-			name, value, err := parseAnnotation(f.bytes)
+			name, value, err := parseAnnotation(f.Bytes)
 			if err != nil || !yield(name, value) {
 				return
 			}
@@ -151,71 +150,22 @@ func (o EncryptedObject) Annotations() iter.Seq2[[]byte, []byte] {
 // parseAnnotation decodes an entry of map<string, bytes>: key 1, value 2.
 func parseAnnotation(b []byte) (name, value []byte, err error) {
 	for len(b) > 0 {
-		f, err := nextField(b)
+		f, err := wire.Next(b)
 		if err != nil {
 			return nil, nil, err
 		}
-		b = b[f.size:]
+		b = b[f.Size:]
 		switch {
-		case f.is(1, protowire.BytesType):
-			if !utf8.Valid(f.bytes) {
+		case f.Is(1, protowire.BytesType):
+			if !utf8.Valid(f.Bytes) {
 				return nil, nil, decode.ErrValue
 			}
-			name = f.bytes
-		case f.is(2, protowire.BytesType):
-			value = f.bytes
+			name = f.Bytes
+		case f.Is(2, protowire.BytesType):
+			value = f.Bytes
 		}
 	}
 	return name, value, nil
-}
-
-// A field is one field of a protobuf message. A known number with another wire
-// type than its own is an unknown field to protobuf, and skipped.
-type field struct {
-	num    protowire.Number
-	typ    protowire.Type
-	size   int    // with its tag
-	bytes  []byte // of a BytesType
-	varint uint64 // of a VarintType
-}
-
-func (f *field) is(num protowire.Number, typ protowire.Type) bool {
-	return f.num == num && f.typ == typ
-}
-
-// nextField reads the field at the start of b, which is not empty. Its error is
-// decode.ErrTruncated or decode.ErrValue.
-func nextField(b []byte) (field, error) {
-	num, typ, tag := protowire.ConsumeTag(b)
-	if tag < 0 {
-		return field{}, protobufCause(tag)
-	}
-	if num > protowire.MaxValidNumber {
-		return field{}, decode.ErrValue
-	}
-	f := field{num: num, typ: typ}
-	n := 0
-	switch typ {
-	case protowire.BytesType:
-		f.bytes, n = protowire.ConsumeBytes(b[tag:])
-		f.bytes = clip(f.bytes)
-	case protowire.VarintType:
-		f.varint, n = protowire.ConsumeVarint(b[tag:])
-	default:
-		n = protowire.ConsumeFieldValue(num, typ, b[tag:])
-	}
-	if n < 0 {
-		return field{}, protobufCause(n)
-	}
-	f.size = tag + n
-	return f, nil
-}
-
-func protobufCause(code int) error {
-	if errors.Is(protowire.ParseError(code), io.ErrUnexpectedEOF) {
-		return decode.ErrTruncated
-	}
-	return decode.ErrValue
 }
 
 // isFQDN is IsFullyQualifiedDomainName of k8s.io/apimachinery, for bytes and

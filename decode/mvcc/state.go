@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/decode/internal/wire"
 )
 
 // The buckets of etcd's backend database.
@@ -194,22 +195,17 @@ func (s *State) addAuth(key string, value []byte, off int64) (err error) {
 // 2 the kind. Other fields are passed over.
 func (s *State) addAlarm(b []byte, off int64) error {
 	a := Alarm{Kind: alarmKind(0)} // protobuf does not write a zero
-	for len(b) > 0 {
-		field, kind, n := protowire.ConsumeField(b)
-		if n < 0 || field > protowire.MaxValidNumber {
-			return stateError("alarm", off, decode.ErrValue)
+	err := wire.Each(b, func(f wire.Field) error {
+		switch {
+		case f.Is(1, protowire.VarintType):
+			a.Member = MemberID(f.Varint)
+		case f.Is(2, protowire.VarintType):
+			a.Kind = alarmKind(int32(f.Varint))
 		}
-		if kind == protowire.VarintType {
-			_, _, tag := protowire.ConsumeTag(b)
-			v, _ := protowire.ConsumeVarint(b[tag:n])
-			switch field {
-			case 1:
-				a.Member = MemberID(v)
-			case 2:
-				a.Kind = alarmKind(int32(v))
-			}
-		}
-		b = b[n:]
+		return nil
+	})
+	if err != nil {
+		return stateError("alarm", off, decode.ErrValue)
 	}
 	s.Alarms = append(s.Alarms, a)
 	return nil

@@ -6,6 +6,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/decode/internal/wire"
 )
 
 // A CRD is what a CustomResourceDefinition says of the keys of its objects.
@@ -76,11 +77,11 @@ func (doc *document) crdSpec(err *error) crdSpec {
 // generated types would build every schema in memory.
 func (u *unknown) crdSpec() (crdSpec, error) {
 	var s crdSpec
-	err := eachField(u.raw, func(f field) error {
-		if !f.is(2, protowire.BytesType) {
+	err := wire.Each(u.raw, func(f wire.Field) error {
+		if !f.Is(2, protowire.BytesType) {
 			return nil
 		}
-		return eachField(f.bytes, s.setField)
+		return wire.Each(f.Bytes, s.setField)
 	})
 	if err != nil {
 		return s, formatError(u.rawOff, "CustomResourceDefinition, spec", err)
@@ -88,24 +89,24 @@ func (u *unknown) crdSpec() (crdSpec, error) {
 	return s, nil
 }
 
-func (s *crdSpec) setField(f field) error {
+func (s *crdSpec) setField(f wire.Field) error {
 	switch {
-	case f.is(1, protowire.BytesType):
-		s.group = string(f.bytes)
-	case f.is(3, protowire.BytesType):
-		return eachField(f.bytes, s.setName)
-	case f.is(4, protowire.BytesType):
-		s.scope = string(f.bytes)
+	case f.Is(1, protowire.BytesType):
+		s.group = string(f.Bytes)
+	case f.Is(3, protowire.BytesType):
+		return wire.Each(f.Bytes, s.setName)
+	case f.Is(4, protowire.BytesType):
+		s.scope = string(f.Bytes)
 	}
 	return nil
 }
 
-func (s *crdSpec) setName(f field) error {
+func (s *crdSpec) setName(f wire.Field) error {
 	switch {
-	case f.is(1, protowire.BytesType):
-		s.plural = string(f.bytes)
-	case f.is(4, protowire.BytesType):
-		s.kind = string(f.bytes)
+	case f.Is(1, protowire.BytesType):
+		s.plural = string(f.Bytes)
+	case f.Is(4, protowire.BytesType):
+		s.kind = string(f.Bytes)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/decode/internal/wire"
 )
 
 // A Secret is what may be told of a Secret.
@@ -58,19 +59,19 @@ func (u *unknown) secret() (Secret, error) {
 	m, metaErr := u.meta()
 	s := Secret{Meta: m}
 	var keyErr error
-	err := eachField(u.raw, func(f field) error {
+	err := wire.Each(u.raw, func(f wire.Field) error {
 		switch {
-		case f.is(2, protowire.BytesType), f.is(4, protowire.BytesType):
-			key, err := dataKey(f.bytes)
+		case f.Is(2, protowire.BytesType), f.Is(4, protowire.BytesType):
+			key, err := dataKey(f.Bytes)
 			if err != nil {
 				keyErr = formatError(u.rawOff, "Secret, data", err)
 				return nil
 			}
 			s.DataKeys = append(s.DataKeys, key)
-		case f.is(3, protowire.BytesType):
-			s.Type = string(f.bytes)
-		case f.is(5, protowire.VarintType):
-			s.Immutable = f.varint != 0
+		case f.Is(3, protowire.BytesType):
+			s.Type = string(f.Bytes)
+		case f.Is(5, protowire.VarintType):
+			s.Immutable = f.Varint != 0
 		}
 		return nil
 	})
@@ -88,12 +89,12 @@ func (u *unknown) secret() (Secret, error) {
 func dataKey(entry []byte) (string, error) {
 	var key string
 	last := protowire.Number(0)
-	err := eachField(entry, func(f field) error {
-		if f.typ != protowire.BytesType || f.num > 2 || f.num <= last {
+	err := wire.Each(entry, func(f wire.Field) error {
+		if f.Type != protowire.BytesType || f.Num > 2 || f.Num <= last {
 			return decode.ErrValue
 		}
-		if last = f.num; f.num == 1 {
-			key = string(f.bytes)
+		if last = f.Num; f.Num == 1 {
+			key = string(f.Bytes)
 		}
 		return nil
 	})

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/decode/internal/wire"
 )
 
 // An unknown is the runtime.Unknown that wraps every object in protobuf.
@@ -32,21 +33,21 @@ func parseUnknown(value []byte, off int64) (unknown, error) {
 		return u, formatError(off+int64(len(value)), "object, runtime.Unknown", decode.ErrTruncated)
 	}
 	for pos := len(protobufMagic); pos < len(value); {
-		f, err := nextField(value[pos:])
+		f, err := wire.Next(value[pos:])
 		at := off + int64(pos)
-		if err != nil && f.num != 2 {
+		if err != nil && f.Num != 2 {
 			return u, formatError(at, "object, runtime.Unknown", err)
 		}
-		pos += f.size
+		pos += f.Size
 		switch {
-		case f.is(1, protowire.BytesType):
+		case f.Is(1, protowire.BytesType):
 			var typeErr error
-			u.TypeMeta, typeErr = parseTypeMeta(f.bytes)
+			u.TypeMeta, typeErr = parseTypeMeta(f.Bytes)
 			if typeErr != nil {
 				return u, formatError(at, "object, TypeMeta", typeErr)
 			}
-		case f.is(2, protowire.BytesType):
-			u.raw, u.rawOff = f.bytes, at+int64(f.size-len(f.bytes))
+		case f.Is(2, protowire.BytesType):
+			u.raw, u.rawOff = f.Bytes, at+int64(f.Size-len(f.Bytes))
 		}
 		if err != nil {
 			return u, formatError(at, "object, runtime.Unknown", err)
@@ -57,9 +58,9 @@ func parseUnknown(value []byte, off int64) (unknown, error) {
 
 // parseUnknownType reads as far as the TypeMeta, which is the first field.
 func parseUnknownType(value []byte, off int64) (TypeMeta, error) {
-	f, err := nextField(value[len(protobufMagic):])
-	if err == nil && f.is(1, protowire.BytesType) {
-		t, err := parseTypeMeta(f.bytes)
+	f, err := wire.Next(value[len(protobufMagic):])
+	if err == nil && f.Is(1, protowire.BytesType) {
+		t, err := parseTypeMeta(f.Bytes)
 		if err != nil {
 			return t, formatError(off+int64(len(protobufMagic)), "object, TypeMeta", err)
 		}
@@ -72,86 +73,16 @@ func parseUnknownType(value []byte, off int64) (TypeMeta, error) {
 
 func parseTypeMeta(b []byte) (TypeMeta, error) {
 	var t TypeMeta
-	err := eachField(b, func(f field) error {
+	err := wire.Each(b, func(f wire.Field) error {
 		switch {
-		case f.is(1, protowire.BytesType):
-			t.APIVersion = string(f.bytes)
-		case f.is(2, protowire.BytesType):
-			t.Kind = string(f.bytes)
+		case f.Is(1, protowire.BytesType):
+			t.APIVersion = string(f.Bytes)
+		case f.Is(2, protowire.BytesType):
+			t.Kind = string(f.Bytes)
 		}
 		return nil
 	})
 	return t, err
-}
-
-// A field is one field of a protobuf message.
-type field struct {
-	num    protowire.Number
-	typ    protowire.Type
-	size   int    // with its tag
-	bytes  []byte // of a BytesType; aliases the message
-	varint uint64 // of a VarintType
-}
-
-func (f *field) is(num protowire.Number, typ protowire.Type) bool {
-	return f.num == num && f.typ == typ
-}
-
-// nextField reads the field at the start of b. Its error is decode.ErrTruncated
-// or decode.ErrValue. Of a BytesType that is cut, the field is filled in with
-// what is left.
-func nextField(b []byte) (field, error) {
-	num, typ, tag := protowire.ConsumeTag(b)
-	if tag < 0 {
-		return field{}, protobufCause(tag)
-	}
-	f := field{num: num, typ: typ}
-	if typ != protowire.BytesType {
-		n := protowire.ConsumeFieldValue(num, typ, b[tag:])
-		if n < 0 {
-			return field{}, protobufCause(n)
-		}
-		if typ == protowire.VarintType {
-			f.varint, _ = protowire.ConsumeVarint(b[tag:])
-		}
-		f.size = tag + n
-		return f, nil
-	}
-	length, n := protowire.ConsumeVarint(b[tag:])
-	if n < 0 {
-		return field{}, protobufCause(n)
-	}
-	rest := b[tag+n:]
-	if length > uint64(len(rest)) {
-		f.size, f.bytes = len(b), rest
-		return f, decode.ErrTruncated
-	}
-	f.bytes = rest[:length:length]
-	f.size = tag + n + len(f.bytes)
-	return f, nil
-}
-
-// eachField calls f with each field of a message. It ends at the first error,
-// f's or its own.
-func eachField(message []byte, f func(field) error) error {
-	for len(message) > 0 {
-		fd, err := nextField(message)
-		if err != nil {
-			return err
-		}
-		message = message[fd.size:]
-		if err := f(fd); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func protobufCause(code int) error {
-	if errors.Is(protowire.ParseError(code), io.ErrUnexpectedEOF) {
-		return decode.ErrTruncated
-	}
-	return decode.ErrValue
 }
 
 // libraryCause names the cause in an error of a library's decoder. The text of
