@@ -185,7 +185,7 @@ func (b *builder) addEvidence(s *survey) {
 	if n := len(s.damage) + s.damageMore; n > 0 {
 		first := s.damage[0]
 		b.find(Finding{Rule: RuleDamage, Path: s.Path,
-			Message: fmt.Sprintf("places that break the format or could not be read: %d, the first at offset %#x: %s", n, first.Offset, first.What)})
+			Message: fmt.Sprintf("something breaks its format or could not be read, in %d places; the first is at offset %#x: %s", n, first.Offset, first.What)})
 	}
 }
 

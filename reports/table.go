@@ -120,7 +120,8 @@ func exposures(w *errWriter, r *analyzer.Report) {
 	}
 	withStatus := slices.ContainsFunc(r.Exposures, func(x analyzer.Exposure) bool { return x.Status != r.Exposures[0].Status })
 	withResource := len(r.Scope) > 1
-	columns := func(resource, namespace, name, status string, others ...string) []string {
+	withPath := len(r.Evidence) > 1
+	columns := func(resource, namespace, name, status, typ, dataKeys, path, revision string) []string {
 		row := []string{namespace, name}
 		if withResource {
 			row = []string{resource, namespace, name}
@@ -128,13 +129,18 @@ func exposures(w *errWriter, r *analyzer.Report) {
 		if withStatus {
 			row = append(row, status)
 		}
-		return append(row, others...)
+		row = append(row, typ, dataKeys)
+		if withPath {
+			row = append(row, path)
+		}
+		return append(row, revision)
 	}
-	g := grid{header: columns("RESOURCE", "NAMESPACE", "NAME", "STATUS", "TYPE", "DATA KEYS", "REVISION")}
+	g := grid{header: columns("RESOURCE", "NAMESPACE", "NAME", "STATUS", "TYPE", "DATA KEYS", "EVIDENCE", "REVISION")}
 	g.right = []int{len(g.header) - 1}
 	for _, x := range r.Exposures {
-		g.add(columns(visible(x.Resource), orDash(visible(x.Namespace)), visible(x.Name), string(x.Status), orDash(visible(x.Type)),
-			orDash(list(x.DataKeys)), fmt.Sprint(x.Copies[len(x.Copies)-1].ModRevision))...)
+		newest := x.Copies[len(x.Copies)-1]
+		g.add(columns(visible(x.Resource), orDash(visible(x.Namespace)), orDash(visible(x.Name)), string(x.Status),
+			orDash(visible(x.Type)), orDash(list(x.DataKeys)), visible(newest.Path), fmt.Sprint(newest.ModRevision))...)
 	}
 	switch {
 	case withStatus:
@@ -220,7 +226,8 @@ func inventory(w *errWriter, r *analyzer.Report) {
 
 func evidence(w *errWriter, r *analyzer.Report) {
 	for _, e := range r.Evidence {
-		w.printf("\n%s: %s\n", visible(e.Path), evidenceLine(e))
+		w.printf("\n")
+		w.paragraph("  ", visible(e.Path)+": "+evidenceLine(e))
 		w.printf("  sha256 %s\n", orDash(e.SHA256))
 	}
 }
