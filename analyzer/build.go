@@ -85,7 +85,7 @@ func (b *builder) addKey(s *survey, e *entry, broken error) {
 	}
 	k := b.keys[b.holders.key(s, e)]
 	if k == nil {
-		k = &keyInScope{id: id}
+		k = &keyInScope{id: id, state: StateUnknown, status: StatusUnreadable} // until its newest value is met
 		b.keys[b.holders.key(s, e)] = k
 	}
 	if newest && deleted {
@@ -183,9 +183,13 @@ func (b *builder) addEvidence(s *survey) {
 			Message: "the SHA-256 at the end of the snapshot is not that of the bytes before it: they changed after etcd wrote them, or the file was cut"})
 	}
 	if n := len(s.damage) + s.damageMore; n > 0 {
+		where := "at"
+		if n > 1 {
+			where = fmt.Sprintf("in %d places, the first at", n)
+		}
 		first := s.damage[0]
 		b.find(Finding{Rule: RuleDamage, Path: s.Path,
-			Message: fmt.Sprintf("something breaks its format or could not be read, in %d places; the first is at offset %#x: %s", n, first.Offset, first.What)})
+			Message: fmt.Sprintf("something breaks its format or could not be read, %s offset %#x: %s", where, first.Offset, first.What)})
 	}
 }
 
