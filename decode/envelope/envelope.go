@@ -111,6 +111,10 @@ type Envelope struct {
 
 const enc = "k8s:enc:"
 
+// IsEncrypted reports whether an API server takes the value for an encrypted one,
+// which Parse would tell apart further.
+func IsEncrypted(value []byte) bool { return len(value) >= len(enc) && string(value[:len(enc)]) == enc }
+
 // schemes are the prefixes behind "k8s:enc:". Each ends the name that follows
 // it at the first colon behind which fits accepts the payload; without a fits,
 // at the first colon.

@@ -68,3 +68,9 @@ func ParseRevision(b []byte, off int64) (rev Revision, tombstone bool, err error
 	}
 	return rev, tombstone, err
 }
+
+// IsRevision reports whether key has the form of a key of the bucket "key".
+func IsRevision(key []byte) bool {
+	_, _, err := ParseRevision(key, 0)
+	return err == nil
+}

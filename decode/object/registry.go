@@ -101,6 +101,9 @@ func (r *Registry) object(p path) (namespace, name string) {
 	return "", p.rest
 }
 
+// Prefixes returns the prefixes, normalised, the longest first.
+func (r *Registry) Prefixes() []string { return slices.Clone(r.prefixes) }
+
 // LearnGroup notes that a plaintext value below a segment claims to be of an
 // apiVersion such as "apps/v1". The group that most of them claim is the
 // segment's; where two lead, that of the fixed table, else the first by name.

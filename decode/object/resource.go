@@ -3,6 +3,7 @@ package object
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -114,4 +115,19 @@ func isHostname(s string) bool {
 		}
 	}
 	return s != ""
+}
+
+// LastSegments returns the last segments of the paths under which a resource of
+// that name may be stored, whatever its group: "specs" for services, "minions" for
+// nodes, "vaults" for vaults.lab.example.com. A key of the resource has one of them
+// between slashes.
+func LastSegments(r GroupResource) []string {
+	segments := []string{r.Resource}
+	for path, b := range builtins {
+		if b.Resource == r.Resource {
+			segments = append(segments, path[strings.LastIndexByte(path, '/')+1:])
+		}
+	}
+	slices.Sort(segments)
+	return slices.Compact(segments)
 }

@@ -80,6 +80,8 @@ type BranchElement struct {
 	Index int
 	Key   []byte
 	Child ID
+
+	start int // of Key in the page
 }
 
 // BranchElements yields the elements of a branch page in the order of the page,
@@ -94,7 +96,7 @@ func (p Page) BranchElements() iter.Seq2[BranchElement, error] {
 			e := BranchElement{Index: i, Child: ID(c.Uint64())}
 			start, err := l.place(i, c.Short(), pos, uint64(ksize))
 			if start >= 0 {
-				e.Key = p.Data[start : start+int(ksize) : start+int(ksize)]
+				e.Key, e.start = p.Data[start:start+int(ksize):start+int(ksize)], start
 				err = l.order(i, e.Key, err)
 			}
 			if !yield(e, err) {
@@ -107,7 +109,7 @@ func (p Page) BranchElements() iter.Seq2[BranchElement, error] {
 // elementCount is how many elements to look at: those that the header claims, or
 // one more than there is room for, so that the missing rest is reported once.
 func (p Page) elementCount() int {
-	return min(int(p.Header.Count), max(0, len(p.Data)-HeaderSize)/elementSize+1)
+	return min(int(p.Header.Count), max(0, len(p.Data)-HeaderSize)/ElementSize+1)
 }
 
 // layout checks where the elements of one page lie.
@@ -126,19 +128,19 @@ type layout struct {
 const maxOverlap = 4
 
 func (l *layout) header(i int) cursor.Cursor {
-	return cursor.Cursor{B: l.page.Data, Pos: HeaderSize + i*elementSize, Order: l.page.order}
+	return cursor.Cursor{B: l.page.Data, Pos: HeaderSize + i*ElementSize, Order: l.page.order}
 }
 
 // place finds the start of the size bytes of element i inside the page. It is -1
 // where they are not inside.
 func (l *layout) place(i int, short bool, pos uint32, size uint64) (int, error) {
-	end := max(l.end, HeaderSize+int(l.page.Header.Count)*elementSize)
+	end := max(l.end, HeaderSize+int(l.page.Header.Count)*ElementSize)
 	lost := l.lost
 	l.lost = true
 	if short {
 		return -1, l.damage(i, "header", decode.ErrTruncated)
 	}
-	start := uint64(HeaderSize+i*elementSize) + uint64(pos)
+	start := uint64(HeaderSize+i*ElementSize) + uint64(pos)
 	if start+size > uint64(len(l.page.Data)) {
 		return -1, l.damage(i, "data", decode.ErrBounds)
 	}
@@ -171,7 +173,7 @@ func (l *layout) order(i int, key []byte, err error) error {
 
 func (l *layout) damage(i int, what string, cause error) error {
 	return &decode.FormatError{
-		Off:  l.page.Off + int64(HeaderSize+i*elementSize),
+		Off:  l.page.Off + int64(HeaderSize+i*ElementSize),
 		What: fmt.Sprintf("page %v, %s element %d, %s", l.page.ID, l.kind, i, what),
 		Err:  cause,
 	}

@@ -64,12 +64,12 @@ func FuzzBranchElements(f *testing.F) {
 			checkElement(t, p, n, e.Index, err)
 			n++
 			if e.Key != nil {
-				pos := uint32(number(b[HeaderSize+e.Index*elementSize:][:4], big))
-				checkBytes(t, b, HeaderSize+e.Index*elementSize+int(pos), e.Key)
+				pos := uint32(number(b[HeaderSize+e.Index*ElementSize:][:4], big))
+				checkBytes(t, b, HeaderSize+e.Index*ElementSize+int(pos), e.Key)
 				sum += len(e.Key)
 			}
 			if !errors.Is(err, decode.ErrTruncated) {
-				if want := ID(number(b[HeaderSize+e.Index*elementSize+8:][:8], big)); e.Child != want {
+				if want := ID(number(b[HeaderSize+e.Index*ElementSize+8:][:8], big)); e.Child != want {
 					t.Errorf("element %d: child %v, want %v", e.Index, e.Child, want)
 				}
 			}
@@ -212,7 +212,7 @@ func fuzzPage(b []byte, big bool, off int64) Page {
 
 func checkElement(t *testing.T, p Page, n, index int, err error) {
 	t.Helper()
-	if index != n || n >= int(p.Header.Count) || n > len(p.Data)/elementSize {
+	if index != n || n >= int(p.Header.Count) || n > len(p.Data)/ElementSize {
 		t.Fatalf("element %d after %d elements of a page of %d bytes with %d", index, n, len(p.Data), p.Header.Count)
 	}
 	var format *decode.FormatError
@@ -222,7 +222,7 @@ func checkElement(t *testing.T, p Page, n, index int, err error) {
 	if !errors.As(err, &format) || !slices.Contains(causes, format.Err) {
 		t.Fatalf("element %d: error %v", index, err)
 	}
-	if want := p.Off + int64(HeaderSize+index*elementSize); format.Off != want {
+	if want := p.Off + int64(HeaderSize+index*ElementSize); format.Off != want {
 		t.Errorf("element %d: error at offset %#x, want %#x", index, format.Off, want)
 	}
 }

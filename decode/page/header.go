@@ -42,11 +42,11 @@ func (f Flags) String() string {
 	return fmt.Sprintf("unknown (flags %#x)", uint16(f))
 }
 
-// HeaderSize is the size of a page header, and of a branch or leaf element, in
-// bytes.
+// HeaderSize is the size of a page header, and ElementSize that of the header of a
+// branch or leaf element, in bytes.
 const (
 	HeaderSize  = 16
-	elementSize = 16
+	ElementSize = 16
 )
 
 // A Header is the start of each page, in the byte order of the host that wrote it.

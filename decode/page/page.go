@@ -74,6 +74,11 @@ type Page struct {
 	Header Header
 	Bucket int  // index in Tree.Buckets; of Leaf and Branch pages only
 	Inline bool // the page is an inline bucket
+	// Orphan says that Data is one or more pages, side by side, that the tree does
+	// not reach and that have no header of their own: the rest of values whose first
+	// page was used again, of which nobody knows where they begin. Header is zero
+	// then, as it is for pages of zeros.
+	Orphan bool
 
 	order Order
 }

@@ -7,8 +7,10 @@ import (
 	"github.com/etcdsift/etcdsift/decode"
 )
 
-// Sweep reads the whole file once, in order, and yields every page in it, each
-// reachable one with its overflow pages. What is wrong comes as a
+// Sweep reads the whole file once, in order, and yields every page in it, each with
+// its overflow pages. Of a page that the tree does not reach they are those that are
+// left of them (see Page.Cut), and pages without a header of their own are yielded
+// together where they lie side by side (see Page.Orphan). What is wrong comes as a
 // *decode.FormatError with the zero Page, before the page that it concerns, and
 // the sweep goes on; it wraps the I/O error where the disk gave one. What is wrong
 // with the freelist's entries comes last, and what is wrong with the elements of a
@@ -45,6 +47,8 @@ type sweeper struct {
 	run  Page   // a page whose overflow pages go on in the next window
 	need int    // bytes that run still needs; 0 without a run
 	buf  []byte // the bytes of run so far
+	open bool   // run is residue, and may go on in the next window
+	room int    // how many more bytes a run of residue can have
 
 	list Page // the freelist page without its data
 	free []ID // what it lists
@@ -68,12 +72,15 @@ func (s *sweeper) window(w window) {
 	off, b := w.off, w.data
 	for len(b) > 0 && !s.stopped {
 		n := min(s.need, len(b))
-		if n > 0 {
+		switch {
+		case n > 0:
 			s.buf = append(s.buf, b[:n]...)
 			if s.need -= n; s.need == 0 {
 				s.endRun()
 			}
-		} else {
+		case s.open:
+			n = s.extend(off, b)
+		default:
 			n = s.page(off, b)
 		}
 		off, b = off+int64(n), b[n:]
@@ -95,9 +102,12 @@ func (s *sweeper) page(off int64, b []byte) int {
 	}
 	h, err := parseHeader(p.Data, s.Order, off)
 	p.Header = h
-	if p.Use == Unreachable || p.Use == Tail || err != nil {
+	if err != nil {
 		s.emit(p)
 		return len(p.Data)
+	}
+	if p.Use == Unreachable || p.Use == Tail {
+		return s.residue(p, b)
 	}
 	s.checkHeader(p)
 	length := s.runLength(p)
@@ -155,8 +165,12 @@ func (s *sweeper) endRun() {
 		return
 	}
 	s.run.Data = s.buf
-	s.emitReachable(s.run)
-	s.need, s.buf = 0, s.buf[:0]
+	if s.open {
+		s.emit(s.run)
+	} else {
+		s.emitReachable(s.run)
+	}
+	s.need, s.open, s.buf = 0, false, s.buf[:0]
 }
 
 // unread reports a part of the file that could not be read.
@@ -247,7 +261,7 @@ func (p Page) hasBuckets() bool {
 		low += 3
 	}
 	for i := range p.elementCount() {
-		if off := low + i*elementSize; off < len(p.Data) && p.Data[off]&elementBucket != 0 {
+		if off := low + i*ElementSize; off < len(p.Data) && p.Data[off]&elementBucket != 0 {
 			return true
 		}
 	}

@@ -300,7 +300,7 @@ func (w *walker) branch(p Page) {
 		if e.Index == 0 {
 			siblings = w.kind(e.Child)
 		}
-		child := visit{id: e.Child, bucket: p.Bucket, from: p.Off + int64(HeaderSize+e.Index*elementSize), beside: siblings}
+		child := visit{id: e.Child, bucket: p.Bucket, from: p.Off + int64(HeaderSize+e.Index*ElementSize), beside: siblings}
 		if err == nil {
 			child.first = keySum(e.Key)
 		}

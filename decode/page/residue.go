@@ -1,0 +1,157 @@
+package page
+
+import "github.com/etcdsift/etcdsift/decode/internal/cursor"
+
+// maxOrphan bounds the bytes of orphaned pages that are yielded as one. etcd takes
+// requests of up to 1.5 MiB unless told otherwise, so that a value that lies whole
+// on such pages is most likely yielded whole.
+const maxOrphan = 4 << 20
+
+// residue takes the page p, which the tree does not reach, with those behind it
+// that belong to it, and says how many of the bytes of b they used up: b starts
+// with p. Only a header that names its own page is believed: on a page that was
+// the middle of a value, the header is payload.
+func (s *sweeper) residue(p Page, b []byte) int {
+	n := len(p.Data)
+	switch {
+	case ownHeader(p.ID, p.Data, s.Order):
+		s.room = int(min(int64(p.Header.Overflow)*int64(s.PageSize), maxRun))
+	case IsZero(p.Data):
+		// These may be many, and there is nothing to put together.
+		n += s.following(p, b[n:], IsZero)
+		p.Header, p.Data = Header{}, b[:n]
+		s.emit(p)
+		return n
+	default:
+		p.Header, p.Orphan = Header{}, true
+		s.room = maxOrphan - n
+	}
+	more := s.continuation(p, b[n:])
+	s.room -= more
+	n += more
+	if n == len(b) && s.room > 0 {
+		s.run, s.open, s.buf = p, true, append(s.buf[:0], b...)
+		return n
+	}
+	p.Data = b[:n]
+	s.emit(p)
+	return n
+}
+
+// extend adds to the open run what b begins with, and closes it where it ends.
+func (s *sweeper) extend(off int64, b []byte) int {
+	next := s.run
+	next.ID, next.Off = ID(off/int64(s.PageSize))-1, off-int64(s.PageSize)
+	n := s.continuation(next, b)
+	s.buf = append(s.buf, b[:n]...)
+	s.room -= n
+	if n < len(b) || s.room == 0 {
+		s.endRun()
+	}
+	return n
+}
+
+// continuation is how many bytes of b, which stands behind the last page of a run
+// so far, belong to the run: up to its end by its header, to a page in other use,
+// and to one with a header of its own, which was written over the run later.
+func (s *sweeper) continuation(last Page, b []byte) int {
+	b = b[:min(len(b), s.room)]
+	return s.following(last, b, func([]byte) bool { return true })
+}
+
+// following is how many bytes at the start of b are pages in the same use as the
+// one before them, without a header of their own, and as same wants them.
+func (s *sweeper) following(last Page, b []byte, same func([]byte) bool) int {
+	n := 0
+	for id := last.ID + 1; n < len(b); id++ {
+		data := b[n:min(n+s.PageSize, len(b))]
+		if len(data) < s.PageSize || s.useOf(id) != last.Use || ownHeader(id, data, s.Order) || !same(data) {
+			break
+		}
+		n += len(data)
+	}
+	return n
+}
+
+// useOf is what the page is to the tree.
+func (s *sweeper) useOf(id ID) Use {
+	use := s.tree.at(id).use()
+	if use == overflowPage {
+		return Unreachable // so marked by an earlier sweep
+	}
+	return use
+}
+
+// ownHeader reports whether data starts with the header of page id.
+func ownHeader(id ID, data []byte, order cursor.Order) bool {
+	h, err := parseHeader(data, order, 0)
+	return err == nil && h.ID == id && (h.Flags == FlagLeaf || h.Flags == FlagBranch || h.Flags == FlagFreelist)
+}
+
+// Cut reports whether overflow pages that the header claims are missing.
+func (p Page) Cut(pageSize int) bool {
+	return int64(p.Header.Overflow) >= int64(len(p.Data)/pageSize)
+}
+
+// Elements reports whether a page that the tree does not reach is a leaf of which
+// at least the start is still there: LeafElements has what it holds.
+func (p Page) Elements() bool { return !p.Orphan && p.Header.Flags == FlagLeaf }
+
+// InlineBucket is the page in the value of e, an element of p that is a bucket;
+// false if it is not an inline one.
+func (p Page) InlineBucket(e LeafElement) (Page, bool) {
+	if !e.IsBucket() || len(e.Value) < bucketHeader+HeaderSize {
+		return Page{}, false
+	}
+	if root, _ := bucketOf(e.Value, p.order); root != 0 {
+		return Page{}, false
+	}
+	off := e.ValueOff() + bucketHeader
+	data := e.Value[bucketHeader:]
+	h, err := parseHeader(data, p.order, off)
+	if err != nil || h.Flags != FlagLeaf {
+		return Page{}, false
+	}
+	return Page{ID: p.ID, Use: p.Use, Off: off, Data: data, Header: h, Inline: true, order: p.order}, true
+}
+
+// Slack is the bytes behind all that a branch, freelist or meta page holds, and
+// where in the page they start. In pages that bbolt wrote they are zeros.
+func (p Page) Slack() (b []byte, start int) {
+	end := HeaderSize
+	switch p.Header.Flags {
+	case FlagBranch:
+		end += ElementSize * int(p.Header.Count)
+		for e := range p.BranchElements() {
+			if e.Key != nil {
+				end = max(end, e.start+len(e.Key))
+			}
+		}
+	case FlagFreelist:
+		ids, _ := p.freeIDs()
+		end += 8 * len(ids)
+		if p.Header.Count == longFreelist {
+			end += 8
+		}
+	case FlagMeta:
+		end += metaSize
+	}
+	end = min(end, len(p.Data))
+	return p.Data[end:], end
+}
+
+// blank is compared with: the comparison of the standard library is much faster
+// than a loop.
+var blank [4096]byte
+
+// IsZero reports whether b is zeros only, as fast as b can be read.
+func IsZero(b []byte) bool {
+	for len(b) > 0 {
+		n := min(len(b), len(blank))
+		if string(b[:n]) != string(blank[:n]) {
+			return false
+		}
+		b = b[n:]
+	}
+	return true
+}
