@@ -2,13 +2,16 @@
 // readable from the evidence, what is encrypted with which key, what was read and
 // what was not.
 //
-// Run takes each Source through the same steps: sweep the file once and keep the
-// newest revision of every key; learn from the values how this etcd names its
-// objects; then classify each live key. A Report holds positions, names and
-// counts, and never a byte of a Secret's value.
+// Run takes all Sources through the same steps. It sweeps each db once, keeps the
+// newest revision of every key, and every copy of those that may be in scope, in
+// whatever region; reads the WAL, and applies what the db beside it does not have
+// yet; learns from the values how this etcd names its objects; compares pieces that
+// belong to no record with the values of all files; and then classifies each key. A
+// Report holds positions, names and counts, and never a byte of a Secret's value.
 package analyzer
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -18,9 +21,18 @@ import (
 
 // A Source is a file of evidence that the caller opened read-only.
 type Source struct {
-	Path Text // as the report is to name it
+	Path Text   // as the report is to name it
+	Name string // the file's own name: that of a WAL segment has its place in the log
 	File io.ReaderAt
 	Size int64 // in bytes
+	// Kind is KindDB, also for a snapshot, KindWAL, or KindOther for what is only
+	// searched for objects; "" means KindDB.
+	Kind Kind
+	// Member is the same for the db and the WAL segments of one member of an etcd.
+	// A source without one stands alone.
+	Member string
+	// What says what the file is, if it is not one that an etcd works with.
+	What string
 	// Changed is asked after the file has been read: what it says, if anything, is
 	// how the file changed meanwhile. nil means that it can not change.
 	Changed func() string
@@ -39,6 +51,9 @@ type Options struct {
 	// FailOn is the least severity that makes the exit status 1; SeverityNone
 	// means that no finding does.
 	FailOn Severity
+	// Key, if not empty, is the key of which the report has all copies, in History.
+	// Its exposures, findings and verdict mean nothing then.
+	Key Text
 	// NotExamined is what the caller knows of and did not open, such as the WAL
 	// beside a db.
 	NotExamined []NotExamined
@@ -58,22 +73,71 @@ func Run(ctx context.Context, sources []Source, o Options) (*Report, error) {
 	if o.Resources == nil {
 		o.Resources = []object.GroupResource{{Resource: "secrets"}}
 	}
-	surveys := make([]*survey, 0, len(sources))
-	for _, source := range sources {
-		s := newSurvey(source, o)
-		if err := s.examine(ctx); err != nil {
-			return nil, fmt.Errorf("%s: %w", source.Path.ValidUTF8(), err)
+	surveys, err := examine(ctx, sources, o)
+	if err != nil {
+		return nil, err
+	}
+	holding := 0 // surveys with values
+	for _, s := range surveys {
+		if s.hasValues() {
+			holding++
 		}
+	}
+	for _, s := range surveys {
 		if err := s.identify(ctx, o.Prefixes); err != nil {
-			return nil, fmt.Errorf("%s: %w", source.Path.ValidUTF8(), err)
+			return nil, fmt.Errorf("%s: %w", s.name(), err)
 		}
-		surveys = append(surveys, s)
-		if o.Values == nil {
+		s.resolve()
+		if o.Values == nil || !s.hasValues() {
 			continue
 		}
-		if err := s.values(o.Values, len(sources) > 1); err != nil {
+		if err := s.values(o.Values, holding > 1); err != nil {
 			return nil, err
 		}
 	}
+	if err := attribute(ctx, surveys); err != nil {
+		return nil, err
+	}
+	for _, s := range surveys {
+		s.settle()
+	}
 	return newReport(surveys, o), nil
+}
+
+// examine reads all sources. The db and the WAL of one member are one survey.
+func examine(ctx context.Context, sources []Source, o Options) ([]*survey, error) {
+	w := newWatch(o)
+	var surveys []*survey
+	logs := map[string][]Source{} // by member
+	var members []string          // of logs, in the order of the sources
+	for i, source := range sources {
+		if source.Kind == KindWAL {
+			member := cmp.Or(source.Member, fmt.Sprintf("source %d", i))
+			if logs[member] == nil {
+				members = append(members, member)
+			}
+			logs[member] = append(logs[member], source)
+			continue
+		}
+		s := newSurvey(source, o, w)
+		surveys = append(surveys, s)
+		read := s.examine
+		if source.Kind == KindOther {
+			read = s.search
+		}
+		if err := read(ctx); err != nil {
+			return nil, fmt.Errorf("%s: %w", s.name(), err)
+		}
+	}
+	for _, member := range members {
+		s := holderOf(member, logs[member], surveys)
+		if s == nil {
+			s = newSurvey(Source{Path: logs[member][0].Path}, o, w)
+			surveys = append(surveys, s)
+		}
+		if err := s.readLog(ctx, logs[member]); err != nil {
+			return nil, fmt.Errorf("%s: %w", s.name(), err)
+		}
+	}
+	return surveys, nil
 }

@@ -11,10 +11,6 @@ import (
 	"github.com/etcdsift/etcdsift/decode/object"
 )
 
-// onlyNewest is said by every report for as long as it is true.
-const onlyNewest = "only the newest value of each key in the db was examined: " +
-	"older revisions, free pages and the WAL may hold more plaintext"
-
 var secrets = object.GroupResource{Resource: "secrets"}
 
 // A builder turns surveys into a report. A key that several sources of one cluster
@@ -31,11 +27,18 @@ type builder struct {
 
 // keyInScope is what all sources together say of a key that the verdict is about.
 type keyInScope struct {
-	id       object.Identity
-	status   Status // of the newest value
-	state    State
-	current  Current
-	exposure *Exposure // nil without a plaintext copy
+	key     string
+	id      object.Identity
+	status  Status // of the newest value
+	state   State
+	current Current
+	copies  []seen // that are plaintext
+}
+
+// A seen is a sighting and the survey that it is of.
+type seen struct {
+	*sighting
+	in *survey
 }
 
 func newReport(surveys []*survey, o Options) *Report {
@@ -60,12 +63,22 @@ func newReport(surveys []*survey, o Options) *Report {
 		for i := range s.keys.entries {
 			b.addKey(s, &s.keys.entries[i], s.keys.broken[int32(i)])
 		}
-		b.addEvidence(s)
+	}
+	for _, s := range surveys {
+		for i := range s.sightings {
+			b.addSighting(s, &s.sightings[i])
+		}
 	}
 	b.addScope()
+	for _, s := range surveys {
+		b.addEvidence(s)
+	}
 	b.addCoverage()
 	b.sort()
 	b.report.Verdict = b.verdict()
+	if o.Key != "" {
+		b.report.History = b.history(surveys)
+	}
 	return b.report
 }
 
@@ -73,7 +86,7 @@ func newReport(surveys []*survey, o Options) *Report {
 // newest value.
 func (b *builder) addKey(s *survey, e *entry, broken error) {
 	newest, deleted := b.holders.isNewest(s, e), b.holders.isDeleted(s, e)
-	id := s.identity(e)
+	id := s.identity(e.key)
 	if !deleted && newest {
 		b.count(s, e, id)
 	}
@@ -83,21 +96,53 @@ func (b *builder) addKey(s *survey, e *entry, broken error) {
 	if b.scope[id.GroupResource] == nil {
 		return
 	}
-	k := b.keys[b.holders.key(s, e)]
+	k := b.keys[b.holders.key(s, e.key)]
 	if k == nil {
-		k = &keyInScope{id: id, state: StateUnknown, status: StatusUnreadable} // until its newest value is met
-		b.keys[b.holders.key(s, e)] = k
+		k = &keyInScope{key: e.key, id: id, state: StateUnknown, status: StatusUnreadable} // until its newest value is met
+		b.keys[b.holders.key(s, e.key)] = k
 	}
-	if newest && deleted {
-		k.state = StateDeleted
-	} else if newest {
+	if newest {
+		k.state = b.stateOf(s, e)
+	}
+	if newest && !deleted {
 		how := s.keys.stored[e.stored]
-		k.state, k.status = StateLive, s.keys.status(e)
+		k.status = s.keys.status(e)
 		k.current = Current{Provider: how.provider.String(), KeyName: Text(how.keyName), ModRevision: e.rev.Main}
+		if e.index != 0 {
+			k.current.WALIndex = &e.index
+		}
 	}
-	if !e.deleted && s.keys.status(e) == StatusPlaintext {
-		b.addCopy(s, e, k, newest)
+}
+
+// stateOf is the state of a key of which s has the newest revision.
+func (b *builder) stateOf(s *survey, e *entry) State {
+	switch {
+	case b.holders.isDeleted(s, e):
+		return StateDeleted
+	case s.File == nil:
+		return StateUnknown // a WAL alone does not tell what was written after it
 	}
+	return StateLive
+}
+
+// addSighting takes a place where survey s saw a value of a watched key.
+func (b *builder) addSighting(s *survey, at *sighting) {
+	if !s.plaintext(at) {
+		return
+	}
+	id := s.identity(at.key)
+	if b.scope[id.GroupResource] == nil {
+		return
+	}
+	if at.reread {
+		s.counts.Rereads++
+	}
+	k := b.keys[b.holders.key(s, at.key)]
+	if k == nil {
+		k = &keyInScope{key: at.key, id: id, state: b.holders.stateOf(s, at), status: StatusUnreadable}
+		b.keys[b.holders.key(s, at.key)] = k
+	}
+	k.copies = append(k.copies, seen{at, s})
 }
 
 // count puts a live key into the inventory.
@@ -111,37 +156,12 @@ func (b *builder) count(s *survey, e *entry, id object.Identity) {
 	n.Providers[s.keys.stored[e.stored].provider.String()]++
 }
 
-// addCopy notes that the newest value of a key in source s is plaintext.
-func (b *builder) addCopy(s *survey, e *entry, k *keyInScope, newest bool) {
-	x := k.exposure
-	if x == nil {
-		x = &Exposure{
-			Resource: Text(k.id.GroupResource.String()), Namespace: Text(k.id.Namespace), Name: Text(k.id.Name),
-			Key: Text(e.key), DataKeys: []Text{},
-		}
-		k.exposure = x
+func readError(page, off int64, err error) error {
+	what := "value"
+	if page >= 0 {
+		what = fmt.Sprintf("page %d, value", page)
 	}
-	page := e.page
-	x.Copies = append(x.Copies, Copy{
-		Path: s.Path, Region: RegionLive, Offset: e.off, Length: int64(e.size), Page: &page,
-		ModRevision: e.rev.Main, CreateRevision: e.create, Version: e.version, Complete: !e.broken,
-	})
-	if k.id.GroupResource != secrets || len(x.Copies) > 1 && !newest {
-		return
-	}
-	value, err := s.read(e)
-	if err != nil {
-		s.addDamage(readError(e, err))
-		return
-	}
-	// A value that is no object, or a broken one, is readable all the same: what
-	// could be made out of it is told.
-	secret, _ := object.ParseSecret(value, e.off)
-	x.Type, x.DataKeys = Text(secret.Type), texts(secret.DataKeys)
-}
-
-func readError(e *entry, err error) error {
-	return &decode.FormatError{Off: e.off, What: fmt.Sprintf("page %d, value", e.page), Err: err}
+	return &decode.FormatError{Off: off, What: what, Err: err}
 }
 
 // addEnvelopeFinding reports a live value that is neither plaintext nor an
@@ -163,55 +183,20 @@ func (b *builder) addEnvelopeFinding(s *survey, e *entry, id object.Identity, br
 	})
 }
 
-// addEvidence takes the facts on a source, and what is wrong with it, when all has
-// been read of it.
-func (b *builder) addEvidence(s *survey) {
-	if s.Changed != nil {
-		s.evidence.Changed = s.Changed()
-	}
-	b.report.Evidence = append(b.report.Evidence, s.evidence)
-	c := &b.report.Coverage
-	c.Bytes += s.Size
-	c.BytesRead += s.bytesRead
-	c.Pages += s.evidence.Pages
-	c.Records += s.records
-	c.Damage = append(c.Damage, s.damage...)
-	c.DamageMore += s.damageMore
-	c.NotExamined = append(c.NotExamined, s.notExamined...)
-	if s.evidence.SnapshotHash == HashMismatch {
-		b.find(Finding{Rule: RuleSnapshotHash, Path: s.Path,
-			Message: "the SHA-256 at the end of the snapshot is not that of the bytes before it: they changed after etcd wrote them, or the file was cut"})
-	}
-	if n := len(s.damage) + s.damageMore; n > 0 {
-		where := "at"
-		if n > 1 {
-			where = fmt.Sprintf("in %d places, the first at", n)
-		}
-		first := s.damage[0]
-		b.find(Finding{Rule: RuleDamage, Path: s.Path,
-			Message: fmt.Sprintf("something breaks its format or could not be read, %s offset %#x: %s", where, first.Offset, first.What)})
-	}
-}
-
 // addScope turns the keys in scope into counts, exposures and their findings.
 func (b *builder) addScope() {
 	for _, k := range b.keys {
 		status := k.status
-		if k.exposure != nil && (k.state == StateDeleted || status != StatusPlaintext) {
+		if len(k.copies) > 0 && (k.state == StateDeleted || status != StatusPlaintext) {
 			status = StatusExposed
 		}
-		if k.state == StateDeleted && k.exposure == nil {
+		if k.state == StateDeleted && len(k.copies) == 0 {
 			continue
 		}
 		b.countStatus(k, status)
-		if k.exposure == nil {
-			continue
+		if len(k.copies) > 0 {
+			b.expose(k, status)
 		}
-		x := k.exposure
-		x.Status, x.State, x.Current = status, k.state, k.current
-		sortCopies(x.Copies)
-		b.report.Exposures = append(b.report.Exposures, *x)
-		b.addPlaintextFinding(x)
 	}
 	for _, n := range b.inventory {
 		b.report.Inventory = append(b.report.Inventory, *n)
@@ -222,19 +207,6 @@ func (b *builder) addScope() {
 	for _, resource := range b.options.Resources {
 		b.report.Scope = append(b.report.Scope, *b.scope[resource])
 	}
-}
-
-// addPlaintextFinding reports an exposure by its newest copy.
-func (b *builder) addPlaintextFinding(x *Exposure) {
-	c := x.Copies[len(x.Copies)-1]
-	message := fmt.Sprintf("the newest value, of revision %d, is not encrypted: %d bytes at offset %#x", c.ModRevision, c.Length, c.Offset)
-	if x.Status == StatusExposed {
-		message = fmt.Sprintf("the newest value in this file, of revision %d, is not encrypted: %d bytes at offset %#x; "+
-			"later evidence has it encrypted or deleted", c.ModRevision, c.Length, c.Offset)
-	}
-	b.find(Finding{
-		Rule: RulePlaintextLive, Resource: x.Resource, Namespace: x.Namespace, Name: x.Name, Key: x.Key, Path: c.Path, Message: message,
-	})
 }
 
 func (b *builder) countStatus(k *keyInScope, status Status) {
@@ -262,7 +234,7 @@ func (b *builder) countStatus(k *keyInScope, status Status) {
 
 func (b *builder) addCoverage() {
 	c := &b.report.Coverage
-	c.NotExamined = append(c.NotExamined, NotExamined{What: onlyNewest})
+	c.capExtents()
 	c.NotExamined = append(c.NotExamined, b.options.NotExamined...)
 	c.NotExamined = append(c.NotExamined, b.options.NotEvidence...)
 }
@@ -284,11 +256,5 @@ func (b *builder) sort() {
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Resource, b.Resource),
 			cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Path, b.Path))
-	})
-}
-
-func sortCopies(copies []Copy) {
-	slices.SortStableFunc(copies, func(a, b Copy) int {
-		return cmp.Or(cmp.Compare(a.ModRevision, b.ModRevision), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Offset, b.Offset))
 	})
 }

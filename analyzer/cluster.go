@@ -43,13 +43,13 @@ func newHolders(surveys []*survey) *holders {
 	return h
 }
 
-// key is the key of e in the cluster of s.
-func (h *holders) key(s *survey, e *entry) clusterKey { return clusterKey{h.cluster[s], e.key} }
+// key is a key in the cluster of s.
+func (h *holders) key(s *survey, key string) clusterKey { return clusterKey{h.cluster[s], key} }
 
 // isNewest reports whether s has the newest revision of the key of e, the first
 // named one among equals.
 func (h *holders) isNewest(s *survey, e *entry) bool {
-	return h.newest == nil || h.newest[h.key(s, e)] == s
+	return h.newest == nil || h.newest[h.key(s, e.key)] == s
 }
 
 // isDeleted reports whether the newest revision of a key, which s has, is a
@@ -65,6 +65,20 @@ func (h *holders) isDeleted(s *survey, e *entry) bool {
 	}
 	_, known := latest.keys.index[e.key]
 	return !known
+}
+
+// stateOf is the state of a key that no tree has and of which s saw a copy: it was
+// deleted, unless the copy is of a transaction that the latest tree does not know
+// of, or something of the tree is missing.
+func (h *holders) stateOf(s *survey, at *sighting) State {
+	latest := h.latest[h.cluster[s]]
+	if latest == nil {
+		latest = s
+	}
+	if at.rev.Main > latest.evidence.Revision || at.replaced || latest.File == nil || len(latest.damage) > 0 {
+		return StateUnknown
+	}
+	return StateDeleted
 }
 
 // clusters numbers the clusters that the sources come from. Two sources are of one

@@ -257,7 +257,7 @@ func TestFailOn(t *testing.T) {
 func TestNotEvidence(t *testing.T) {
 	o := Options{FailOn: SeverityLow, NotEvidence: []NotExamined{{Path: "missing", What: "no such file"}}}
 	r, _ := run(t, o, inMemory(snapshotBytes(t, "deleted")))
-	if r.Verdict.ExitStatus != ExitNotEvidence || r.Coverage.NotExamined[1].Path != "missing" {
+	if r.Verdict.ExitStatus != ExitNotEvidence || r.Coverage.NotExamined[0].Path != "missing" {
 		t.Errorf("%+v %+v", r.Verdict, r.Coverage.NotExamined)
 	}
 }

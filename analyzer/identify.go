@@ -58,16 +58,16 @@ func (s *survey) identify(ctx context.Context, given []string) error {
 		if e.deleted || how.provider != envelope.Identity || !isObject(how.encoding) {
 			continue
 		}
-		switch {
-		case segment == crdSegment:
+		if segment == crdSegment {
 			s.learnCRD(e)
-		case given == nil && (!s.names.Knows(e.key) || strings.HasSuffix(segment, "/secrets")):
-			s.findStray(e)
 		}
 		if ok && samples[segment] < groupSamples {
 			samples[segment]++
 			s.learnGroup(segment, e)
 		}
+	}
+	if given == nil && s.watch.secrets {
+		s.findStrays()
 	}
 	if given != nil && inside == 0 && len(s.keys.entries) > 0 {
 		return &prefixError{given, s.findPrefixes()}
@@ -75,28 +75,32 @@ func (s *survey) identify(ctx context.Context, given []string) error {
 	return nil
 }
 
-// findStray looks whether a plaintext value is a Secret although its key names
-// none: one under a prefix or a path that nobody knows must not go unseen.
-func (s *survey) findStray(e *entry) {
-	value, err := s.read(e)
-	if err != nil {
-		s.addDamage(readError(e, err))
-		return
+// findStrays looks for Secrets whose keys name none: one under a prefix or a path
+// that nobody knows must not go unseen.
+func (s *survey) findStrays() {
+	for i := range s.sightings {
+		at := &s.sightings[i]
+		if _, found := s.strays[at.key]; found || !at.object || !s.plaintext(at) {
+			continue
+		}
+		segment, _ := s.names.Segment(at.key)
+		if s.names.Knows(at.key) && !strings.HasSuffix(segment, "/secrets") {
+			continue
+		}
+		value, err := s.readSighting(at)
+		if err == nil && isSecret(value, at.off) {
+			m, _ := object.ParseMeta(value, at.off) // a broken one leaves its name empty
+			s.strays[at.key] = object.Identity{GroupResource: secrets, Namespace: m.Namespace, Name: m.Name}
+		}
 	}
-	t, err := object.ParseType(value, e.off)
-	if err != nil || t != (object.TypeMeta{APIVersion: "v1", Kind: "Secret"}) {
-		return
-	}
-	m, _ := object.ParseMeta(value, e.off) // a broken one leaves its name empty
-	s.strays[e.key] = object.Identity{GroupResource: secrets, Namespace: m.Namespace, Name: m.Name}
 }
 
 // identity is which object a key stands for; the zero Identity for none.
-func (s *survey) identity(e *entry) object.Identity {
-	if id, ok := s.strays[e.key]; ok {
+func (s *survey) identity(key string) object.Identity {
+	if id, ok := s.strays[key]; ok {
 		return id
 	}
-	id, _ := s.names.Identify(e.key)
+	id, _ := s.names.Identify(key)
 	return id
 }
 
@@ -109,7 +113,7 @@ func isObject(e envelope.Encoding) bool {
 func (s *survey) learnCRD(e *entry) {
 	value, err := s.read(e)
 	if err != nil {
-		s.addDamage(readError(e, err))
+		s.addDamage(readError(int64(e.page), e.off, err))
 		return
 	}
 	if crd, err := object.ParseCRD(value, e.off); err == nil {
@@ -120,13 +124,17 @@ func (s *survey) learnCRD(e *entry) {
 func (s *survey) learnGroup(segment string, e *entry) {
 	value, err := s.read(e)
 	if err != nil {
-		s.addDamage(readError(e, err))
+		s.addDamage(readError(int64(e.page), e.off, err))
 		return
 	}
 	if t, err := object.ParseType(value, e.off); err == nil {
 		s.names.LearnGroup(segment, t.APIVersion)
 	}
 }
+
+// hasValues reports whether the survey is of what an etcd works with: what it left
+// behind holds no newest values of its own.
+func (s *survey) hasValues() bool { return s.What == "" && s.Kind != KindOther }
 
 // values calls each for every live value in the order of the keys.
 func (s *survey) values(each func(Value) error, withPath bool) error {
@@ -144,7 +152,7 @@ func (s *survey) values(each func(Value) error, withPath bool) error {
 }
 
 func (s *survey) value(e *entry) Value {
-	id := s.identity(e)
+	id := s.identity(e.key)
 	how := s.keys.stored[e.stored]
 	return Value{
 		Key:            Text(e.key),

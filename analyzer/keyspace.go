@@ -1,6 +1,7 @@
 package analyzer
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -31,14 +32,19 @@ type entry struct {
 	off     int64  // of the value in the file
 	page    uint64 // the leaf page that holds the record
 	size    int    // of the value
+	lease   int64
 	stored  uint32 // index in keyspace.stored
+	file    int    // that the value lies in, an index for survey.source
+	index   uint64 // of the raft entry that wrote it, if that is in the WAL alone
 	deleted bool
 	broken  bool // the record or its envelope breaks its format
+	watched bool // all copies are kept: see watch
 }
 
 // A keyspace is the newest revision of each key of one db. It grows with the
 // number of keys, not of records.
 type keyspace struct {
+	watch   *watch
 	entries []entry
 	index   map[string]int32
 
@@ -53,46 +59,73 @@ type keyspace struct {
 	newest, marker int64
 }
 
-func newKeyspace() keyspace {
+func newKeyspace(w *watch) keyspace {
 	return keyspace{
+		watch:       w,
 		index:       map[string]int32{},
 		storedIndex: map[string]uint32{},
 		broken:      map[int32]error{},
 	}
 }
 
-// add takes a record on the given page. recordErr says what is wrong with it, nil
-// if nothing is.
-func (k *keyspace) add(r mvcc.Record, page uint64, recordErr error) {
+// entry finds the entry of a key, nil if there is none.
+func (k *keyspace) entry(key string) *entry {
+	if i, ok := k.index[key]; ok {
+		return &k.entries[i]
+	}
+	return nil
+}
+
+// add takes a record on the given page, and reports whether all copies of its key
+// are kept. recordErr says what is wrong with it, nil if nothing is.
+func (k *keyspace) add(r mvcc.Record, page uint64, recordErr error) (watched bool) {
 	k.newest = max(k.newest, r.Revision.Main)
 	i, known := k.index[string(r.Key)]
 	if !known {
-		i = int32(len(k.entries))
-		key := string(r.Key)
-		k.entries = append(k.entries, entry{key: key})
-		k.index[key] = i
+		i = k.insert(string(r.Key))
 	}
 	e := &k.entries[i]
 	if known && r.Revision.Compare(e.rev) <= 0 {
-		return
+		return e.watched
 	}
-	*e = entry{
-		key: e.key, rev: r.Revision, create: r.CreateRevision, version: r.Version,
+	to := entry{
+		rev: r.Revision, create: r.CreateRevision, version: r.Version, lease: r.Lease,
 		off: r.ValueOff, page: page, size: len(r.Value), deleted: r.Tombstone && recordErr == nil,
 	}
-	if !e.deleted {
-		env, err := envelope.Parse(r.Value, r.ValueOff)
-		e.stored = k.intern(env)
-		if recordErr == nil {
-			recordErr = err
-		}
+	if !to.deleted {
+		var err error
+		to.stored, err = k.parse(r.Value, r.ValueOff)
+		recordErr = cmp.Or(recordErr, err)
 	}
-	e.broken = recordErr != nil
+	k.set(i, to, recordErr)
+	return k.entries[i].watched
+}
+
+// insert adds an entry for a key that has none.
+func (k *keyspace) insert(key string) int32 {
+	i := int32(len(k.entries))
+	k.entries = append(k.entries, entry{key: key, watched: k.watch.key(key)})
+	k.index[key] = i
+	return i
+}
+
+// set replaces what is known of the key of entry i by what to says. err says what is
+// wrong with its record or value, nil if nothing is.
+func (k *keyspace) set(i int32, to entry, err error) {
+	e := &k.entries[i]
+	to.key, to.watched, to.broken = e.key, e.watched, err != nil
+	*e = to
 	if e.broken {
-		k.broken[i] = recordErr
-	} else if known {
+		k.broken[i] = err
+	} else if len(k.broken) > 0 {
 		delete(k.broken, i)
 	}
+}
+
+// parse tells how a value was stored. The error is that of envelope.Parse.
+func (k *keyspace) parse(value []byte, off int64) (stored uint32, err error) {
+	env, err := envelope.Parse(value, off)
+	return k.intern(env), err
 }
 
 // intern finds how env was stored in the list, without allocating where it is

@@ -25,6 +25,9 @@ type Report struct {
 	// Scope is what the verdict is about, as the user named it, with how many
 	// keys of each resource there are.
 	Scope []ScopeCount `json:"scope"`
+
+	// History is of Options.Key; nil without one.
+	History *History `json:"-"`
 }
 
 // Tool says which program made the report.
@@ -37,7 +40,7 @@ type Tool struct {
 type Status string
 
 // The statuses of a key are the first four; a verdict is StatusPlaintext,
-// StatusExposed, StatusIncomplete or StatusClean.
+// StatusExposed, StatusIncomplete, StatusUnattributed or StatusClean.
 const (
 	StatusPlaintext  Status = "plaintext"  // the newest revision is not encrypted
 	StatusExposed    Status = "exposed"    // it is, but a plaintext copy was seen
@@ -45,6 +48,10 @@ const (
 	StatusUnreadable Status = "unreadable" // an unknown or broken envelope
 	StatusIncomplete Status = "incomplete" // nothing readable was seen, but not everything was looked at
 	StatusClean      Status = "clean"      // nothing readable in any byte of the evidence
+	// StatusUnattributed stands between the two: every byte was read, nothing readable
+	// is known to be an object's in scope, and some bytes that belong to nothing known
+	// look like text.
+	StatusUnattributed Status = "unattributed"
 )
 
 // A Verdict is the answer in one line. Status is never StatusClean unless
@@ -63,6 +70,7 @@ const (
 	KindSnapshot Kind = "snapshot" // a bbolt file with its SHA-256 behind it
 	KindDB       Kind = "db"       // a bare bbolt file
 	KindWAL      Kind = "wal"      // a WAL segment
+	KindOther    Kind = "other"    // searched for objects and envelopes, whatever it is
 )
 
 // SnapshotHash is what the 32 bytes behind a snapshot say.
@@ -95,8 +103,25 @@ type Evidence struct {
 	ConsistentIndex uint64       `json:"consistentIndex"`
 	StorageVersion  Text         `json:"storageVersion"`
 	Changed         string       `json:"changed,omitempty"` // how the file changed while it was read
+	What            string       `json:"what,omitempty"`    // of a file that etcd left behind, what it is
+	WAL             *WALFacts    `json:"wal,omitempty"`     // of a WAL segment
 
 	Details *Details `json:"-"` // what `info` tells beyond this; never nil
+}
+
+// WALFacts is what a WAL segment holds. IDs are in hexadecimal, as etcdctl prints
+// them, and empty where the segment does not tell; indexes are 0 without an entry.
+type WALFacts struct {
+	NodeID       string `json:"nodeID"`
+	ClusterID    string `json:"clusterID"`
+	Sequence     uint64 `json:"sequence"`
+	Entries      int    `json:"entries"`
+	FirstIndex   uint64 `json:"firstIndex"`
+	LastIndex    uint64 `json:"lastIndex"`
+	Commit       uint64 `json:"commit"`       // the highest that a hard state in the segment says is committed
+	Preallocated int64  `json:"preallocated"` // bytes of zeros at the end
+	Torn         int64  `json:"torn"`         // bytes of a last frame that was not written whole
+	Gaps         int    `json:"gaps"`         // stretches that are no frames
 }
 
 // Details are facts on a db that matter to few readers.
@@ -128,15 +153,29 @@ type BucketDetails struct {
 
 // Coverage is what was read, and what was not.
 type Coverage struct {
-	Bytes        int64         `json:"bytes"`
-	BytesRead    int64         `json:"bytesRead"`
-	Pages        uint64        `json:"pages"`
-	Records      int           `json:"records"` // in the bucket "key" of the newest trees
-	WALEntries   int           `json:"walEntries"`
-	Damage       []Damage      `json:"damage"`
-	DamageMore   int           `json:"damageMore"` // how many more there were than the list holds
-	Unattributed []Extent      `json:"unattributed"`
-	NotExamined  []NotExamined `json:"notExamined"`
+	Bytes        int64    `json:"bytes"`
+	BytesRead    int64    `json:"bytesRead"`
+	Pages        uint64   `json:"pages"`
+	Records      int      `json:"records"` // in the bucket "key" of the newest trees
+	WALEntries   int      `json:"walEntries"`
+	Damage       []Damage `json:"damage"`
+	DamageMore   int      `json:"damageMore"` // how many more there were than the list holds
+	Unattributed []Extent `json:"unattributed"`
+	// UnattributedMore is how many more extents there were than the list holds.
+	UnattributedMore int           `json:"unattributedMore"`
+	Residue          ResidueCounts `json:"residue"`
+	NotExamined      []NotExamined `json:"notExamined"`
+}
+
+// ResidueCounts is what lies outside of the newest trees. Bytes are those that are
+// not zero pages.
+type ResidueCounts struct {
+	Bytes     int64 `json:"bytes"`     // on pages that no newest tree reaches, and in slack
+	Records   int   `json:"records"`   // whole records among them
+	Rereads   int   `json:"rereads"`   // copies of watched keys that the tree has too, at the same revision
+	Fragments int   `json:"fragments"` // values and pieces of them without a whole record around them
+	Random    int64 `json:"random"`    // bytes that look like ciphertext and belong to no known value
+	Other     int64 `json:"other"`     // bytes of values of keys that the verdict is not about
 }
 
 // Damage is a place where the bytes break their format, or could not be read.
@@ -200,6 +239,11 @@ const (
 	RegionWAL      Region = "wal"      // a raft entry in a WAL segment
 )
 
+// Regions lists all regions, from the most to the least orderly.
+func Regions() []Region {
+	return []Region{RegionLive, RegionHistory, RegionFree, RegionFragment, RegionTail, RegionWAL}
+}
+
 // State is whether the object still exists, as far as the evidence tells.
 type State string
 
@@ -229,6 +273,9 @@ type Current struct {
 	Provider    string `json:"provider"`
 	KeyName     Text   `json:"keyName"`
 	ModRevision int64  `json:"modRevision"`
+	// WALIndex is set where the newest write is in the WAL alone: the db does not
+	// have it yet, as etcd was killed or is running.
+	WALIndex *uint64 `json:"walIndex,omitempty"`
 }
 
 // A Copy is one place where one plaintext value was seen. Offset and Length are

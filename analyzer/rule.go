@@ -28,6 +28,12 @@ func SeverityNames() []string { return slices.Clone(severityNames[:]) }
 // MarshalText writes the name, for JSON.
 func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
+// UnmarshalText reads what MarshalText writes.
+func (s *Severity) UnmarshalText(b []byte) (err error) {
+	*s, err = ParseSeverity(string(b))
+	return err
+}
+
 // ParseSeverity reads a name that String writes.
 func ParseSeverity(name string) (Severity, error) {
 	for i, n := range severityNames {
@@ -43,11 +49,20 @@ type RuleID string
 
 // The rules that are applied.
 const (
-	RulePlaintextLive   RuleID = "plaintext-live"
-	RuleUnknownEnvelope RuleID = "unknown-envelope"
-	RuleSnapshotHash    RuleID = "snapshot-hash-mismatch"
-	RuleDamage          RuleID = "structure-damage"
+	RulePlaintextLive     RuleID = "plaintext-live"
+	RulePlaintextHistory  RuleID = "plaintext-history"
+	RulePlaintextFree     RuleID = "plaintext-free"
+	RulePlaintextFragment RuleID = "plaintext-fragment"
+	RulePlaintextWAL      RuleID = "plaintext-wal"
+	RuleUnattributed      RuleID = "unattributed-residue"
+	RuleUnknownEnvelope   RuleID = "unknown-envelope"
+	RuleSnapshotHash      RuleID = "snapshot-hash-mismatch"
+	RuleDamage            RuleID = "structure-damage"
 )
+
+// IsPlaintext reports whether the rule is about plaintext copies of an object, which
+// the exposures list.
+func (id RuleID) IsPlaintext() bool { return strings.HasPrefix(string(id), "plaintext-") }
 
 // A Rule says what a finding means, why it matters and what mends it.
 type Rule struct {
@@ -65,10 +80,30 @@ func Rules() []Rule {
 			"the newest value of a resource in scope is not encrypted",
 			"Whoever holds this file, a backup of it or the disk reads the object as it is used now.",
 			"Configure encryption at rest for the resource, rewrite every object (kubectl get ... -o json | kubectl replace -f -), then rotate what was readable."},
+		{RulePlaintextHistory, SeverityHigh,
+			"an older revision in the tree is plaintext",
+			"etcd keeps old revisions until it is compacted: a range request at that revision, and any backup, still returns the object.",
+			"Compact the history (etcdctl compact), defragment every member, and rotate what was readable."},
+		{RulePlaintextFree, SeverityHigh,
+			"a free page holds a plaintext record",
+			"Compaction frees pages and does not erase them: they stay in the file and travel in every snapshot.",
+			"Defragment every member (etcdctl defrag), replace old backups, and rotate what was readable."},
+		{RulePlaintextFragment, SeverityHigh,
+			"unstructured bytes hold (part of) a plaintext object",
+			"A page that was used again in part still holds the rest of what it held: a piece of a key or a token may be enough.",
+			"Defragment every member (etcdctl defrag), replace old backups, and rotate what was readable."},
+		{RulePlaintextWAL, SeverityHigh,
+			"a WAL segment holds a plaintext write",
+			"The write-ahead log keeps writes whatever becomes of them in the db: defragmentation does not touch it.",
+			"Write on until the segment is purged (etcd keeps five), or rebuild the members one by one; then rotate what was readable."},
 		{RuleSnapshotHash, SeverityHigh,
 			"the SHA-256 behind a snapshot is not that of its bytes",
 			"The snapshot was changed or damaged after etcd wrote it, or opened by a tool that writes.",
 			"Get the snapshot again from its source, or from a backup whose hash is valid."},
+		{RuleUnattributed, SeverityMedium,
+			"unreferenced bytes are neither zero, nor a record, nor random enough to be ciphertext",
+			"They may be a piece of a Secret of which no other copy is known, or of any other object.",
+			"Defragment every member (etcdctl defrag), and replace old backups."},
 		{RuleUnknownEnvelope, SeverityMedium,
 			"a value starts with k8s:enc: but its provider or version is not known, or it is cut",
 			"Nobody can tell from here whether the value is encrypted, and the API server may not be able to read it.",

@@ -100,10 +100,15 @@ func wantSecrets(a fixtures.Answer) []secret {
 	return want
 }
 
+// gotSecrets is the Secrets whose newest value is plaintext.
 func gotSecrets(r *Report) []secret {
 	got := []secret{}
 	for _, x := range r.Exposures {
-		s := secret{Key: string(x.Key), Type: string(x.Type), DataKeys: []string{}, ModRevision: x.Copies[0].ModRevision}
+		live := slices.IndexFunc(x.Copies, func(c Copy) bool { return c.Region == RegionLive })
+		if x.Status != StatusPlaintext || live < 0 {
+			continue
+		}
+		s := secret{Key: string(x.Key), Type: string(x.Type), DataKeys: []string{}, ModRevision: x.Copies[live].ModRevision}
 		for _, k := range x.DataKeys {
 			s.DataKeys = append(s.DataKeys, string(k))
 		}

@@ -1,6 +1,7 @@
 package analyzer
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -28,16 +29,23 @@ const maxDamage = 1000
 // firstRevision is that of an etcd to which nobody has written yet.
 const firstRevision = 1
 
-// A survey is the examination of one source.
+// A survey is the examination of one piece of evidence: a db and the WAL beside it,
+// where it has one, or a WAL alone.
 type survey struct {
-	Source
+	Source   // the db; File is nil for a WAL alone
 	options  Options
+	watch    *watch
 	evidence Evidence
 	details  Details
 	keys     keyspace
 	etcd     mvcc.State
 	names    *object.Registry
 	strays   map[string]object.Identity // Secrets whose keys do not say so, by key
+	segments []*segment                 // of the WAL
+
+	sightings []sighting
+	unheld    map[string]string // keys of sightings that the tree does not have
+	residue
 
 	notExamined []NotExamined
 
@@ -48,28 +56,44 @@ type survey struct {
 	buckets    []string // names by the index in page.Tree.Buckets
 }
 
-func newSurvey(source Source, o Options) *survey {
-	return &survey{Source: source, options: o, strays: map[string]object.Identity{}}
+func newSurvey(source Source, o Options, w *watch) *survey {
+	s := &survey{Source: source, options: o, watch: w, strays: map[string]object.Identity{}}
+	s.evidence = Evidence{
+		Path: s.Path, Size: s.Size, Kind: cmp.Or(s.Kind, KindDB), SnapshotHash: HashAbsent, What: s.What, Details: &s.details,
+	}
+	s.reset()
+	return s
+}
+
+// name is what errors call the survey.
+func (s *survey) name() string { return s.Path.ValidUTF8() }
+
+// source is a file of the survey: 0 is the db, the others are segments of the WAL.
+func (s *survey) source(i int) *Source {
+	if i == 0 {
+		return &s.Source
+	}
+	return &s.segments[i-1].Source
 }
 
 // examine reads the file. Its error is that of the context.
 func (s *survey) examine(ctx context.Context) error {
-	s.evidence = Evidence{Path: s.Path, Size: s.Size, Kind: KindDB, SnapshotHash: HashAbsent, Details: &s.details}
 	dbSize := s.Size
 	if s.Size%512 == snapshotHashSize {
 		s.evidence.Kind = KindSnapshot
 		dbSize -= snapshotHashSize
 	}
-	s.reset()
 	f, err := page.Open(io.NewSectionReader(s.File, 0, dbSize), dbSize)
 	if err != nil {
 		s.addDamage(err)
 		return ctx.Err()
 	}
 	s.evidence.PageSize = f.PageSize
+	s.file = f
 	for _, depth := range []page.Depth{page.Branches, page.Thorough} {
 		s.reset()
 		tree := f.Walk(depth)
+		s.tree = tree
 		if err := s.sweep(ctx, f, tree); err != nil {
 			return err
 		}
@@ -83,7 +107,9 @@ func (s *survey) examine(ctx context.Context) error {
 
 // reset forgets what a sweep found.
 func (s *survey) reset() {
-	s.keys, s.etcd = newKeyspace(), mvcc.State{}
+	s.keys, s.etcd = newKeyspace(s.watch), mvcc.State{}
+	s.sightings, s.unheld = nil, map[string]string{}
+	s.residue = residue{file: s.file}
 	s.damage, s.damageMore, s.bytesRead, s.records = nil, 0, 0, 0
 	s.buckets, s.details = nil, Details{Metas: []MetaDetails{}, Buckets: []BucketDetails{}, Prefixes: []Text{}}
 	s.evidence.FreePages = 0
@@ -112,11 +138,17 @@ func (s *survey) sweep(ctx context.Context, f *page.File, tree *page.Tree) error
 		}
 		switch p.Use {
 		case page.Unreachable:
-			s.evidence.FreePages++
+			s.evidence.FreePages += pagesOf(p, f)
+			s.free(p)
+		case page.Tail:
+			s.free(p)
 		case page.Leaf:
 			s.leaf(p, f, tree)
 		case page.Branch:
 			s.bucketOf(p, tree).Pages += pagesOf(p, f)
+			s.slack(p)
+		case page.MetaPage, page.Freelist:
+			s.slack(p)
 		}
 	}
 	s.bytesRead = sum.read
@@ -131,13 +163,20 @@ func (s *survey) leaf(p page.Page, f *page.File, tree *page.Tree) {
 		bucket.Pages += pagesOf(p, f)
 	}
 	if p.Header.Flags != page.FlagLeaf {
+		s.carve(p, p.Data, p.Off)
 		return
 	}
+	c := newCover(p)
+	defer c.close(s)
 	for e, err := range p.LeafElements() {
 		if err != nil {
 			s.addDamage(err)
 		}
-		if e.Key == nil || e.IsBucket() {
+		if e.Key == nil {
+			continue
+		}
+		c.take(s, e)
+		if e.IsBucket() {
 			continue
 		}
 		bucket.Keys++
@@ -164,9 +203,23 @@ func (s *survey) record(e page.LeafElement, p page.Page) {
 		s.keys.newest = max(s.keys.newest, r.Revision.Main)
 		s.keys.marker = max(s.keys.marker, r.Revision.Main)
 	}
-	if len(r.Key) > 0 {
-		s.keys.add(r, uint64(p.ID), err)
+	if len(r.Key) == 0 {
+		// Whatever the record was, its bytes are looked through like those of no record.
+		if err != nil {
+			s.carve(p, e.Value, e.ValueOff())
+		}
+		return
 	}
+	watched := s.keys.add(r, uint64(p.ID), err)
+	s.sight(r, watched, sighting{region: RegionLive, off: e.Off, page: int64(p.ID)}, err)
+}
+
+// bucketName is the name of the bucket of p.
+func (s *survey) bucketName(p page.Page) string {
+	if p.Bucket < len(s.buckets) {
+		return s.buckets[p.Bucket]
+	}
+	return ""
 }
 
 // bucketOf counts for the bucket of p; Sweep may have met it for the first time.
@@ -222,14 +275,17 @@ func (s *survey) finish(f *page.File, tree *page.Tree) {
 	s.details.Etcd = s.etcd
 }
 
-func (s *survey) addDamage(err error) {
-	d := Damage{Path: s.Path, What: err.Error()}
+func (s *survey) addDamage(err error) { s.addDamageIn(s.Path, s.evidence.PageSize, err) }
+
+// addDamageIn notes damage in a file with pages of that size, 0 for none.
+func (s *survey) addDamageIn(path Text, pageSize int, err error) {
+	d := Damage{Path: path, What: err.Error()}
 	var format *decode.FormatError
 	if errors.As(err, &format) {
 		d.Offset = format.Off
 		d.What = fmt.Sprintf("%s: %v", format.What, format.Err)
-		if s.evidence.PageSize > 0 {
-			d.Page = uint64(format.Off) / uint64(s.evidence.PageSize)
+		if pageSize > 0 {
+			d.Page = uint64(format.Off) / uint64(pageSize)
 		}
 	}
 	if len(s.damage) == maxDamage {
@@ -265,11 +321,11 @@ func (s *survey) hash(sum *digest, dbSize int64) {
 // read reads the value of e again.
 func (s *survey) read(e *entry) ([]byte, error) {
 	b := make([]byte, e.size)
-	return b, s.readAt(b, e.off)
+	return b, s.source(e.file).readAt(b, e.off)
 }
 
 // readAt fills b; a file that ends before has shrunk.
-func (s *survey) readAt(b []byte, off int64) error {
+func (s *Source) readAt(b []byte, off int64) error {
 	n, err := s.File.ReadAt(b, off)
 	if n == len(b) {
 		return nil

@@ -12,6 +12,8 @@ func (b *builder) verdict() Verdict {
 		v.Status = StatusPlaintext
 	case len(r.Exposures) > 0:
 		v.Status = StatusExposed
+	case v.Complete && slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Rule == RuleUnattributed }):
+		v.Status = StatusUnattributed
 	case v.Complete:
 		v.Status = StatusClean
 	}

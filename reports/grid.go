@@ -90,7 +90,9 @@ func (g *grid) widths() []int {
 	}
 	shared := widths
 	if g.open {
+		// Whatever is done to the others, the last one may go over the edge.
 		shared = widths[:len(widths)-1]
+		total -= columnGap + widths[len(shared)]
 	}
 	for ; total > tableWidth; total-- {
 		widest := 0

@@ -26,11 +26,12 @@ type ValueFormat interface {
 	Close() error
 }
 
-// Formats of `scan`, of `info` and of `list`, the default first.
+// Formats of `scan`, of `info`, of `list` and of `history`, the default first.
 var (
-	ScanFormats = []string{"table", "json"}
-	InfoFormats = []string{"table", "json"}
-	ListFormats = []string{"table", "jsonl"}
+	ScanFormats    = []string{"table", "json"}
+	InfoFormats    = []string{"table", "json"}
+	ListFormats    = []string{"table", "jsonl"}
+	HistoryFormats = []string{"table", "json"}
 )
 
 // ByName is the format of `scan` of that name.
@@ -53,6 +54,17 @@ func InfoByName(name string) (Format, error) {
 		return InfoJSON{}, nil
 	}
 	return nil, unknownFormat(name, InfoFormats)
+}
+
+// HistoryByName is the format of `history` of that name.
+func HistoryByName(name string) (Format, error) {
+	switch name {
+	case "table":
+		return HistoryTable{}, nil
+	case "json":
+		return HistoryJSON{}, nil
+	}
+	return nil, unknownFormat(name, HistoryFormats)
 }
 
 // ListByName is the format of `list` of that name, writing to w.

@@ -362,12 +362,12 @@ func TestAnswer(t *testing.T) {
 		want  string
 	}{
 		{in(), analyzer.ScopeCount{Resource: "secrets"}, "There are no Secrets in this evidence."},
-		{in(), analyzer.ScopeCount{Resource: "secrets", Keys: 3}, "No plaintext among the newest values of 3 Secrets."},
-		{in(), analyzer.ScopeCount{Resource: "secrets", Keys: 3, Unreadable: 2}, "No plaintext among the newest values of 3 Secrets. 2 could not be understood."},
+		{in(), analyzer.ScopeCount{Resource: "secrets", Keys: 3}, "No plaintext copy of any of the 3 Secrets was seen."},
+		{in(), analyzer.ScopeCount{Resource: "secrets", Keys: 3, Unreadable: 2}, "No plaintext copy of any of the 3 Secrets was seen. 2 could not be understood."},
 		{damaged, analyzer.ScopeCount{Resource: "secrets"}, "No Secrets could be found in what could be read." + lost},
-		{damaged, analyzer.ScopeCount{Resource: "secrets", Keys: 2}, "No plaintext among the newest values of 2 Secrets." + lost},
+		{damaged, analyzer.ScopeCount{Resource: "secrets", Keys: 2}, "No plaintext copy of any of the 2 Secrets was seen." + lost},
 		{damaged, analyzer.ScopeCount{Resource: "secrets", Keys: 2, Readable: 1}, "1 of 2 Secrets is readable, in 1 namespace: a." + lost},
-		{changed, analyzer.ScopeCount{Resource: "secrets", Keys: 2}, "No plaintext among the newest values of 2 Secrets. This evidence changed while it was read: there may be more."},
+		{changed, analyzer.ScopeCount{Resource: "secrets", Keys: 2}, "No plaintext copy of any of the 2 Secrets was seen. This evidence changed while it was read: there may be more."},
 		{in("a"), analyzer.ScopeCount{Resource: "secrets", Keys: 1, Readable: 1}, "1 of 1 Secret is readable, in 1 namespace: a."},
 		{in("b", "a", "b"), analyzer.ScopeCount{Resource: "secrets", Keys: 9, Readable: 3, Unreadable: 1}, "3 of 9 Secrets are readable, in 2 namespaces: a and b. 1 could not be understood."},
 		{in(""), analyzer.ScopeCount{Resource: "secrets", Keys: 9, Readable: 1}, "1 of 9 Secrets is readable."},

@@ -55,9 +55,9 @@ func scopeAnswer(r *analyzer.Report, scope analyzer.ScopeCount) string {
 	case scope.Keys == 0:
 		return fmt.Sprintf("There are no %s in this evidence.", what)
 	case scope.Readable == 0:
-		return fmt.Sprintf("No plaintext among the newest values of %d %s.%s%s", scope.Keys, what, unreadable, missing)
+		return fmt.Sprintf("No plaintext copy of %s was seen.%s%s", all(scope.Keys, what), unreadable, missing)
 	}
-	s := fmt.Sprintf("%d of %d %s %s readable", scope.Readable, scope.Keys, what, plural(scope.Readable, "is", "are"))
+	s := fmt.Sprintf("%d of %d %s %s readable%s", scope.Readable, scope.Keys, what, plural(scope.Readable, "is", "are"), residueOnly(r, scope))
 	names := namespacesOf(r, scope.Resource)
 	if len(names) == 0 {
 		return s + "." + unreadable + missing
@@ -67,6 +67,31 @@ func scopeAnswer(r *analyzer.Report, scope analyzer.ScopeCount) string {
 		names = append(names[:maxNamed:maxNamed], fmt.Sprintf("%d more", more))
 	}
 	return fmt.Sprintf("%s, in %d %s: %s.%s%s", s, count, plural(count, "namespace", "namespaces"), and(names), unreadable, missing)
+}
+
+// residueOnly says how many of the readable objects are readable in residue alone.
+func residueOnly(r *analyzer.Report, scope analyzer.ScopeCount) string {
+	exposed := 0
+	for _, x := range r.Exposures {
+		if x.Resource == scope.Resource && x.Status == analyzer.StatusExposed {
+			exposed++
+		}
+	}
+	switch exposed {
+	case 0:
+		return ""
+	case scope.Readable:
+		return ", none of them in its newest value"
+	}
+	return fmt.Sprintf(", %d of them in older copies alone", exposed)
+}
+
+// all names n things that have something in common.
+func all(n int, what string) string {
+	if n == 1 {
+		return "the one " + what
+	}
+	return fmt.Sprintf("any of the %d %s", n, what)
 }
 
 // missing warns where the evidence could not be read as it was: what is absent
@@ -120,8 +145,8 @@ func exposures(w *errWriter, r *analyzer.Report) {
 	}
 	withStatus := slices.ContainsFunc(r.Exposures, func(x analyzer.Exposure) bool { return x.Status != r.Exposures[0].Status })
 	withResource := len(r.Scope) > 1
-	withPath := len(r.Evidence) > 1
-	columns := func(resource, namespace, name, status, typ, dataKeys, path, revision string) []string {
+	withPath := databases(r) > 1
+	columns := func(resource, namespace, name, status, typ, dataKeys, path, copies string) []string {
 		row := []string{namespace, name}
 		if withResource {
 			row = []string{resource, namespace, name}
@@ -133,14 +158,13 @@ func exposures(w *errWriter, r *analyzer.Report) {
 		if withPath {
 			row = append(row, path)
 		}
-		return append(row, revision)
+		return append(row, copies)
 	}
-	g := grid{header: columns("RESOURCE", "NAMESPACE", "NAME", "STATUS", "TYPE", "DATA KEYS", "EVIDENCE", "REVISION")}
-	g.right = []int{len(g.header) - 1}
+	g := grid{header: columns("RESOURCE", "NAMESPACE", "NAME", "STATUS", "TYPE", "DATA KEYS", "EVIDENCE", "COPIES")}
 	for _, x := range r.Exposures {
 		newest := x.Copies[len(x.Copies)-1]
 		g.add(columns(visible(x.Resource), orDash(visible(x.Namespace)), orDash(visible(x.Name)), string(x.Status),
-			orDash(visible(x.Type)), orDash(list(x.DataKeys)), visible(newest.Path), fmt.Sprint(newest.ModRevision))...)
+			orDash(visible(x.Type)), orDash(list(x.DataKeys)), visible(newest.Path), regions(x.Copies))...)
 	}
 	switch {
 	case withStatus:
@@ -153,6 +177,35 @@ func exposures(w *errWriter, r *analyzer.Report) {
 	g.write(w)
 }
 
+// databases counts the pieces of evidence that are no part of another.
+func databases(r *analyzer.Report) (n int) {
+	for _, e := range r.Evidence {
+		if e.Kind != analyzer.KindWAL {
+			n++
+		}
+	}
+	return n
+}
+
+// regions says in which regions the copies lie, and how many in each.
+func regions(copies []analyzer.Copy) string {
+	counts := map[analyzer.Region]int{}
+	for _, c := range copies {
+		counts[c.Region]++
+	}
+	var parts []string
+	for _, region := range analyzer.Regions() {
+		switch n := counts[region]; n {
+		case 0:
+		case 1:
+			parts = append(parts, string(region))
+		default:
+			parts = append(parts, fmt.Sprintf("%s %d", region, n))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
 // findings lists those that the tables above do not show already.
 func findings(w *errWriter, r *analyzer.Report) {
 	title := "\nFindings:\n"
@@ -160,7 +213,7 @@ func findings(w *errWriter, r *analyzer.Report) {
 		title = "\nOther findings:\n"
 	}
 	for _, f := range r.Findings {
-		if f.Rule == analyzer.RulePlaintextLive {
+		if f.Rule.IsPlaintext() {
 			continue
 		}
 		where := visible(f.Path)
@@ -179,7 +232,10 @@ const maxPlaces = 20
 // coverage says what was not read.
 func coverage(w *errWriter, r *analyzer.Report) {
 	c := r.Coverage
-	w.printf("\nNot examined:\n")
+	changed := slices.ContainsFunc(r.Evidence, func(e analyzer.Evidence) bool { return e.Changed != "" })
+	if len(c.NotExamined) > 0 || changed {
+		w.printf("\nNot examined:\n")
+	}
 	for _, n := range c.NotExamined {
 		text := n.What
 		if n.Path != "" {
@@ -237,11 +293,31 @@ func evidenceLine(e analyzer.Evidence) string {
 	if e.Kind == analyzer.KindSnapshot {
 		facts = append(facts, "hash "+string(e.SnapshotHash))
 	}
+	if e.What != "" {
+		facts = append(facts, e.What)
+	}
+	switch e.Kind {
+	case analyzer.KindWAL:
+		return strings.Join(append(facts, walFacts(e.WAL)...), ", ")
+	case analyzer.KindOther:
+		return strings.Join(facts, ", ")
+	}
 	facts = append(facts, fmt.Sprintf("revision %d", e.Revision))
 	if e.CompactRevision > 0 {
 		facts = append(facts, fmt.Sprintf("compacted at %d", e.CompactRevision))
 	}
 	return strings.Join(facts, ", ")
+}
+
+func walFacts(w *analyzer.WALFacts) []string {
+	if w.Entries == 0 {
+		return []string{"no entries"}
+	}
+	facts := []string{fmt.Sprintf("%d %s, index %d to %d", w.Entries, plural(w.Entries, "entry", "entries"), w.FirstIndex, w.LastIndex)}
+	if w.Gaps > 0 {
+		facts = append(facts, fmt.Sprintf("%d %s", w.Gaps, plural(w.Gaps, "gap", "gaps")))
+	}
+	return facts
 }
 
 func verdict(r *analyzer.Report) string {

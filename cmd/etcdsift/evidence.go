@@ -2,8 +2,8 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -16,6 +16,7 @@ import (
 
 // evidence is what the PATHs of a command line led to.
 type evidence struct {
+	noWAL       bool // leave WAL segments alone
 	sources     []analyzer.Source
 	notExamined []analyzer.NotExamined
 	notEvidence []analyzer.NotExamined // PATHs that are none
@@ -41,8 +42,8 @@ func (e *notEvidenceError) Error() string { return e.path + ": " + e.what }
 // openEvidence finds and opens what paths name. A path that is no evidence is
 // noted, and the others are examined all the same; the error is for when none is.
 // The caller closes the evidence.
-func openEvidence(paths []string) (*evidence, error) {
-	e := &evidence{}
+func openEvidence(paths []string, noWAL bool) (*evidence, error) {
+	e := &evidence{noWAL: noWAL}
 	var problems []error
 	for _, path := range paths {
 		err := e.add(path, len(paths) > 1)
@@ -100,124 +101,40 @@ func cause(err error) error {
 	return err
 }
 
-// dbNames is where a db lies in a data dir, in its member dir and in member/snap,
-// and walNames where the WAL lies then.
-var (
-	dbNames  = []string{"member/snap/db", "snap/db", "db"}
-	walNames = []string{"member/wal", "wal", "../wal"}
-)
-
-// addDir opens the db of a data dir, and names what lies beside it.
-func (e *evidence) addDir(dir, prefix string) error {
-	for i, name := range dbNames {
-		path := filepath.Join(dir, filepath.FromSlash(name))
-		shown := filepath.ToSlash(filepath.Join(prefix, name))
-		info, err := os.Stat(path)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			if _, err := os.Lstat(path); err == nil {
-				return &notEvidenceError{path, "a symbolic link that leads nowhere"}
-			}
-			continue
-		case err != nil:
-			// Something that may not be looked at, which is not the same as nothing.
-			e.sources = append(e.sources, analyzer.Source{Path: analyzer.Text(shown), File: failingReader{cause(err)}})
-			return nil
-		case info.IsDir():
-			continue
-		}
-		if err := e.addFile(path, shown, info); err != nil {
-			return err
-		}
-		e.nameOthers(dir, prefix, strings.TrimSuffix(name, "db"))
-		if resolved, err := filepath.EvalSymlinks(dir); walNames[i] != "../wal" || err == nil && filepath.Base(resolved) == "snap" {
-			e.nameOthers(dir, prefix, walNames[i])
-		}
-		return nil
-	}
-	return &notEvidenceError{dir, "no etcd data: it holds none of " + strings.Join(dbNames, ", ") +
-		"; name a data dir, a snapshot or a db file"}
-}
-
-// maxNamed bounds the files of one folder that a report names.
-const maxNamed = 200
-
-// nameOthers notes the files of the folder that are not examined.
-func (e *evidence) nameOthers(dir, prefix, folder string) {
-	note := func(name, what string) {
-		path := filepath.ToSlash(filepath.Join(prefix, folder, name))
-		e.notExamined = append(e.notExamined, analyzer.NotExamined{Path: analyzer.Text(path), What: what})
-	}
-	path := dir + "/" + folder // not cleaned: dir may be a symbolic link
-	entries, err := readDir(filepath.FromSlash(path))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		note("", cause(err).Error())
-	}
-	for i, entry := range entries {
-		switch {
-		case entry.Name() == "db":
-		case i == maxNamed:
-			note("", fmt.Sprintf("%d more files, not examined", len(entries)-i))
-			return
-		default:
-			note(entry.Name(), leftover(entry.Name())+", not examined")
-		}
-	}
-}
-
-// readDir is os.ReadDir, but leaves the access time of the folder alone too.
-func readDir(path string) ([]fs.DirEntry, error) {
-	f, err := openReadOnly(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	entries, err := f.ReadDir(-1)
-	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
-	return entries, err
-}
-
-// leftover says what a file in a member dir is, by its name.
-//
-// Source: go.etcd.io/etcd/server/v3 storage/wal, etcdserver/api/snap, and
-// storage/backend for the defragmentation.
-func leftover(name string) string {
-	switch {
-	case strings.HasSuffix(name, ".wal"):
-		return "WAL segment"
-	case strings.HasSuffix(name, ".wal.broken"):
-		return "WAL segment that etcd found broken"
-	case strings.HasSuffix(name, ".snap.db"):
-		return "db received from the leader"
-	case strings.HasSuffix(name, ".snap"):
-		return "raft snapshot (membership)"
-	case strings.HasPrefix(name, "db.tmp."):
-		return "unfinished defragmentation"
-	case strings.HasSuffix(name, ".tmp"):
-		return "preallocated WAL segment"
-	case strings.HasSuffix(name, ".broken"):
-		return "snapshot that etcd found broken"
-	}
-	return "not known to be etcd's"
-}
-
-// addFile opens a file that may be evidence. One that can not be read is evidence
-// all the same: the report says what is wrong.
+// addFile opens the file that a PATH names.
 func (e *evidence) addFile(path, name string, info fs.FileInfo) error {
 	if !info.Mode().IsRegular() {
 		return &notEvidenceError{path, "not a regular file"}
 	}
+	source, f, err := e.open(path, name, info)
+	if f == nil || err != nil {
+		return err
+	}
+	source.Kind, err = analyzer.Detect(f, source.Size)
+	if err == nil && source.Kind == "" {
+		defer e.forget(f)
+		return &notEvidenceError{path, whyNot(f, source.Size)}
+	}
+	source.Member = memberOf(path, source.Kind)
+	e.take(source)
+	return nil
+}
+
+// open opens a file that may be evidence. One that can not be read is evidence all
+// the same, and taken at once: the report says what is wrong. f is nil then, and
+// for a file that is open already.
+func (e *evidence) open(path, name string, info fs.FileInfo) (source analyzer.Source, f *os.File, err error) {
 	for _, f := range e.files {
 		if opened, err := f.Stat(); err == nil && os.SameFile(info, opened) {
-			return nil // named twice
+			return source, nil, nil // named twice
 		}
 	}
-	source := analyzer.Source{Path: analyzer.Text(name), Size: info.Size()}
-	f, err := openReadOnly(path)
+	source = analyzer.Source{Path: analyzer.Text(name), Name: filepath.Base(path), Size: info.Size(), Kind: analyzer.KindDB}
+	f, err = openReadOnly(path)
 	if err != nil {
 		source.File = failingReader{cause(err)}
 		e.sources = append(e.sources, source)
-		return nil
+		return source, nil, nil
 	}
 	before, err := f.Stat()
 	if err != nil {
@@ -225,27 +142,54 @@ func (e *evidence) addFile(path, name string, info fs.FileInfo) error {
 	}
 	source.File, source.Size = reader{f}, before.Size()
 	source.Changed = func() string { return changed(path, before) }
-	kind, err := analyzer.Detect(f, source.Size)
-	if err == nil && kind != analyzer.KindDB {
-		defer f.Close()
-		return &notEvidenceError{path, whyNot(kind, f, source.Size)}
-	}
 	e.files = append(e.files, f)
-	e.sources = append(e.sources, source)
-	return nil
+	return source, f, nil
 }
 
-// whyNot says why a file of that kind and size in bytes is not examined.
-func whyNot(kind analyzer.Kind, f io.ReaderAt, size int64) string {
+// take notes a source, unless it is of the WAL and that was not asked for.
+func (e *evidence) take(source analyzer.Source) {
+	if source.Kind == analyzer.KindWAL && e.noWAL {
+		e.notExamined = append(e.notExamined, analyzer.NotExamined{Path: source.Path, What: "WAL segment, left out by --no-wal"})
+		return
+	}
+	e.sources = append(e.sources, source)
+}
+
+// forget closes a file that is no evidence.
+func (e *evidence) forget(f *os.File) {
+	e.files = slices.DeleteFunc(e.files, func(other *os.File) bool { return other == f })
+	_ = f.Close()
+}
+
+// memberOf names the member dir that a file is of, by where it lies: the db and the
+// WAL segments of one member belong together.
+func memberOf(path string, kind analyzer.Kind) string {
+	dir, name := filepath.Split(path)
+	if resolved, err := filepath.EvalSymlinks(cmp.Or(dir, ".")); err == nil {
+		dir = resolved
+	}
+	if absolute, err := filepath.Abs(dir); err == nil {
+		dir = absolute
+	}
+	switch {
+	case kind == analyzer.KindWAL && strings.HasSuffix(name, ".wal") && filepath.Base(dir) == "wal",
+		kind == analyzer.KindDB && name == "db" && filepath.Base(dir) == "snap":
+		return filepath.Dir(dir)
+	case kind == analyzer.KindWAL && strings.HasSuffix(name, ".wal"):
+		return dir // a --wal-dir
+	}
+	return ""
+}
+
+// whyNot says why a file of that size in bytes is no evidence.
+func whyNot(f io.ReaderAt, size int64) string {
 	magic := make([]byte, 4)
 	_, _ = f.ReadAt(magic, 0) // a short file has no magic
 	switch {
-	case kind == analyzer.KindWAL:
-		return "a WAL segment, which this version can not examine"
 	case size == 0:
 		return "an empty file"
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}), bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		return "a compressed file: decompress it first"
 	}
-	return "neither an etcd snapshot nor a bbolt db: no page of it has a meta or a header of one"
+	return "neither an etcd snapshot nor a bbolt db nor a WAL segment: no page of it has a meta or a header of one"
 }

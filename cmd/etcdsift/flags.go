@@ -17,6 +17,7 @@ type evidenceFlags struct {
 	format   string
 	output   string
 	prefixes []string
+	noWAL    bool
 }
 
 func (f *evidenceFlags) register(cmd *cobra.Command, formats []string) {
@@ -24,6 +25,7 @@ func (f *evidenceFlags) register(cmd *cobra.Command, formats []string) {
 	cmd.Flags().StringVarP(&f.output, "output", "o", "", "write to this file instead of standard output")
 	cmd.Flags().StringSliceVar(&f.prefixes, "prefix", nil,
 		"the API server's --etcd-prefix (default: those that are found, such as /registry)")
+	cmd.Flags().BoolVar(&f.noWAL, "no-wal", false, "leave the WAL out: the report says that it was not examined")
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 }
 

@@ -52,7 +52,7 @@ fail on findings.
 					}
 					return format.Value(v)
 				}
-				if report, err = examine(cmd, args, o); err != nil {
+				if report, err = flags.examine(cmd, args, o); err != nil {
 					return err
 				}
 				return format.Close()

@@ -19,7 +19,7 @@ func (f *evidenceFlags) report(cmd *cobra.Command, paths []string, o analyzer.Op
 	}
 	var r *analyzer.Report
 	err := writeOutput(cmd.OutOrStdout(), f.output, func(w io.Writer) (err error) {
-		if r, err = examine(cmd, paths, o); err != nil {
+		if r, err = f.examine(cmd, paths, o); err != nil {
 			return err
 		}
 		return format.Write(w, r)
@@ -31,8 +31,8 @@ func (f *evidenceFlags) report(cmd *cobra.Command, paths []string, o analyzer.Op
 }
 
 // examine opens the evidence, runs the analysis and closes the evidence.
-func examine(cmd *cobra.Command, paths []string, o analyzer.Options) (*analyzer.Report, error) {
-	found, err := openEvidence(paths)
+func (f *evidenceFlags) examine(cmd *cobra.Command, paths []string, o analyzer.Options) (*analyzer.Report, error) {
+	found, err := openEvidence(paths, f.noWAL)
 	if err != nil {
 		return nil, err
 	}

@@ -161,7 +161,7 @@ func TestUntouchedFolders(t *testing.T) {
 	for _, folder := range folders {
 		setAge(t, filepath.Join(dataDir, folder))
 	}
-	if code := run(context.Background(), []string{"scan", dataDir}, io.Discard, io.Discard); code != 0 {
+	if code := run(context.Background(), []string{"scan", dataDir}, io.Discard, io.Discard); code != 1 {
 		t.Errorf("exit status %d", code)
 	}
 	for _, folder := range folders {
@@ -249,7 +249,7 @@ func TestChanged(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		e, err := openEvidence([]string{path})
+		e, err := openEvidence([]string{path}, false)
 		if err != nil {
 			t.Fatal(err)
 		}

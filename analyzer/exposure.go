@@ -1,0 +1,167 @@
+package analyzer
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/etcdsift/etcdsift/decode/object"
+)
+
+// expose reports a key of which plaintext copies were seen.
+func (b *builder) expose(k *keyInScope, status Status) {
+	slices.SortStableFunc(k.copies, compareSeen)
+	x := Exposure{
+		Resource: Text(k.id.GroupResource.String()), Namespace: Text(k.id.Namespace), Name: Text(k.id.Name),
+		Key: Text(k.key), Status: status, State: k.state, Current: k.current, DataKeys: []Text{},
+		Copies: make([]Copy, len(k.copies)),
+	}
+	for i, c := range k.copies {
+		x.Copies[i] = c.copy()
+	}
+	if k.id.GroupResource == secrets {
+		k.describe(&x)
+	}
+	b.addPlaintextFindings(k, &x)
+	b.report.Exposures = append(b.report.Exposures, x)
+}
+
+// compareSeen orders copies by revision, then by where they lie.
+func compareSeen(a, b seen) int {
+	return cmp.Or(cmp.Compare(a.rev.Main, b.rev.Main), cmp.Compare(a.index, b.index),
+		cmp.Compare(a.path(), b.path()), cmp.Compare(a.off, b.off))
+}
+
+func (c seen) path() Text { return c.in.source(c.file).Path }
+
+func (c seen) copy() Copy {
+	out := Copy{
+		Path: c.path(), Region: c.region, Offset: c.off, Length: c.size,
+		ModRevision: c.rev.Main, CreateRevision: c.create, Version: c.version, Complete: c.complete,
+	}
+	if c.page >= 0 {
+		page := uint64(c.page)
+		out.Page = &page
+	}
+	if c.index > 0 {
+		out.WALIndex = &c.index
+	}
+	return out
+}
+
+// describe fills in the type and the names of the data of a Secret, out of the
+// newest copy that tells them. A value that is no object, or a broken one, is
+// readable all the same: what could be made out of it is told.
+func (k *keyInScope) describe(x *Exposure) {
+	for _, whole := range []bool{true, false} {
+		for _, c := range slices.Backward(k.copies) {
+			if !c.object || c.complete != whole {
+				continue
+			}
+			value, err := c.in.readSighting(c.sighting)
+			if err != nil {
+				c.in.addDamage(err)
+				continue
+			}
+			secret, _ := object.ParseSecret(value, c.off)
+			if secret.Type != "" || len(secret.DataKeys) > 0 {
+				x.Type, x.DataKeys = Text(secret.Type), texts(secret.DataKeys)
+				return
+			}
+		}
+	}
+}
+
+// rule is the one that a plaintext copy breaks, empty if none: a reachable record
+// that was met once more is no residue.
+func (c seen) rule() RuleID {
+	if c.reread {
+		return ""
+	}
+	switch c.region {
+	case RegionLive:
+		return RulePlaintextLive
+	case RegionHistory:
+		return RulePlaintextHistory
+	case RegionWAL:
+		return RulePlaintextWAL
+	case RegionFree:
+		return RulePlaintextFree
+	case RegionTail:
+		if c.complete && c.rev.Main > 0 {
+			return RulePlaintextFree
+		}
+	}
+	return RulePlaintextFragment
+}
+
+// addPlaintextFindings reports, for each rule and file, the copies of an exposure
+// that break it, by the newest of them.
+func (b *builder) addPlaintextFindings(k *keyInScope, x *Exposure) {
+	type place struct {
+		rule RuleID
+		path Text
+	}
+	counts := map[place]int{}
+	newest := map[place]seen{}
+	for _, c := range k.copies {
+		p := place{c.rule(), c.path()}
+		counts[p]++
+		newest[p] = c
+		if x.Status == StatusPlaintext && x.Current.WALIndex != nil && c.index == *x.Current.WALIndex {
+			p.rule = RulePlaintextLive
+			counts[p], newest[p] = 1, c
+		}
+	}
+	delete(counts, place{})
+	for p, n := range counts {
+		if p.rule == "" {
+			continue
+		}
+		b.find(Finding{
+			Rule: p.rule, Resource: x.Resource, Namespace: x.Namespace, Name: x.Name, Key: x.Key, Path: p.path,
+			Message: plaintextMessage(x, p.rule, newest[p], n),
+		})
+	}
+}
+
+// plaintextMessage says where n copies lie, of which c is the newest.
+func plaintextMessage(x *Exposure, rule RuleID, c seen, n int) string {
+	where := fmt.Sprintf("%d bytes at offset %#x", c.size, c.off)
+	if c.rev.Main > 0 {
+		where = fmt.Sprintf("of revision %d, %s", c.rev.Main, where)
+	}
+	if c.index > 0 {
+		where += fmt.Sprintf(", WAL index %d", c.index)
+	}
+	what := "a plaintext copy " + where
+	if n > 1 {
+		what = fmt.Sprintf("%d plaintext copies, the newest %s", n, where)
+	}
+	switch rule {
+	case RulePlaintextLive:
+		what = "the newest value, " + where + ", is not encrypted"
+		if c.region == RegionWAL {
+			what += "; it is in the WAL alone, the db does not have it yet"
+		} else if x.Status == StatusExposed {
+			what = "the newest value in this file, " + where + ", is not encrypted; later evidence has it encrypted or deleted"
+		}
+		return what
+	case RulePlaintextHistory:
+		return what + ", in an older revision"
+	case RulePlaintextFree:
+		return what + ", on a page that is free"
+	case RulePlaintextFragment:
+		return what + ", in bytes that are no record"
+	}
+	return what
+}
+
+// readSighting reads the bytes of a sighting again.
+func (s *survey) readSighting(at *sighting) ([]byte, error) {
+	b := make([]byte, at.size)
+	if err := s.source(at.file).readAt(b, at.off); err != nil {
+		return nil, readError(at.page, at.off, err)
+	}
+	return b, nil
+}

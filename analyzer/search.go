@@ -1,0 +1,56 @@
+package analyzer
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+
+	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/decode/page"
+)
+
+// searchStep is how many bytes of a file without a structure are searched at once,
+// and searchAhead how many behind them an object may take that starts in them.
+const (
+	searchStep  = 4 << 20
+	searchAhead = 4 << 20
+)
+
+// searchBlock is what stands for the page size where there are no pages.
+const searchBlock = 4096
+
+// search looks through a file of which the structure is not known. Whole objects
+// and records in it count; other bytes may be anything. Its error is that of ctx.
+func (s *survey) search(ctx context.Context) error {
+	sum := digest{Hash: sha256.New()}
+	buf := make([]byte, searchStep+searchAhead)
+	for off := int64(0); off < s.Size; off += searchStep {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		b := buf[:min(int64(len(buf)), s.Size-off)]
+		if err := s.readAt(b, off); err != nil {
+			s.addDamage(&decode.FormatError{Off: off, What: "data", Err: err})
+			continue
+		}
+		sum.add(off, b[:min(searchStep, len(b))])
+		if s.options.Progress != nil {
+			s.options.Progress(s.Path, sum.next, s.Size)
+		}
+		if !page.IsZero(b) {
+			s.carveStep(0, b, off)
+		}
+	}
+	s.bytesRead = sum.read
+	if sum.read == s.Size {
+		s.evidence.SHA256 = hex.EncodeToString(sum.Sum(nil))
+	}
+	return nil
+}
+
+// carveStep keeps the finds that start in the first searchStep bytes of b. What
+// starts behind them is found, whole, by the next step.
+func (s *survey) carveStep(file int, b []byte, off int64) {
+	s.carveIn(file, RegionFragment, b, off, searchBlock, off+searchStep)
+	s.pieces = nil // of a file like this, text is no residue
+}

@@ -1,0 +1,189 @@
+package analyzer
+
+import (
+	"bytes"
+	"hash/maphash"
+	"slices"
+	"strings"
+
+	"github.com/etcdsift/etcdsift/decode/envelope"
+	"github.com/etcdsift/etcdsift/decode/mvcc"
+	"github.com/etcdsift/etcdsift/decode/object"
+)
+
+// A watch says of which keys every copy is kept, beside the newest value of all.
+// Which keys are in scope is known only when a file has been read, as that shows
+// the prefixes; a watch may take more, and never less.
+type watch struct {
+	parts   []string // a key that holds one of them may be in scope, such as "/secrets/"
+	secrets bool     // so may any key of a value that says that it is a Secret
+	only    string   // if not empty, the one key of which all copies are wanted, encrypted ones too
+	seed    maphash.Seed
+}
+
+func newWatch(o Options) *watch {
+	w := &watch{only: string(o.Key), seed: maphash.MakeSeed()}
+	for _, r := range o.Resources {
+		for _, part := range object.LastSegments(r) {
+			w.parts = append(w.parts, "/"+part+"/")
+		}
+	}
+	w.secrets = o.Prefixes == nil && slices.Contains(o.Resources, secrets)
+	return w
+}
+
+// key reports whether copies of the key are kept whatever their values are.
+func (w *watch) key(key string) bool {
+	if w.only != "" {
+		return key == w.only
+	}
+	return slices.ContainsFunc(w.parts, func(part string) bool { return strings.Contains(key, part) })
+}
+
+// value reports whether a copy of the value is kept. watched is what key says.
+func (w *watch) value(value []byte, off int64, watched bool) bool {
+	if w.only != "" {
+		return watched
+	}
+	return !envelope.IsEncrypted(value) && (watched || w.secrets && isSecret(value, off))
+}
+
+// sum is the same for equal values in one run, and means nothing outside it.
+func (w *watch) sum(value []byte) uint64 { return maphash.Bytes(w.seed, value) }
+
+var secretType = object.TypeMeta{APIVersion: "v1", Kind: "Secret"}
+
+// isSecret reports whether a value says of itself that it is a Secret. Nearly all
+// values are told by the first bytes.
+func isSecret(value []byte, off int64) bool {
+	if len(value) == 0 {
+		return false
+	}
+	head := value
+	if value[0] == 'k' { // runtime.Unknown: the type stands at the front
+		head = value[:min(len(value), 64)]
+	}
+	if !bytes.Contains(head, []byte("Secret")) {
+		return false
+	}
+	t, _ := object.ParseType(value, off)
+	return t == secretType
+}
+
+// A sighting is one place where a stored value of a watched key was seen, or its
+// deletion.
+type sighting struct {
+	key    string
+	region Region // RegionLive for all of the newest tree, until settle
+	file   int    // index for survey.source
+	off    int64  // of the value, or of the bytes of it that were found
+	size   int64
+	page   int64 // -1 where the file has no pages
+
+	rev     mvcc.Revision // 0 where it is not known
+	create  int64
+	version int64
+	index   uint64 // of the raft entry; 0 outside the WAL
+	term    uint64
+
+	stored   uint32 // index in keyspace.stored
+	deletion bool
+	object   bool // the bytes start as the value does
+	complete bool // and they are all of it
+	orphan   bool // a piece, of which the key is known by its bytes alone
+	reread   bool // a reachable record has the same key and revision
+	applied  bool // of a raft entry: the db has seen it
+	replaced bool // of a raft entry: another entry took its index, so it never counted
+	sum      uint64
+}
+
+// sight keeps a copy of a value of r that is watched, or r itself, which stands at
+// at.off, if it is a deletion that is. err says what is wrong with the record.
+func (s *survey) sight(r mvcc.Record, watched bool, at sighting, err error) {
+	at.key, at.rev, at.create, at.version = string(r.Key), r.Revision, r.CreateRevision, r.Version
+	at.size, at.object, at.complete = int64(len(r.Value)), true, err == nil
+	if at.deletion = r.Tombstone && err == nil; at.deletion {
+		if s.watch.only != "" && watched {
+			s.keep(at)
+		}
+		return
+	}
+	at.off = r.ValueOff
+	s.sightValue(r.Value, watched, at)
+}
+
+// sightValue keeps a copy of value, which stands at at.off, if it is watched.
+func (s *survey) sightValue(value []byte, watched bool, at sighting) {
+	if !s.watch.value(value, at.off, watched) {
+		return
+	}
+	env, err := envelope.Parse(value, at.off)
+	at.stored = s.keys.intern(env)
+	at.complete = at.complete && (err == nil || env.Provider == envelope.Identity)
+	at.sum = s.watch.sum(value)
+	s.keep(at)
+}
+
+// keep notes a sighting. Equal keys share their memory.
+func (s *survey) keep(at sighting) {
+	if i, ok := s.keys.index[at.key]; ok {
+		at.key = s.keys.entries[i].key
+	} else if key, ok := s.unheld[at.key]; ok {
+		at.key = key
+	} else {
+		s.unheld[at.key] = at.key
+	}
+	s.sightings = append(s.sightings, at)
+}
+
+// plaintext reports whether the value was stored as it was.
+func (s *survey) plaintext(at *sighting) bool {
+	return !at.deletion && s.keys.stored[at.stored].provider == envelope.Identity && (at.size > 0 || at.complete)
+}
+
+// dateLog gives raft entries the revisions of the records that they became.
+func (s *survey) dateLog() {
+	byKey := map[string][]int{}
+	for i := range s.sightings {
+		if at := &s.sightings[i]; at.region != RegionWAL {
+			byKey[at.key] = append(byKey[at.key], i)
+		}
+	}
+	for i := range s.sightings {
+		if at := &s.sightings[i]; at.region == RegionWAL && at.applied && !at.deletion {
+			s.date(at, byKey[at.key])
+		}
+	}
+}
+
+// settle tells history from live, and finds which residue is a reachable record
+// once more: copy-on-write leaves old copies of live values all the time.
+func (s *survey) settle() {
+	if len(s.segments) > 0 {
+		s.dateLog()
+	}
+	type write struct {
+		key string
+		rev mvcc.Revision
+	}
+	reachable := map[write]bool{}
+	for i := range s.sightings {
+		at := &s.sightings[i]
+		if at.region != RegionLive {
+			continue
+		}
+		reachable[write{at.key, at.rev}] = true
+		e := s.keys.entry(at.key)
+		if e == nil || e.deleted || e.file != 0 || e.rev != at.rev {
+			at.region = RegionHistory
+		}
+	}
+	for i := range s.sightings {
+		at := &s.sightings[i]
+		if at.region == RegionLive || at.region == RegionHistory || at.region == RegionWAL || at.rev.Main == 0 {
+			continue
+		}
+		e := s.keys.entry(at.key) // whose newest value may be in the WAL alone
+		at.reread = at.reread || reachable[write{at.key, at.rev}] || e != nil && !e.deleted && e.rev == at.rev
+	}
+}

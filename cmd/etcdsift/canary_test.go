@@ -1,0 +1,171 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/fixtures/captured"
+)
+
+// canaryForm is how the values of captured Secrets are marked. It is all that this
+// test knows of the files.
+var canaryForm = regexp.MustCompile(`CNRY-[A-Za-z0-9]{24}`)
+
+// The independent check: wherever a plain search of bytes finds the value of a
+// Secret in the evidence of a real cluster, the report has a plaintext copy of that
+// Secret there; every copy that it calls plaintext holds plaintext of that Secret;
+// and no value is in any output.
+func TestCanaries(t *testing.T) {
+	stages, err := captured.Stages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := captured.Extract(dir, func(name string) bool { return true }); err != nil {
+		t.Fatal(err)
+	}
+	keys := canaryKeys(t)
+	for _, stage := range stages {
+		paths := []string{stage.Dir + "/data-dir"}
+		if !stage.Killed {
+			paths = append(paths, stage.Snapshot())
+		}
+		for _, path := range paths {
+			t.Run(path, func(t *testing.T) { testCanaries(t, keys, filepath.Join(dir, filepath.FromSlash(path))) })
+		}
+	}
+}
+
+// canaryKeys is the key of the Secret that each canary was written to.
+func canaryKeys(t *testing.T) map[string]string {
+	writes, err := captured.Writes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := map[string]string{}
+	for _, w := range writes {
+		if w.Canary != "" {
+			keys[w.Canary] = "/registry/secrets/" + w.Namespace + "/" + w.Name
+		}
+	}
+	return keys
+}
+
+func testCanaries(t *testing.T, keys map[string]string, path string) {
+	out := scanJSON(t, path)
+	if canaryForm.Match(out) {
+		t.Error("the report holds a canary")
+	}
+	var report analyzer.Report
+	if err := json.Unmarshal(out, &report); err != nil {
+		t.Fatal(err)
+	}
+	root := path
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		root = filepath.Dir(path)
+	}
+	byFile := map[analyzer.Text][]canaryCopy{}
+	for _, x := range report.Exposures {
+		for _, c := range x.Copies {
+			byFile[c.Path] = append(byFile[c.Path], canaryCopy{string(x.Key), c})
+		}
+	}
+	total := 0
+	for _, e := range report.Evidence {
+		content, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(string(e.Path))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var extents []analyzer.Extent // that may hold anybody's text
+		for _, x := range report.Coverage.Unattributed {
+			if x.Path == e.Path && x.LooksLike != "random" {
+				extents = append(extents, x)
+			}
+		}
+		total += checkFound(t, keys, content, byFile[e.Path], extents)
+		checkPlaintext(t, keys, content, byFile[e.Path])
+	}
+	if len(report.Coverage.Damage) > 0 || !report.Verdict.Complete {
+		t.Errorf("%+v %+v", report.Verdict, report.Coverage.Damage)
+	}
+	status := analyzer.StatusClean
+	if total > 0 {
+		status = analyzer.StatusExposed
+	}
+	if got := report.Verdict.Status; got != status && !(total > 0 && got == analyzer.StatusPlaintext) {
+		t.Errorf("%d canaries in plaintext, and the verdict is %+v", total, report.Verdict)
+	}
+	t.Logf("%d canaries, %d exposures, verdict %+v", total, len(report.Exposures), report.Verdict)
+}
+
+// isOf reports whether a copy of key may hold a canary of the Secret want. The
+// capture has canaries in custom resources too, of which its truth says nothing.
+func isOf(key, want string) bool {
+	return key == want || want == "" && strings.HasPrefix(key, "/registry/lab.example.com/vaults/")
+}
+
+type canaryCopy struct {
+	key string
+	analyzer.Copy
+}
+
+// checkFound looks for every canary in the copies of the file, and else in what is
+// said to belong to nothing known.
+func checkFound(t *testing.T, keys map[string]string, content []byte, copies []canaryCopy, extents []analyzer.Extent) int {
+	at := canaryForm.FindAllIndex(content, -1)
+	for _, span := range at {
+		key := keys[string(content[span[0]:span[1]])]
+		covered := false
+		for _, c := range copies {
+			inside := int64(span[0]) >= c.Offset && int64(span[1]) <= c.Offset+c.Length
+			covered = covered || inside && isOf(c.key, key)
+			if inside && !isOf(c.key, key) {
+				t.Errorf("offset %#x holds a value of %s, and is said to be of %s", span[0], key, c.key)
+			}
+		}
+		for _, x := range extents {
+			covered = covered || int64(span[0]) >= x.Offset && int64(span[1]) <= x.Offset+x.Length
+		}
+		if !covered {
+			t.Errorf("offset %#x holds a value of %s, and is in no copy of it", span[0], key)
+		}
+	}
+	return len(at)
+}
+
+// checkPlaintext looks into the copies.
+func checkPlaintext(t *testing.T, keys map[string]string, content []byte, copies []canaryCopy) {
+	seen := map[int64]bool{}
+	for _, c := range copies {
+		if seen[c.Offset] {
+			t.Errorf("offset %#x is reported twice", c.Offset)
+		}
+		seen[c.Offset] = true
+		value := content[c.Offset : c.Offset+c.Length]
+		canary := canaryForm.Find(value)
+		isObject := bytes.HasPrefix(value, []byte("k8s\x00")) || bytes.HasPrefix(value, []byte(`{"apiVersion"`))
+		if c.Complete && (canary == nil || !isOf(c.key, keys[string(canary)]) || !isObject) || bytes.Contains(value, []byte("k8s:enc:")) {
+			t.Errorf("%s: the copy at offset %#x is not its plaintext", c.key, c.Offset)
+		}
+	}
+}
+
+// scanJSON scans path. The exit status must be that of the report.
+func scanJSON(t *testing.T, path string) []byte {
+	var stdout, stderr bytes.Buffer
+	status := run(context.Background(), []string{"scan", "--format", "json", "--resources", "secrets,vaults.lab.example.com", path}, &stdout, &stderr)
+	if stderr.Len() > 0 || status > 1 {
+		t.Errorf("exit status %d: %s", status, stderr.String())
+	}
+	if !strings.Contains(stdout.String(), `"schemaVersion"`) {
+		t.Fatalf("no report: %s", stdout.String())
+	}
+	return stdout.Bytes()
+}

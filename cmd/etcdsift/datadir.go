@@ -1,0 +1,226 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/etcdsift/etcdsift/analyzer"
+)
+
+// dbNames is where a db lies in a data dir, in its member dir and in member/snap;
+// walNames is where WAL segments lie, in a WAL dir too.
+var (
+	dbNames  = []string{"member/snap/db", "snap/db", "db"}
+	walNames = []string{"member/wal", "wal", "."}
+)
+
+// maxDepth bounds how deep a data dir is searched; an etcd's own has two levels.
+const maxDepth = 8
+
+// maxOthers bounds the files of a data dir that are opened although they are
+// neither a db nor a WAL segment. The rest is counted.
+const maxOthers = 1000
+
+// addDir opens all that lies in a data dir: the db and its WAL, what etcd has left
+// behind, and copies beside them.
+func (e *evidence) addDir(dir, prefix string) error {
+	if err := isDataDir(dir); err != nil {
+		return err
+	}
+	w := walk{evidence: e}
+	w.dir(dir, prefix, 0)
+	if filepath.Base(realPath(dir)) == "snap" && exists(dir+"/../wal") {
+		// Not cleaned: dir may be a symbolic link.
+		w.dir(dir+"/../wal", filepath.ToSlash(filepath.Join(prefix, "../wal")), 0)
+	}
+	slices.SortStableFunc(w.found, func(a, b file) int {
+		return cmp.Or(cmp.Compare(a.rank(prefix), b.rank(prefix)), strings.Compare(a.shown, b.shown))
+	})
+	for _, f := range w.found {
+		w.open(f)
+	}
+	if more := w.others - maxOthers; more > 0 {
+		w.note(prefix, fmt.Sprintf("%d more files, not examined", more))
+	}
+	return nil
+}
+
+// isDataDir is the error that says that dir holds no etcd data.
+func isDataDir(dir string) error {
+	for _, name := range dbNames {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		info, err := os.Stat(path)
+		if err == nil && !info.IsDir() || err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil // one that may not be looked at is not the same as none
+		}
+		if _, linkErr := os.Lstat(path); err != nil && linkErr == nil {
+			return &notEvidenceError{path, "a symbolic link that leads nowhere"}
+		}
+	}
+	for _, name := range walNames {
+		entries, _ := readDir(filepath.Join(dir, filepath.FromSlash(name)))
+		if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return strings.HasSuffix(e.Name(), ".wal") }) {
+			return nil
+		}
+	}
+	return &notEvidenceError{dir, "no etcd data: it holds none of " + strings.Join(dbNames, ", ") +
+		", and no WAL; name a data dir, a snapshot, a db file or a WAL segment"}
+}
+
+// A walk collects the files of a data dir.
+type walk struct {
+	*evidence
+	found   []file
+	visited []fs.FileInfo // dirs: symbolic links may lead back to one
+	others  int
+}
+
+// A file is a file of a data dir.
+type file struct {
+	path, shown string
+	info        fs.FileInfo
+}
+
+// rank puts the db that is in use first, then its WAL, then the rest.
+func (f file) rank(prefix string) int {
+	inUse := func(names []string, shown string) bool {
+		return slices.ContainsFunc(names, func(name string) bool { return shown == filepath.ToSlash(filepath.Join(prefix, name)) })
+	}
+	switch {
+	case inUse(dbNames, f.shown):
+		return 0
+	case strings.HasSuffix(f.shown, ".wal") && inUse(append(walNames, "../wal"), filepath.ToSlash(filepath.Dir(f.shown))):
+		return 1
+	}
+	return 2
+}
+
+func (w *walk) note(shown, what string) {
+	w.notExamined = append(w.notExamined, analyzer.NotExamined{Path: analyzer.Text(shown), What: what})
+}
+
+// dir collects what lies below dir.
+func (w *walk) dir(dir, shown string, depth int) {
+	info, err := os.Stat(dir)
+	if err != nil {
+		w.note(shown, cause(err).Error())
+		return
+	}
+	if depth > maxDepth || slices.ContainsFunc(w.visited, func(seen fs.FileInfo) bool { return os.SameFile(seen, info) }) {
+		w.note(shown, "a dir that is nested too deep or that leads back to one above, not examined")
+		return
+	}
+	w.visited = append(w.visited, info)
+	entries, err := readDir(filepath.FromSlash(dir))
+	if err != nil {
+		w.note(shown, cause(err).Error())
+	}
+	for _, entry := range entries {
+		path := dir + "/" + entry.Name() // not cleaned: dir may be a symbolic link
+		name := filepath.ToSlash(filepath.Join(shown, entry.Name()))
+		info, err := os.Stat(path)
+		switch {
+		case err != nil && entry.Name() == "db":
+			w.sources = append(w.sources, analyzer.Source{Path: analyzer.Text(name), Kind: analyzer.KindDB, File: failingReader{cause(err)}})
+		case err != nil:
+			w.note(name, absent(path, err))
+		case info.IsDir():
+			w.dir(path, name, depth+1)
+		case !info.Mode().IsRegular():
+			w.note(name, "not a regular file")
+		default:
+			w.found = append(w.found, file{path, name, info})
+		}
+	}
+}
+
+// open opens a file as what it is by its name, or else by its content.
+func (w *walk) open(f file) {
+	source, opened, err := w.evidence.open(f.path, f.shown, f.info)
+	if err != nil || opened == nil {
+		return
+	}
+	switch base := filepath.Base(f.path); {
+	case base == "db":
+		source.Kind = analyzer.KindDB
+	case strings.HasSuffix(base, ".wal"):
+		source.Kind = analyzer.KindWAL
+	default:
+		source.Kind, err = analyzer.Detect(source.File, source.Size)
+		if err != nil {
+			source.Kind = analyzer.KindOther // the disk gave an error, and will give it again
+		}
+	}
+	if source.Kind == "" {
+		source.Kind = analyzer.KindOther
+		if w.others++; w.others > maxOthers {
+			w.forget(opened)
+			return
+		}
+		if what := leftover(f.shown); what == "" {
+			w.note(f.shown, "not known to be etcd's: only searched for Kubernetes objects")
+		}
+	}
+	source.What = leftover(f.shown)
+	source.Member = memberOf(f.path, source.Kind)
+	w.take(source)
+}
+
+// leftover says what a file in a member dir is, by its name; empty where it is not
+// known.
+//
+// Source: go.etcd.io/etcd/server/v3 storage/wal, etcdserver/api/snap, and
+// storage/backend for the defragmentation.
+func leftover(name string) string {
+	switch {
+	case strings.HasSuffix(name, ".wal"), strings.HasSuffix(name, "/db"), name == "db":
+		return "" // no leftover, but what etcd works with
+	case strings.HasSuffix(name, ".wal.broken"):
+		return "WAL segment that etcd found broken"
+	case strings.HasSuffix(name, ".snap.db"):
+		return "db received from the leader"
+	case strings.HasSuffix(name, ".snap"):
+		return "raft snapshot (membership)"
+	case strings.Contains(name, "db.tmp."):
+		return "unfinished defragmentation"
+	case strings.HasSuffix(name, ".tmp"):
+		return "preallocated WAL segment"
+	case strings.HasSuffix(name, ".broken"):
+		return "snapshot that etcd found broken"
+	}
+	return ""
+}
+
+// readDir is os.ReadDir, but leaves the access time of the folder alone too.
+func readDir(path string) ([]fs.DirEntry, error) {
+	f, err := openReadOnly(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	entries, err := f.ReadDir(-1)
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return entries, err
+}
+
+// realPath is path without symbolic links, or path where that is not known.
+func realPath(path string) string {
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		path = resolved
+	}
+	if absolute, err := filepath.Abs(path); err == nil {
+		return absolute
+	}
+	return path
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/reports"
+)
+
+func newHistory() *cobra.Command {
+	var flags evidenceFlags
+	cmd := &cobra.Command{
+		Use:   "history PATH... KEY",
+		Short: "List every copy of one key wherever it was seen, oldest first",
+		Long: `Lists every write of a key of which a copy was seen, the oldest first: in the tree,
+on free pages, in pieces, and in the WAL, with what it was encrypted with and where
+it lies. It answers when an object was last written in plaintext, and where that
+still lies. It does not fail on findings.
+` + exitHelp,
+		Example: `  etcdsift history /var/lib/etcd /registry/secrets/payments/db
+  etcdsift history --format json old.db new.db /registry/secrets/payments/db`,
+		Args: cobra.MinimumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o, err := flags.options(cmd)
+			if err != nil {
+				return err
+			}
+			format, err := reports.HistoryByName(flags.format)
+			if err != nil {
+				return fmt.Errorf("--format: %w", err)
+			}
+			last := len(args) - 1
+			if o.Key = analyzer.Text(args[last]); strings.TrimSpace(args[last]) == "" {
+				return errors.New("KEY: must be an etcd key, such as /registry/secrets/payments/db")
+			}
+			o.FailOn = analyzer.SeverityNone
+			return flags.report(cmd, args[:last], o, format)
+		},
+	}
+	flags.register(cmd, reports.HistoryFormats)
+	return cmd
+}

@@ -1,0 +1,127 @@
+package reports
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/etcdsift/etcdsift/analyzer"
+)
+
+// HistoryJSON writes all copies of one key as one object.
+type HistoryJSON struct{}
+
+// Write implements Format.
+func (HistoryJSON) Write(w io.Writer, r *analyzer.Report) error {
+	return writeJSON(w, struct {
+		SchemaVersion string        `json:"schemaVersion"`
+		Tool          analyzer.Tool `json:"tool"`
+		*analyzer.History
+		LastPlaintext *analyzer.Occurrence `json:"lastPlaintext"`
+		Evidence      []analyzer.Evidence  `json:"evidence"`
+		Coverage      analyzer.Coverage    `json:"coverage"`
+	}{r.SchemaVersion, r.Tool, r.History, r.History.LastPlaintext(), r.Evidence, r.Coverage}, "  ")
+}
+
+// HistoryTable writes all copies of one key for people: the answer first.
+type HistoryTable struct{}
+
+// Write implements Format.
+func (HistoryTable) Write(out io.Writer, r *analyzer.Report) error {
+	w := &errWriter{w: out}
+	h := r.History
+	w.paragraph("", historyAnswer(h)+missing(r))
+	if len(h.Copies) > 0 {
+		historyRows(w, h)
+	}
+	coverage(w, r)
+	return w.err
+}
+
+// historyAnswer says when the key was last written in plaintext, and where that lies.
+func historyAnswer(h *analyzer.History) string {
+	key := visible(h.Key)
+	if len(h.Copies) == 0 {
+		s := fmt.Sprintf("No copy of %s was seen anywhere in this evidence.", key)
+		if len(h.Similar) > 0 {
+			s += " Did you mean " + list(h.Similar) + "?"
+		}
+		return s
+	}
+	last := h.LastPlaintext()
+	if last == nil {
+		return fmt.Sprintf("%s (%s): no plaintext copy among the %d that were seen.", key, h.State, len(h.Copies))
+	}
+	copies, files := 0, map[analyzer.Text]bool{}
+	for _, c := range h.Copies {
+		if c.Plaintext() {
+			copies++
+			files[c.Path] = true
+		}
+	}
+	return fmt.Sprintf("%s (%s): last written in plaintext %s. %d plaintext %s in %d %s.", key, h.State, when(last),
+		copies, plural(copies, "copy lies", "copies lie"), len(files), plural(len(files), "file", "files"))
+}
+
+func when(o *analyzer.Occurrence) string {
+	switch {
+	case o.ModRevision > 0:
+		return fmt.Sprintf("at revision %d", o.ModRevision)
+	case o.WALIndex != nil:
+		return fmt.Sprintf("at WAL index %d", *o.WALIndex)
+	}
+	return "at a revision that is not known"
+}
+
+func historyRows(w *errWriter, h *analyzer.History) {
+	g := grid{
+		header: []string{"REVISION", "INDEX", "STORED AS", "REGION", "WHERE (OFFSET, LENGTH, FILE)"},
+		right:  []int{0, 1},
+		open:   true,
+	}
+	for _, c := range h.Copies {
+		revision, index := "-", "-"
+		if c.ModRevision > 0 {
+			revision = fmt.Sprint(c.ModRevision)
+		}
+		if c.WALIndex != nil {
+			index = fmt.Sprint(*c.WALIndex)
+		}
+		g.add(revision, index, storedAs(c), strings.Join(append([]string{string(c.Region)}, remarks(c)...), ", "),
+			fmt.Sprintf("%#x %d %s", c.Offset, c.Length, visible(c.Path)))
+	}
+	w.printf("\n")
+	g.write(w)
+}
+
+func storedAs(c analyzer.Occurrence) string {
+	switch {
+	case c.Deletion:
+		return "(deleted)"
+	case c.Plaintext():
+		return "plaintext"
+	case c.KMSKeyID != "":
+		return fmt.Sprintf("%s:%s (%s)", c.Provider, visible(c.KeyName), visible(c.KMSKeyID))
+	}
+	return c.Provider + ":" + visible(c.KeyName)
+}
+
+// remarks is what is special about a copy.
+func remarks(c analyzer.Occurrence) []string {
+	var s []string
+	if !c.Complete && !c.Deletion {
+		s = append(s, "in part")
+	}
+	if c.Reread {
+		s = append(s, "again")
+	}
+	if c.Region == analyzer.RegionWAL {
+		switch {
+		case c.Refused:
+			s = append(s, "never took effect")
+		case !c.Applied:
+			s = append(s, "not in the db")
+		}
+	}
+	return s
+}
