@@ -5,7 +5,7 @@ FUZZTIME  ?= 1m
 BENCHSIZE ?= 1GiB
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
-.PHONY: build demo test check platforms fuzz race bench clean
+.PHONY: build demo test check platforms fuzz race bench score clean
 
 build: ## bin/etcdsift
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/etcdsift
@@ -44,6 +44,10 @@ fuzz:
 
 race: ## needs a C compiler
 	CGO_ENABLED=1 $(GO) test -race -timeout 40m ./...
+
+# How much of what is in evidence with a known answer is found; into the README.
+score:
+	$(GO) test -count 1 -run '^TestScore$$' -v ./cmd/etcdsift -score
 
 # etcdsift beside a plain SHA-256 pass and etcd's own snapshot status, in one run.
 bench: build
