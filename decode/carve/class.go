@@ -47,7 +47,22 @@ const (
 // white space: 98 of 256.
 const pText = 98.0 / 256
 
-// Classify tells text from what is as random as ciphertext.
+// Classify tells text from what is as random as ciphertext. The tests, for each block
+// of 4096 bytes or what there is of one:
+//
+//   - Random needs 32 bytes. The number of bytes that are text in ASCII must be one
+//     that 98 in 256 can give, by the Chernoff bound e^-22, which is 3 in 10^10; below
+//     256 bytes the same goes for the number of bytes that repeat another; from 128
+//     bytes on the chi-square of the histogram against the uniform distribution (mean
+//     255, standard deviation 22.6) is at most 620, and from 512 on 130 to 450, 8.6
+//     standard deviations. From 512 bytes on, no window of 256 may have 160 printable
+//     bytes, 7.7 standard deviations: text that ciphertext surrounds is not lost.
+//   - Text has 7 bytes in 8 that are text in UTF-8, and no window that looks random.
+//   - Mixed is all else.
+//
+// So ciphertext is hardly ever taken for something else. The other way round is
+// weaker: what is compressed or binary looks random (gzip, DER, keys), and of protobuf
+// without text in it a piece below 128 bytes may, 2 of 806 in TestClassifyText.
 func Classify(b []byte) Class {
 	if len(b) <= classBlock {
 		return classify(b)

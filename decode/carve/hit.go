@@ -17,7 +17,7 @@ type hit struct {
 
 // next returns the first hit at or behind pos.
 func (s *scanner) next(pos int) (hit, bool) {
-	h, ok := s.search(&s.marks, pos, pos, len(s.b), any)
+	h, ok := s.search(&s.marks, pos, pos, len(s.b), anything)
 	if ok {
 		s.limit(&h)
 	}
@@ -28,7 +28,7 @@ func (s *scanner) next(pos int) (hit, bool) {
 type want uint8
 
 const (
-	any      want = iota
+	anything want = iota
 	starts        // what starts a value, but not JSON, which is often a part of one; only hit.start counts
 	withHead      // records
 )
@@ -73,7 +73,7 @@ func (s *scanner) try(kind mark, low, at int, w want) (hit, bool) {
 		return hit{start: at}, ok
 	case sealed:
 		return s.envelope(at)
-	case w == any:
+	case w == anything:
 		return s.json(at)
 	}
 	return hit{}, false

@@ -1,0 +1,514 @@
+package wal
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/server/v3/storage/wal"
+	"go.etcd.io/etcd/server/v3/storage/wal/walpb"
+	"go.etcd.io/raft/v3/raftpb"
+	"go.uber.org/zap"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/etcdsift/etcdsift/decode"
+)
+
+// A segmentFile is a segment that etcd's own code wrote.
+type segmentFile struct {
+	name string
+	data []byte
+}
+
+// value is what entry i puts.
+func value(i int) []byte {
+	return fmt.Appendf(nil, "value %d %s", i, bytes.Repeat([]byte{byte('a' + i%26)}, i*37%900))
+}
+
+// request is what entry i asks for: a put alone, one in a transaction, one in a
+// transaction in a transaction, and a deletion.
+func request(i int) *pb.InternalRaftRequest {
+	put := &pb.PutRequest{Key: fmt.Appendf(nil, "/registry/secrets/default/s-%d", i), Value: value(i), Lease: int64(i % 3)}
+	op := func(r *pb.PutRequest) *pb.RequestOp { return &pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: r}} }
+	compare := []*pb.Compare{{
+		Target: pb.Compare_MOD, Result: pb.Compare_EQUAL, Key: put.Key, TargetUnion: &pb.Compare_ModRevision{ModRevision: int64(i)},
+	}}
+	switch i % 4 {
+	case 0:
+		return &pb.InternalRaftRequest{ID: 1, Put: put}
+	case 1:
+		return &pb.InternalRaftRequest{ID: 1, Txn: &pb.TxnRequest{Compare: compare, Success: []*pb.RequestOp{op(put)}}}
+	case 2:
+		inner := &pb.TxnRequest{Compare: compare, Failure: []*pb.RequestOp{op(put)}}
+		return &pb.InternalRaftRequest{ID: 1, Txn: &pb.TxnRequest{
+			Success: []*pb.RequestOp{{Request: &pb.RequestOp_RequestTxn{RequestTxn: inner}}},
+		}}
+	}
+	return &pb.InternalRaftRequest{ID: 1, DeleteRange: &pb.DeleteRangeRequest{Key: put.Key, RangeEnd: []byte("z")}}
+}
+
+// makeLog writes entries 1 to n with etcd's code, in segments of about size bytes.
+func makeLog(t testing.TB, n int, size int64) []segmentFile {
+	t.Helper()
+	before := wal.SegmentSizeBytes
+	wal.SegmentSizeBytes = size
+	defer func() { wal.SegmentSizeBytes = before }()
+	dir := filepath.Join(t.TempDir(), "wal")
+	metadata, err := proto.Marshal(&pb.Metadata{NodeID: proto.Uint64(7), ClusterID: proto.Uint64(9)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := wal.Create(zap.NewNop(), dir, metadata)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.SetUnsafeNoFsync()
+	for i := 1; i <= n; i++ {
+		data, err := proto.Marshal(request(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		entry := &raftpb.Entry{Term: proto.Uint64(2), Index: proto.Uint64(uint64(i)), Data: data}
+		state := &raftpb.HardState{Term: proto.Uint64(2), Vote: proto.Uint64(7), Commit: proto.Uint64(uint64(i - 1))}
+		if err := w.Save(state, []*raftpb.Entry{entry}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	names, err := filepath.Glob(filepath.Join(dir, "*.wal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(names)
+	var files []segmentFile
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, segmentFile{filepath.Base(name), b})
+	}
+	return files
+}
+
+// A reading is what a Chain says of some segments.
+type reading struct {
+	entries []Index
+	puts    int
+	flaws   []error // the causes
+	kinds   map[Kind]int
+	commit  Index
+}
+
+func read(t testing.TB, files ...segmentFile) reading {
+	t.Helper()
+	r := reading{kinds: map[Kind]int{}}
+	var chain Chain
+	for _, f := range files {
+		readSegment(t, &r, chain.Read(bytes.NewReader(f.data), int64(len(f.data)), f.name, nil), f.data)
+	}
+	return r
+}
+
+func readSegment(t testing.TB, r *reading, records func(func(Record, error) bool), data []byte) {
+	t.Helper()
+	end := int64(0)
+	for rec, err := range records {
+		if err != nil {
+			var format *decode.FormatError
+			if !errors.As(err, &format) || format.Off < 0 || format.Off > int64(len(data)) {
+				t.Fatalf("damage without a place in the file: %v", err)
+			}
+			r.flaws = append(r.flaws, format.Err)
+			continue
+		}
+		if rec.Off != end || rec.Len <= 0 {
+			t.Fatalf("%v at %d, %d bytes, behind %d", rec.Kind, rec.Off, rec.Len, end)
+		}
+		end = rec.Off + rec.Len
+		r.kinds[rec.Kind]++
+		if rec.Kind == KindEntry {
+			r.entries = append(r.entries, rec.Entry.Index)
+		}
+		if rec.Kind == KindState {
+			r.commit = rec.State.Commit
+		}
+		checkOps(t, r, rec.Entry.Ops, data, !rec.Damaged)
+	}
+	if end != int64(len(data)) {
+		t.Fatalf("records up to %d in a file of %d bytes", end, len(data))
+	}
+}
+
+func checkOps(t testing.TB, r *reading, ops []Op, data []byte, intact bool) {
+	t.Helper()
+	for _, op := range ops {
+		if op.Kind == OpPut && len(op.Value) > 0 {
+			r.puts++
+			if got := data[op.ValueOff:][:len(op.Value)]; !bytes.Equal(got, op.Value) {
+				t.Fatalf("value at %d is not that of the file", op.ValueOff)
+			}
+		}
+		checkOps(t, r, op.Success, data, intact)
+		checkOps(t, r, op.Failure, data, intact)
+	}
+}
+
+// A healthy log of several segments: every entry and value that etcd's own reader has.
+func TestHealthyLog(t *testing.T) {
+	const n = 400
+	files := makeLog(t, n, 16<<10)
+	if len(files) < 5 {
+		t.Fatalf("%d segments: too few", len(files))
+	}
+	r := read(t, files...)
+	if len(r.flaws) > 0 || len(r.entries) != n || r.puts != n*3/4 || r.commit != n-1 {
+		t.Errorf("%d entries, %d puts, commit %d, flaws %v", len(r.entries), r.puts, r.commit, r.flaws)
+	}
+	for i, index := range r.entries {
+		if index != Index(i+1) {
+			t.Fatalf("entry %d is of index %d", i, index)
+		}
+	}
+	if r.kinds[KindMetadata] != len(files) || r.kinds[KindCRC] != len(files) || r.kinds[KindGap]+r.kinds[KindTorn] > 0 {
+		t.Errorf("%v", r.kinds)
+	}
+	// The first segment may be any: etcd deletes old ones.
+	if r := read(t, files[2:]...); len(r.flaws) > 0 {
+		t.Errorf("without the first two: %v", r.flaws)
+	}
+}
+
+// What an entry asks for is what was put in, as etcd's types have it.
+func TestOps(t *testing.T) {
+	files := makeLog(t, 8, 1<<20)
+	for r, err := range Read(bytes.NewReader(files[0].data), int64(len(files[0].data)), nil, nil) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Kind != KindEntry {
+			continue
+		}
+		i := int(r.Entry.Index)
+		want := wantOps(request(i))
+		for _, ops := range [][]Op{want, r.Entry.Ops} {
+			withoutPlaces(ops)
+		}
+		if diff := cmp.Diff(want, r.Entry.Ops); diff != "" {
+			t.Errorf("entry %d (-want +got):\n%s", i, diff)
+		}
+	}
+}
+
+func wantOps(r *pb.InternalRaftRequest) []Op {
+	put := func(p *pb.PutRequest) Op {
+		return Op{Kind: OpPut, Key: p.Key, Value: p.Value, Lease: p.Lease, Complete: true}
+	}
+	var txn func(*pb.TxnRequest) Op
+	ops := func(list []*pb.RequestOp) (out []Op) {
+		for _, o := range list {
+			if p := o.GetRequestPut(); p != nil {
+				out = append(out, put(p))
+			}
+			if x := o.GetRequestTxn(); x != nil {
+				out = append(out, txn(x))
+			}
+		}
+		return out
+	}
+	txn = func(x *pb.TxnRequest) Op {
+		o := Op{Kind: OpTxn, Complete: true, Success: ops(x.Success), Failure: ops(x.Failure)}
+		for _, c := range x.Compare {
+			o.Compare = append(o.Compare, Compare{Target: CompareMod, Key: c.Key, Number: c.GetModRevision()})
+		}
+		return o
+	}
+	switch {
+	case r.Put != nil:
+		return []Op{put(r.Put)}
+	case r.Txn != nil:
+		return []Op{txn(r.Txn)}
+	}
+	return []Op{{Kind: OpDelete, Key: r.DeleteRange.Key, RangeEnd: r.DeleteRange.RangeEnd, Complete: true}}
+}
+
+func withoutPlaces(ops []Op) {
+	for i := range ops {
+		ops[i].ValueOff = 0
+		withoutPlaces(ops[i].Success)
+		withoutPlaces(ops[i].Failure)
+	}
+}
+
+// frames is where the frames of a segment start, by etcd's own decoder.
+func frames(t testing.TB, data []byte) (starts []int) {
+	t.Helper()
+	d := newFrameDecoder()
+	for off := 0; off+8 <= len(data); {
+		record, padding, ok := frameSize(data[off:])
+		if !ok {
+			return starts
+		}
+		starts = append(starts, off)
+		if err := d.decode(data[off : off+8+int(record+padding)]); err == decode.ErrValue {
+			t.Fatal(err)
+		}
+		off += 8 + int(record+padding)
+	}
+	return starts
+}
+
+func TestDamage(t *testing.T) {
+	files := makeLog(t, 60, 1<<16)
+	whole := files[0].data
+	starts := frames(t, whole)
+	middle, last := starts[len(starts)/2], starts[len(starts)-1]
+	end := last + 8 + int(binary.LittleEndian.Uint64(whole[last:])&(1<<56-1))
+	end += (8 - end%8) % 8
+	tests := []struct {
+		name    string
+		change  func([]byte) []byte
+		want    []error // causes that must be among the damage
+		torn    int
+		gaps    int
+		entries int // at least
+	}{
+		{"nothing", func(b []byte) []byte { return b }, nil, 0, 0, 60},
+		{"a flipped byte in a value", func(b []byte) []byte { b[middle+60] ^= 1; return b }, []error{decode.ErrChecksum}, 0, 0, 60},
+		{"a flipped byte in a length", func(b []byte) []byte { b[middle+2] ^= 0x40; return b }, []error{decode.ErrValue}, 0, 1, 58},
+		{"a length of 2 GiB", func(b []byte) []byte { binary.LittleEndian.PutUint64(b[middle:], 2<<30); return b }, []error{decode.ErrValue}, 0, 1, 58},
+		{"a negative length", func(b []byte) []byte { binary.LittleEndian.PutUint64(b[middle:], 1<<64-1); return b }, []error{decode.ErrValue}, 0, 1, 58},
+		{"a hole", func(b []byte) []byte { clear(b[middle : middle+512]); return b }, []error{decode.ErrMissing}, 0, 1, 50},
+		{"garbage in the middle", func(b []byte) []byte { copy(b[middle:], bytes.Repeat([]byte("x"), 600)); return b }, []error{decode.ErrValue}, 0, 1, 50},
+		{"cut in the last frame", func(b []byte) []byte { return b[:end-9] }, nil, 1, 0, 59},
+		{"cut in a length", func(b []byte) []byte { return b[:last+3] }, nil, 1, 0, 59},
+		{"a last frame half written", func(b []byte) []byte { clear(b[(last+1023)/512*512:]); return b }, nil, -1, 0, 58},
+		{"garbage behind the zeros", func(b []byte) []byte { copy(b[len(b)-100:], "what is this"); return b }, []error{decode.ErrMissing, decode.ErrValue}, 0, 1, 60},
+		{"not padded with zeros", func(b []byte) []byte { return append(b[:end:end], "rest"...) }, nil, 1, 0, 60},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := read(t, segmentFile{files[0].name, tt.change(bytes.Clone(whole))})
+			for _, want := range tt.want {
+				if !slices.ContainsFunc(r.flaws, func(err error) bool { return errors.Is(err, want) }) {
+					t.Errorf("no damage %v in %v", want, r.flaws)
+				}
+			}
+			if len(tt.want) == 0 && len(r.flaws) > 0 {
+				t.Errorf("damage %v", r.flaws)
+			}
+			if tt.torn >= 0 && r.kinds[KindTorn] != tt.torn || r.kinds[KindGap] != tt.gaps || len(r.entries) < tt.entries {
+				t.Errorf("%v, %d entries", r.kinds, len(r.entries))
+			}
+		})
+	}
+}
+
+// Of a put that was not written whole, what is there of its value is told.
+func TestTornValue(t *testing.T) {
+	files := makeLog(t, 24, 1<<16) // 24 is a put alone
+	b := files[0].data
+	at := bytes.Index(b, value(24))
+	if at < 0 {
+		t.Fatal("no value")
+	}
+	b = b[:at+100]
+	var torn *Op
+	for r, err := range Read(bytes.NewReader(b), int64(len(b)), nil, nil) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Kind == KindTorn && len(r.Entry.Ops) == 1 {
+			torn = &r.Entry.Ops[0]
+		}
+	}
+	if torn == nil || torn.Complete || !bytes.Equal(torn.Value, value(24)[:100]) || torn.ValueOff != int64(at) {
+		t.Errorf("%+v", torn)
+	}
+}
+
+func TestChain(t *testing.T) {
+	files := makeLog(t, 400, 16<<10)
+	other := makeLog(t, 400, 16<<10)
+	for i := range other {
+		// Another cluster: the metadata, with a CRC that fits.
+		other[i].data = withMetadata(t, other[i].data, 7, 10)
+	}
+	renamed := files[2]
+	renamed.name = Name{Seq: 2, Index: 9}.String()
+	tests := []struct {
+		name  string
+		files []segmentFile
+		want  error
+	}{
+		{"a segment is missing", slices.Concat(files[:2], files[3:]), decode.ErrMissing},
+		{"out of order", []segmentFile{files[1], files[0]}, decode.ErrOrder},
+		{"renamed", slices.Concat(files[:2], []segmentFile{renamed}, files[3:]), decode.ErrOrder},
+		{"renamed, alone", []segmentFile{renamed}, decode.ErrOrder},
+		{"of another cluster", slices.Concat(files[:2], other[2:]), decode.ErrValue},
+		{"no name of a segment", []segmentFile{{"segment.wal", files[0].data}}, decode.ErrUnknown},
+		{"another content under a name", slices.Concat(files[:1], []segmentFile{{files[1].name, files[2].data}}), decode.ErrMissing},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := read(t, tt.files...)
+			if !slices.ContainsFunc(r.flaws, func(err error) bool { return errors.Is(err, tt.want) }) {
+				t.Errorf("no damage %v in %v", tt.want, r.flaws)
+			}
+		})
+	}
+}
+
+// withMetadata writes a segment again with other metadata.
+func withMetadata(t *testing.T, b []byte, node, cluster uint64) []byte {
+	t.Helper()
+	metadata, err := proto.Marshal(&pb.Metadata{NodeID: &node, ClusterID: &cluster})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := newFrameDecoder()
+	out := bytes.Clone(b)
+	for _, off := range frames(t, b) {
+		record, _, _ := frameSize(b[off:])
+		frame := out[off : off+8+int(record)]
+		_ = d.decode(b[off : off+8+int(record)+int((8-record%8)%8)])
+		if d.record.GetType() != int64(KindMetadata) {
+			continue
+		}
+		rec := &walpb.Record{Type: d.record.Type, Crc: d.record.Crc, Data: metadata}
+		changed, err := proto.Marshal(rec)
+		if err != nil || len(changed) != int(record) {
+			t.Fatalf("%d bytes of %d, %v", len(changed), record, err)
+		}
+		copy(frame[8:], changed)
+	}
+	return out
+}
+
+func TestParseName(t *testing.T) {
+	tests := []struct {
+		in   string
+		want Name
+		ok   bool
+	}{
+		{"0000000000000003-000000000004f1a2.wal", Name{Seq: 3, Index: 0x4f1a2}, true},
+		{"0000000000000003-000000000004f1a2.wal.broken", Name{Seq: 3, Index: 0x4f1a2, Broken: true}, true},
+		{"0000000000000003-000000000004f1a2.snap", Name{}, false},
+		{"3-4.wal", Name{}, false},
+		{"000000000000000x-000000000004f1a2.wal", Name{}, false},
+		{"1.tmp", Name{}, false},
+	}
+	for _, tt := range tests {
+		if got, ok := ParseName(tt.in); got != tt.want || ok != tt.ok {
+			t.Errorf("ParseName(%q) = %+v, %t", tt.in, got, ok)
+		}
+		if tt.ok && tt.want.String() != tt.in {
+			t.Errorf("%+v is written %s", tt.want, tt.want)
+		}
+	}
+}
+
+// A disk that does not give some sectors costs the frames in them, and is told.
+func TestUnread(t *testing.T) {
+	files := makeLog(t, 200, 1<<20)
+	r := reading{kinds: map[Kind]int{}}
+	b := files[0].data
+	readSegment(t, &r, Read(failing{b, 8192, 12288}, int64(len(b)), nil, nil), failing{b, 8192, 12288}.zeroed())
+	if !slices.ContainsFunc(r.flaws, func(err error) bool { return errors.Is(err, errDisk) }) {
+		t.Errorf("flaws %v", r.flaws)
+	}
+	if len(r.entries) < 150 {
+		t.Errorf("%d entries of 200", len(r.entries))
+	}
+}
+
+var errDisk = errors.New("disk error")
+
+type failing struct {
+	b        []byte
+	from, to int64
+}
+
+func (f failing) ReadAt(b []byte, off int64) (int, error) {
+	if off < f.to && off+int64(len(b)) > f.from {
+		return 0, errDisk
+	}
+	return copy(b, f.b[off:]), nil
+}
+
+func (f failing) zeroed() []byte {
+	b := bytes.Clone(f.b)
+	clear(b[f.from:f.to])
+	return b
+}
+
+// Whatever the bytes, the records are those of the file, each byte is in one of
+// them, and it ends.
+func FuzzRead(f *testing.F) {
+	files := makeLog(f, 12, 1<<12)
+	for _, file := range files {
+		f.Add(file.data)
+	}
+	b := bytes.Clone(files[0].data)
+	clear(b[600:1200])
+	f.Add(b)
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) > 1<<20 {
+			return
+		}
+		r := reading{kinds: map[Kind]int{}}
+		readSegment(t, &r, Read(bytes.NewReader(b), int64(len(b)), nil, nil), b)
+	})
+}
+
+// What etcd's types make of a request is what is found in it.
+func FuzzParseRequest(f *testing.F) {
+	for i := range 4 {
+		b, err := proto.Marshal(request(i))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		ops, err := parseRequest(b, 0)
+		var r reading
+		checkOps(t, &r, ops, b, true)
+		var want pb.InternalRaftRequest
+		if proto.Unmarshal(b, &want) != nil || err != nil || want.Put == nil || len(ops) != 1 || ops[0].Kind != OpPut {
+			return
+		}
+		if !bytes.Equal(want.Put.Value, ops[0].Value) && len(want.Put.Value) != len(ops[0].Value) {
+			t.Errorf("value of %d bytes, want %d", len(ops[0].Value), len(want.Put.Value))
+		}
+	})
+}
+
+func BenchmarkRead(b *testing.B) {
+	files := makeLog(b, 20_000, 64<<20)
+	b.SetBytes(int64(len(files[0].data)))
+	for b.Loop() {
+		n := 0
+		for r, err := range Read(bytes.NewReader(files[0].data), int64(len(files[0].data)), nil, nil) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			if r.Kind == KindEntry {
+				n++
+			}
+		}
+		if n != 20_000 {
+			b.Fatal(n)
+		}
+	}
+}
