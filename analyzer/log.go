@@ -28,8 +28,10 @@ type logReader struct {
 	chain   wal.Chain
 	file    int // of the segment being read, for survey.source
 	block   *segment
-	applied uint64 // index up to which the db has seen all; 0 without a db
-	last    uint64 // index of the last entry
+	writer  *wal.Metadata // of the first segment that tells
+	foreign bool          // the segment being read is of another member or cluster
+	applied uint64        // index up to which the db has seen all; 0 without a db
+	last    uint64        // index of the last entry
 	commit  uint64
 	pending []entryOf
 	replay  *replay
@@ -106,7 +108,7 @@ func (l *logReader) segment(ctx context.Context, source Source) error {
 		WAL:     &WALFacts{Sequence: name.Seq},
 	}}
 	l.segments = append(l.segments, seg)
-	l.file, l.block = len(l.segments), seg
+	l.file, l.block, l.foreign = len(l.segments), seg, false
 	sum := digest{Hash: sha256.New()}
 	records := l.chain.Read(source.File, source.Size, source.Name, func(off int64, b []byte) {
 		sum.add(off, b)
@@ -135,7 +137,15 @@ func (l *logReader) record(r *wal.Record) {
 	switch r.Kind {
 	case wal.KindMetadata:
 		facts.NodeID, facts.ClusterID = r.Metadata.NodeID.String(), r.Metadata.ClusterID.String()
+		if l.writer == nil {
+			m := r.Metadata
+			l.writer = &m
+		}
+		l.foreign = *l.writer != r.Metadata
 	case wal.KindState:
+		if l.foreign {
+			return
+		}
 		l.commit = max(l.commit, uint64(r.State.Commit))
 		facts.Commit = max(facts.Commit, uint64(r.State.Commit))
 		l.apply(l.commit)
@@ -160,6 +170,15 @@ func (l *logReader) entry(e *wal.Entry) {
 		facts.FirstIndex = index
 	}
 	facts.LastIndex = max(facts.LastIndex, index)
+	if l.foreign {
+		// What another etcd wrote is found, and is nothing that this db has or will have.
+		from := len(l.sightings)
+		l.sightOps(e.Ops, index, uint64(e.Term), false)
+		for i := range l.sightings[from:] {
+			l.sightings[from+i].replaced = true
+		}
+		return
+	}
 	if index <= l.last {
 		l.replace(index)
 	}

@@ -90,7 +90,7 @@ func (s *survey) slack(p page.Page) {
 // freeLeaf takes the records of a leaf page that the tree does not reach. Of which
 // bucket it was a part nobody knows: records of the bucket "key" show by their form.
 func (s *survey) freeLeaf(p page.Page) {
-	c := newCover(p)
+	c := cover{p, p.Table(s.evidence.PageSize)}
 	defer c.close(s)
 	for e, err := range p.LeafElements() {
 		if e.Key == nil || err != nil && !isGap(err) {
@@ -107,11 +107,20 @@ func (s *survey) freeLeaf(p page.Page) {
 		}
 		c.take(s, e)
 		if err != nil {
-			continue // of another bucket
+			s.searchValue(p, e) // of another bucket
+			continue
 		}
 		s.counts.Records++
 		s.sight(r, s.watch.key(string(r.Key)), sighting{region: regionOf(p), off: e.Off, page: int64(p.ID)}, nil)
 	}
+}
+
+// searchValue looks for objects in the value of another bucket than that of the keys,
+// where none belongs: a page that says so may have been made to hide one.
+func (s *survey) searchValue(p page.Page, e page.LeafElement) {
+	pieces, skipped := len(s.pieces), s.skipped
+	s.carve(p, e.Value, e.ValueOff())
+	s.pieces, s.skipped = s.pieces[:pieces], skipped
 }
 
 // regionOf is the region of a whole record on a page that the tree does not reach.

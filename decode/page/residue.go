@@ -97,6 +97,24 @@ func (p Page) Cut(pageSize int) bool {
 // at least the start is still there: LeafElements has what it holds.
 func (p Page) Elements() bool { return !p.Orphan && p.Header.Flags == FlagLeaf }
 
+// Table is how many bytes at the start of a leaf page are its header and those of its
+// elements, as far as these can be what they seem: behind the first that points back
+// into them, or out of the run, is something else.
+func (p Page) Table(pageSize int) int {
+	c := cursor.Cursor{B: p.Data, Pos: HeaderSize, Order: p.order}
+	end := uint64(HeaderSize) + ElementSize*uint64(p.Header.Count)
+	run := max(uint64(len(p.Data)), (uint64(p.Header.Overflow)+1)*uint64(pageSize))
+	for i := range uint64(p.Header.Count) {
+		start := HeaderSize + ElementSize*i
+		flags, pos, ksize, vsize := c.Uint32(), c.Uint32(), c.Uint32(), c.Uint32()
+		at := start + uint64(pos)
+		if c.Short() || flags > elementBucket || at < end || at+uint64(ksize)+uint64(vsize) > run {
+			return int(min(start, uint64(len(p.Data))))
+		}
+	}
+	return int(min(end, uint64(len(p.Data))))
+}
+
 // InlineBucket is the page in the value of e, an element of p that is a bucket;
 // false if it is not an inline one.
 func (p Page) InlineBucket(e LeafElement) (Page, bool) {

@@ -1,0 +1,131 @@
+package analyzer
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"runtime"
+	"testing"
+
+	"github.com/etcdsift/etcdsift/fixtures"
+)
+
+// hostile is a snapshot with a free page that a test may write to: where it starts,
+// and what of the file is its.
+func hostile(t *testing.T) (db []byte, free []byte, id uint64) {
+	t.Helper()
+	b := snapshotBytes(t, "deleted-compacted")
+	db = bytes.Clone(b[:len(b)-snapshotHashSize])
+	m, err := fixtures.MapPages(db)
+	if err != nil || len(m.Free) == 0 {
+		t.Fatalf("%v free pages, %v", m.Free, err)
+	}
+	id = m.Free[len(m.Free)-1]
+	free = db[id*uint64(m.PageSize):][:m.PageSize]
+	clear(free)
+	return db, free, id
+}
+
+func pageHeader(b []byte, id uint64, flags, count uint16, overflow uint32) {
+	binary.LittleEndian.PutUint64(b, id)
+	binary.LittleEndian.PutUint16(b[8:], flags)
+	binary.LittleEndian.PutUint16(b[10:], count)
+	binary.LittleEndian.PutUint32(b[12:], overflow)
+}
+
+func element(b []byte, i int, pos, key, value uint32) {
+	e := b[16+16*i:]
+	binary.LittleEndian.PutUint32(e[4:], pos)
+	binary.LittleEndian.PutUint32(e[8:], key)
+	binary.LittleEndian.PutUint32(e[12:], value)
+}
+
+const leafFlag = 2
+
+// What a free page claims costs nothing and hides nothing: a plaintext Secret on it
+// is found, and bytes of free pages are no damage.
+func TestHostileFreePages(t *testing.T) {
+	secret := []byte("k8s\x00\n\x0c\n\x02v1\x12\x06Secret\x12\x2a\n\x16\n\x08tell-all\x12\x00\x1a\x08payments\x12\x10\n\x03key\x12\x09tell-tale")
+	tests := []struct {
+		name  string
+		write func(free []byte, id uint64)
+	}{
+		{"overflow past the end", func(b []byte, id uint64) { pageHeader(b, id, leafFlag, 0, 1<<32-1) }},
+		{"65535 elements", func(b []byte, id uint64) { pageHeader(b, id, leafFlag, 1<<16-1, 0) }},
+		{"a value of 2 GiB", func(b []byte, id uint64) {
+			pageHeader(b, id, leafFlag, 1, 0)
+			element(b, 0, 16, 17, 2<<30)
+		}},
+		{"elements that overlap", func(b []byte, id uint64) {
+			pageHeader(b, id, leafFlag, 3, 0)
+			for i := range 3 {
+				element(b, i, uint32(64-16*i), 17, 3000)
+			}
+		}},
+		{"a branch page", func(b []byte, id uint64) { pageHeader(b, id, 1, 20, 7) }},
+		{"a freelist of billions", func(b []byte, id uint64) {
+			pageHeader(b, id, 0x10, 1<<16-1, 0)
+			binary.LittleEndian.PutUint64(b[16:], 1<<62)
+		}},
+		{"the header of another page", func(b []byte, id uint64) { pageHeader(b, id+1, leafFlag, 3, 3) }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			db, free, id := hostile(t)
+			copy(free[2000:], secret)
+			tt.write(free, id)
+			r, _ := run(t, Options{FailOn: SeverityHigh}, inMemory(db))
+			if len(r.Coverage.Damage) > 0 || r.Verdict.ExitStatus != ExitFindings {
+				t.Errorf("%+v %v", r.Verdict, r.Coverage.Damage)
+			}
+			at := id*4096 + 2000
+			for _, x := range r.Exposures {
+				if x.Name == "tell-all" && x.Namespace == "payments" && x.Copies[0].Region == RegionFragment && uint64(x.Copies[0].Offset) == at {
+					return
+				}
+			}
+			if tt.name != "a freelist of billions" { // whose list would be all of the page
+				t.Error("the Secret is not found")
+			}
+		})
+	}
+}
+
+// A hundred thousand tiny fragments: a bounded list, bounded memory, and not clean.
+func TestManyFragments(t *testing.T) {
+	b := snapshotBytes(t, "empty")
+	db := bytes.Clone(b[:len(b)-snapshotHashSize])
+	const pages, parts = 25_000, 4
+	tail := make([]byte, pages*4096)
+	for i := range pages * parts {
+		copy(tail[i*1024+100:], fmt.Sprintf("fragment %d is a little piece of text, of nothing known", i))
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	r, _ := run(t, Options{FailOn: SeverityHigh}, inMemory(append(db, tail...)))
+	runtime.ReadMemStats(&after)
+	c := r.Coverage
+	if len(c.Unattributed) != maxExtents || c.UnattributedMore != pages*parts-maxExtents {
+		t.Errorf("%d extents, and %d more", len(c.Unattributed), c.UnattributedMore)
+	}
+	if r.Verdict.Status != StatusUnattributed || r.Verdict.ExitStatus != ExitClean || !r.Verdict.Complete {
+		t.Errorf("verdict %+v", r.Verdict)
+	}
+	if n := after.TotalAlloc - before.TotalAlloc; n > 4*uint64(len(tail)) {
+		t.Errorf("%d MiB allocated for a file of %d MiB", n>>20, len(tail)>>20)
+	}
+}
+
+// More pieces than are compared with known values is a limit, and so incomplete.
+func TestTooManyPieces(t *testing.T) {
+	b := snapshotBytes(t, "empty")
+	db := bytes.Clone(b[:len(b)-snapshotHashSize])
+	tail := make([]byte, (maxPieces/16+10)*4096)
+	for i := range len(tail) / 256 {
+		copy(tail[i*256+10:], fmt.Sprintf("%d: a little piece of text", i))
+	}
+	r, _ := run(t, Options{FailOn: SeverityHigh}, inMemory(append(db, tail...)))
+	if r.Verdict.ExitStatus != ExitIncomplete || r.Verdict.Complete {
+		t.Errorf("verdict %+v", r.Verdict)
+	}
+}
