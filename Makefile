@@ -10,11 +10,11 @@ PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 win
 build: ## bin/etcdsift
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/etcdsift
 
-# A scan of evidence captured from a real cluster, half way into a migration to
-# encryption. It finds plaintext, so its exit status is 1.
+# A scan of evidence captured from a real cluster, after a migration to encryption. It
+# finds plaintext, so its exit status is 1.
 demo: build
-	@$(GO) run ./fixtures/captured/unpack -o build/demo 01-aescbc/snapshot.db
-	bin/etcdsift scan build/demo/01-aescbc/snapshot.db || test $$? -eq 1
+	@$(GO) run ./fixtures/captured/unpack -o build/demo 01-aescbc/snapshot.db 05-defragged
+	bin/etcdsift scan build/demo/05-defragged/data-dir || test $$? -eq 1
 
 # All that CI checks. The tests run every fuzz target over its seeds.
 test: check platforms

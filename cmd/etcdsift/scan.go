@@ -19,9 +19,11 @@ func newScan() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "scan PATH...",
 		Short: "Name the Secrets that can be read from the evidence",
-		Long: `Reads each PATH (a snapshot, a db file or an etcd data dir), classifies the newest
-value of every key, and names those in scope that are not encrypted. PATHs that
-share an etcd member are taken for evidence of one cluster.
+		Long: `Reads each PATH (a snapshot, a db file, an etcd data dir or a WAL segment), and names
+the objects in scope of which a plaintext copy is anywhere in it: in the newest
+value, in an older revision, on a free page, in what is left of an overwritten
+value, or in the WAL. PATHs that share an etcd member are taken for evidence of one
+cluster.
 ` + exitHelp,
 		Example: `  etcdsift scan snapshot.db
   etcdsift scan --format json --output report.json /var/lib/etcd

@@ -36,7 +36,9 @@ func value(i int) []byte {
 // transaction in a transaction, and a deletion.
 func request(i int) *pb.InternalRaftRequest {
 	put := &pb.PutRequest{Key: fmt.Appendf(nil, "/registry/secrets/default/s-%d", i), Value: value(i), Lease: int64(i % 3)}
-	op := func(r *pb.PutRequest) *pb.RequestOp { return &pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: r}} }
+	op := func(r *pb.PutRequest) *pb.RequestOp {
+		return &pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: r}}
+	}
 	compare := []*pb.Compare{{
 		Target: pb.Compare_MOD, Result: pb.Compare_EQUAL, Key: put.Key, TargetUnion: &pb.Compare_ModRevision{ModRevision: int64(i)},
 	}}
