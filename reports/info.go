@@ -101,7 +101,9 @@ func (InfoTable) Write(out io.Writer, r *analyzer.Report) error {
 		}
 		infoFacts(w, e)
 		infoMembers(w, e.Details.Etcd)
-		infoBuckets(w, e.Details)
+		if len(e.Details.Buckets) > 0 {
+			infoBuckets(w, e.Details)
+		}
 	}
 	coverage(w, r)
 	return w.err
@@ -114,6 +116,16 @@ func infoFacts(w *errWriter, e analyzer.Evidence) {
 	row("kind", "%s", e.Kind)
 	row("size", "%d bytes (%s)", e.Size, bytesSize(e.Size))
 	row("sha256", "%s", orDash(e.SHA256))
+	if e.What != "" {
+		row("what", "%s", e.What)
+	}
+	if e.WAL != nil {
+		walRows(row, e.WAL)
+	}
+	if e.Kind == analyzer.KindWAL || e.Kind == analyzer.KindOther {
+		g.write(w)
+		return
+	}
 	row("snapshot hash", "%s", e.SnapshotHash)
 	row("pages", "%d of %d bytes, %d of them free", e.Pages, e.PageSize, e.FreePages)
 	row("revision", "%d", e.Revision)
@@ -136,6 +148,17 @@ func infoFacts(w *errWriter, e analyzer.Evidence) {
 		row(fmt.Sprintf("meta %d", m.Page), "%s", metaLine(m))
 	}
 	g.write(w)
+}
+
+func walRows(row func(name, format string, args ...any), f *analyzer.WALFacts) {
+	row("member", "%s", orDash(f.NodeID))
+	row("cluster", "%s", orDash(f.ClusterID))
+	row("segment", "%d", f.Sequence)
+	row("entries", "%d, index %d to %d", f.Entries, f.FirstIndex, f.LastIndex)
+	row("committed", "%d", f.Commit)
+	row("preallocated", "%d bytes", f.Preallocated)
+	row("torn write", "%d bytes", f.Torn)
+	row("gaps", "%d", f.Gaps)
 }
 
 // compaction is how far etcd has compacted, and is about to.

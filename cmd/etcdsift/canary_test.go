@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/etcdsift/etcdsift/analyzer"
 	"github.com/etcdsift/etcdsift/fixtures/captured"
 )
@@ -168,4 +170,45 @@ func scanJSON(t *testing.T, path string) []byte {
 		t.Fatalf("no report: %s", stdout.String())
 	}
 	return stdout.Bytes()
+}
+
+// After a kill the newest writes are in the WAL alone. What is live then, how it is
+// stored and at which revision is what the cluster's clients were told.
+func TestKilled(t *testing.T) {
+	writes, err := captured.Writes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	type stored struct {
+		Provider, KeyName string
+		Revision          int64
+	}
+	want := map[string]stored{}
+	for _, w := range writes {
+		key := "/registry/secrets/" + w.Namespace + "/" + w.Name
+		delete(want, key)
+		if w.Op != "delete" {
+			want[key] = stored{w.Stored.Provider, w.Stored.KeyName, w.Revision}
+		}
+	}
+	dir := t.TempDir()
+	if err := captured.Extract(dir, func(name string) bool { return strings.HasPrefix(name, "12-killed/") }); err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	args := []string{"list", "--format", "jsonl", "--resources", "secrets", filepath.Join(dir, "12-killed", "data-dir")}
+	if status := run(context.Background(), args, &stdout, &stderr); status != 0 || stderr.Len() > 0 {
+		t.Fatalf("exit status %d: %s", status, stderr.String())
+	}
+	got := map[string]stored{}
+	for line := range strings.Lines(stdout.String()) {
+		var v analyzer.Value
+		if err := json.Unmarshal([]byte(line), &v); err != nil {
+			t.Fatal(err)
+		}
+		got[string(v.Key)] = stored{v.Provider, string(v.KeyName), v.ModRevision}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("live Secrets (-want +got):\n%s", diff)
+	}
 }
