@@ -25,6 +25,30 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 // hostile is what a key or name of the evidence may hold.
 const hostile = "a\x1b[31m\nb\t\u202e::error::<script>=cmd()\\\xff\u009b"
 
+// history has a copy of every sort.
+func history() *analyzer.History {
+	index, page := uint64(245), uint64(37)
+	at := func(region analyzer.Region, revision int64) analyzer.Copy {
+		return analyzer.Copy{Path: "member/snap/db", Region: region, Offset: 0x25068, Length: 350, Page: &page, ModRevision: revision, Complete: true}
+	}
+	inLog := analyzer.Copy{Path: "member/wal/0.wal", Region: analyzer.RegionWAL, Offset: 0x3d2c3, Length: 293, WALIndex: &index, Complete: true}
+	cut := at(analyzer.RegionFragment, 410)
+	cut.Complete = false
+	return &analyzer.History{
+		Key: "/registry/secrets/payments/" + hostile, Resource: "secrets", Namespace: "payments", Name: hostile, State: analyzer.StateLive,
+		Copies: []analyzer.Occurrence{
+			{Copy: inLog, Provider: "identity", Encoding: "protobuf", WALTerm: 2, Applied: true},
+			{Copy: inLog, Provider: "identity", Encoding: "protobuf", WALTerm: 2, Refused: true},
+			{Copy: cut, Provider: "identity", Encoding: "protobuf"},
+			{Copy: at(analyzer.RegionFree, 410), Provider: "identity", Encoding: "protobuf", Reread: true},
+			{Copy: at(analyzer.RegionHistory, 420), Deletion: true},
+			{Copy: at(analyzer.RegionHistory, 430), Provider: "aescbc", KeyName: hostile},
+			{Copy: at(analyzer.RegionLive, 812), Provider: "kms-v2", KeyName: "vault", KMSKeyID: "kek-2026-01"},
+		},
+		Similar: []analyzer.Text{},
+	}
+}
+
 // canned is a report with something of everything.
 func canned() *analyzer.Report {
 	page := uint64(37)
@@ -49,7 +73,14 @@ func canned() *analyzer.Report {
 					Alarms:  []mvcc.Alarm{{Member: 0xf48d, Kind: "NOSPACE"}}, RemovedMembers: []mvcc.MemberID{1}, Leases: 2,
 				},
 			},
+		}, {
+			Path: "member/wal/0000000000000000-0000000000000000.wal", Kind: analyzer.KindWAL, Size: 64000000, SHA256: strings.Repeat("1e", 32),
+			SnapshotHash: analyzer.HashAbsent, Details: &analyzer.Details{
+				Metas: []analyzer.MetaDetails{}, Buckets: []analyzer.BucketDetails{}, Prefixes: []analyzer.Text{},
+			},
+			WAL: &analyzer.WALFacts{NodeID: "f48d", ClusterID: "b1fc", Entries: 911, FirstIndex: 1, LastIndex: 911, Commit: 910, Preallocated: 62000000, Gaps: 1},
 		}},
+		History: history(),
 		Coverage: analyzer.Coverage{
 			Bytes: 20512, BytesRead: 16416, Pages: 5, Records: 6,
 			Damage:       []analyzer.Damage{{Path: "snapshot.db", Offset: 0x3048, Page: 3, What: "page 3, leaf element 3, data: past the end of what holds it"}},
@@ -137,6 +168,13 @@ func outputs(t *testing.T) map[string][]byte {
 		}
 		out["info."+name+".golden"] = write(t, f)
 	}
+	for _, name := range HistoryFormats {
+		f, err := HistoryByName(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out["history."+name+".golden"] = write(t, f)
+	}
 	for _, name := range ListFormats {
 		out["list."+name+".golden"] = writeList(t, name)
 	}
@@ -177,7 +215,7 @@ func TestHarmless(t *testing.T) {
 			continue
 		}
 		for _, line := range strings.Split(string(got), "\n") {
-			if n := displayWidth(line); n > tableWidth && !strings.HasPrefix(name, "list") {
+			if n := displayWidth(line); n > tableWidth && !strings.HasPrefix(name, "list") && !strings.HasPrefix(name, "history") {
 				t.Errorf("%s: a line of %d characters: %s", name, n, line)
 			}
 			if strings.HasSuffix(line, " ") {
@@ -206,7 +244,9 @@ func schema(t *testing.T, def string) *jsonschema.Schema {
 
 func TestSchema(t *testing.T) {
 	out := outputs(t)
-	docs := map[string][]byte{"": out["scan.json.golden"], "#/$defs/info": out["info.json.golden"]}
+	docs := map[string][]byte{
+		"": out["scan.json.golden"], "#/$defs/info": out["info.json.golden"], "#/$defs/history": out["history.json.golden"],
+	}
 	for def, doc := range docs {
 		validate(t, schema(t, def), doc)
 	}
