@@ -194,10 +194,15 @@ func (l *logReader) entry(e *wal.Entry) {
 func (l *logReader) replace(index uint64) {
 	n, _ := slices.BinarySearchFunc(l.pending, index, func(e entryOf, index uint64) int { return cmp.Compare(e.index, index) })
 	l.pending = l.pending[:n]
-	for i := range l.sightings {
-		if at := &l.sightings[i]; at.index >= index && !at.applied {
-			at.replaced = true
+	for i := len(l.sightings) - 1; i >= 0; i-- {
+		at := &l.sightings[i]
+		if at.region != RegionWAL || at.replaced {
+			continue
 		}
+		if at.index < index {
+			break // so are all before it that still count
+		}
+		at.replaced = !at.applied
 	}
 }
 
