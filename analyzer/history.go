@@ -31,11 +31,12 @@ type Occurrence struct {
 	KMSKeyID Text   `json:"kmsKeyID,omitempty"`
 	Encoding string `json:"encoding"`
 	WALTerm  uint64 `json:"walTerm,omitempty"`
-	// Applied says of a raft entry that the db has seen it; Refused that it never took
-	// effect: another entry took its place in the log, or the condition of its
-	// transaction did not hold.
-	Applied bool `json:"applied"`
-	Refused bool `json:"refused"`
+	// Applied says of a raft entry that the db has seen it; Committed that the log says
+	// so of it, or the db has it; Refused that it never took effect: another entry took
+	// its place in the log, or the condition of its transaction did not hold.
+	Applied   bool `json:"applied"`
+	Committed bool `json:"committed"`
+	Refused   bool `json:"refused"`
 	// Reread says that a reachable record has the same revision: this is it once more.
 	Reread bool `json:"reread"`
 }
@@ -126,7 +127,7 @@ func comparePlaced(a, b placed) int {
 func (p placed) occurrence() Occurrence {
 	o := Occurrence{
 		Copy: p.copy(), Deletion: p.deletion, WALTerm: p.term,
-		Applied: p.applied, Refused: p.replaced, Reread: p.reread,
+		Applied: p.applied, Committed: p.applied || p.index > 0 && p.index <= p.in.commit, Refused: p.replaced, Reread: p.reread,
 	}
 	if !p.deletion {
 		how := p.in.keys.stored[p.stored]

@@ -42,10 +42,12 @@ func element(b []byte, i int, pos, key, value uint32) {
 
 const leafFlag = 2
 
+// tellAll is a Secret, payments/tell-all, as an API server stores it.
+var tellAll = []byte("k8s\x00\n\x0c\n\x02v1\x12\x06Secret\x12\x2a\n\x16\n\x08tell-all\x12\x00\x1a\x08payments\x12\x10\n\x03key\x12\x09tell-tale")
+
 // What a free page claims costs nothing and hides nothing: a plaintext Secret on it
 // is found, and bytes of free pages are no damage.
 func TestHostileFreePages(t *testing.T) {
-	secret := []byte("k8s\x00\n\x0c\n\x02v1\x12\x06Secret\x12\x2a\n\x16\n\x08tell-all\x12\x00\x1a\x08payments\x12\x10\n\x03key\x12\x09tell-tale")
 	tests := []struct {
 		name  string
 		write func(free []byte, id uint64)
@@ -72,7 +74,7 @@ func TestHostileFreePages(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			db, free, id := hostile(t)
-			copy(free[2000:], secret)
+			copy(free[2000:], tellAll)
 			tt.write(free, id)
 			r, _ := run(t, Options{FailOn: SeverityHigh}, inMemory(db))
 			if len(r.Coverage.Damage) > 0 || r.Verdict.ExitStatus != ExitFindings {
@@ -128,4 +130,43 @@ func TestTooManyPieces(t *testing.T) {
 	if r.Verdict.ExitStatus != ExitIncomplete || r.Verdict.Complete {
 		t.Errorf("verdict %+v", r.Verdict)
 	}
+}
+
+// Bytes in the slack of a page of the tree, which bbolt leaves zero, and past the high
+// water mark are looked at too.
+func TestSlackAndTail(t *testing.T) {
+	for _, want := range []Region{RegionFragment, RegionTail} {
+		b := snapshotBytes(t, "deleted-compacted")
+		db := bytes.Clone(b[:len(b)-snapshotHashSize])
+		m, err := fixtures.MapPages(db)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := len(db) + 100
+		if want == RegionTail {
+			db = append(db, make([]byte, 3*m.PageSize)...)
+		} else {
+			at = slackIn(db, m)
+		}
+		copy(db[at:], tellAll)
+		r, _ := run(t, Options{FailOn: SeverityHigh}, inMemory(db))
+		found := false
+		for _, x := range r.Exposures {
+			found = found || x.Name == "tell-all" && len(x.Copies) == 1 && x.Copies[0].Region == want && x.Copies[0].Offset == int64(at)
+		}
+		if !found || len(r.Coverage.Damage) > 0 {
+			t.Errorf("%s at %#x: not found, or damage: %v", want, at, r.Coverage.Damage)
+		}
+	}
+}
+
+// slackIn is where zeros end a page of the tree.
+func slackIn(db []byte, m fixtures.PageMap) int {
+	for _, id := range m.Leaves {
+		end := (int(id) + 1) * m.PageSize
+		if bytes.Count(db[end-300:end], []byte{0}) == 300 {
+			return end - 200
+		}
+	}
+	return len(db)
 }

@@ -93,6 +93,7 @@ func (s *survey) readLog(ctx context.Context, sources []Source) error {
 		}
 	}
 	l.apply(^uint64(0))
+	s.commit = l.commit
 	if s.File == nil {
 		s.details.LiveKeys = len(s.keys.entries)
 	}

@@ -42,6 +42,7 @@ type survey struct {
 	names    *object.Registry
 	strays   map[string]object.Identity // Secrets whose keys do not say so, by key
 	segments []*segment                 // of the WAL
+	commit   uint64                     // the highest index that the WAL says is committed
 
 	sightings []sighting
 	unheld    map[string]string // keys of sightings that the tree does not have

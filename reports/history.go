@@ -119,6 +119,8 @@ func remarks(c analyzer.Occurrence) []string {
 		switch {
 		case c.Refused:
 			s = append(s, "never took effect")
+		case !c.Applied && !c.Committed:
+			s = append(s, "not in the db, nor known to be committed")
 		case !c.Applied:
 			s = append(s, "not in the db")
 		}
