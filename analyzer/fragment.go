@@ -84,15 +84,12 @@ func (w *watch) kind(t object.TypeMeta) bool {
 // addPieces keeps the parts of an orphan, block by block since each may be of another
 // origin, for comparison with known values.
 func (s *survey) addPieces(file int, f carve.Find, block int) {
-	end := f.Off + int64(len(f.Bytes))
-	for off := f.Off; off < end; {
-		next := min(end, (off/int64(block)+1)*int64(block))
+	for off, b := range carve.Pieces(f.Bytes, f.Off, block) {
 		if len(s.pieces) == maxPieces {
-			s.skipped += next - off
+			s.skipped += int64(len(b))
 		} else {
-			s.pieces = append(s.pieces, piece{off, int32(next - off), int32(file), f.Class})
+			s.pieces = append(s.pieces, piece{off, int32(len(b)), int32(file), f.Class})
 		}
-		off = next
 	}
 }
 
