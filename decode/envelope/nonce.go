@@ -1,0 +1,35 @@
+package envelope
+
+// Nonce is what must never be the same for two different values: the IV or nonce, and
+// the encrypted data encryption key that it belongs to, nil where the named key itself
+// encrypts. For a seed of KMS v2 the info that derives the key of each value goes before
+// the nonce. A KMS v1 value does not say whether it is AES-GCM or AES-CBC: the first
+// 12 bytes are taken, as far as a nonce goes. It is false for plaintext, and for what
+// Parse finds broken. The slices alias the envelope.
+func (e *Envelope) Nonce() (dek, nonce []byte, ok bool) {
+	b, size := e.Payload, 0
+	switch e.Provider {
+	case AESCBC:
+		size = blockSize
+	case AESGCM:
+		size = nonceGCM
+	case Secretbox:
+		size = nonceXSal
+	case KMSv1:
+		if len(b) < 2+e.DEKLen {
+			return nil, nil, false
+		}
+		dek, b, size = b[2:2+e.DEKLen], b[2+e.DEKLen:], nonceGCM
+	case KMSv2:
+		dek, b, size = e.Object.DEKSource, e.Object.EncryptedData, nonceGCM
+		if e.Object.DEKSourceType == HKDFSHA256Seed {
+			size += infoSize
+		}
+	default:
+		return nil, nil, false
+	}
+	if len(b) < size {
+		return nil, nil, false
+	}
+	return dek, b[:size:size], true
+}
