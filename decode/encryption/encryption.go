@@ -1,0 +1,193 @@
+// Package encryption reads an EncryptionConfiguration, and opens values with the
+// keys in it.
+//
+// The configuration says for each resource which providers read its values, in
+// order, and that the first one writes. Config.For finds the Entry of a resource as
+// the API server would; Entry.Match tells which of its keys may have written a value,
+// by the value's prefix; Entry.Policy what would become of it on the next write. None
+// of these needs key bytes. Only Key.Open proves anything: it decrypts with the API
+// server's own transformers.
+//
+// Keys stay inside this package: no error and no String method shows one. Calls to a
+// KMS plugin are made through Config.OpenKMS alone, to unix sockets and nothing else.
+package encryption
+
+import (
+	"slices"
+
+	"k8s.io/apiserver/pkg/storage/value"
+
+	"github.com/etcdsift/etcdsift/decode/envelope"
+	"github.com/etcdsift/etcdsift/decode/object"
+)
+
+// A Config is an EncryptionConfiguration that the API server would accept.
+type Config struct {
+	entries map[object.GroupResource]*Entry
+	order   []*Entry // as the file has them
+	keys    []*Key   // of all entries, each once
+	plugins []*plugin
+}
+
+// An Entry is the providers of one resource, or of all that a wildcard stands for.
+// Where a file names the same resource twice, the API server puts the providers of
+// the second place behind those of the first, and so does Entry.
+type Entry struct {
+	// Resource is as the file has it, with "*" for a wildcard: {"apps", "*"},
+	// {"*", "*"}, and {"", "*"} for the core group.
+	Resource object.GroupResource
+	Line     int // of the resource in the file, from 1; 0 if it could not be found
+	// Keys are those of all providers in order, never empty: the first one writes,
+	// all of them read. The identity provider is a Key, too.
+	Keys []*Key
+}
+
+// A Key is a key of a provider: its bytes, a KMS plugin, or for the identity provider
+// nothing at all. Two Keys of one name may have different bytes.
+type Key struct {
+	Provider envelope.Provider
+	Name     string // of the key, or of the KMS provider; empty for identity
+
+	prefix string
+	reader value.Read
+	plugin *plugin
+	secret string // tells equal keys; empty for identity and KMS
+}
+
+// anything is what a wildcard has in place of a group or a resource.
+const anything = "*"
+
+// For is the entry that the API server uses for a resource: that of its name, else
+// that of all resources of its group, else that of all. It is nil if there is none:
+// then values are stored in plaintext, and encrypted ones can not be read.
+//
+// Source: transformerFromOverrides in pkg/server/options/encryptionconfig/config.go,
+// k8s.io/apiserver v0.37.2.
+func (c *Config) For(r object.GroupResource) *Entry {
+	for _, name := range []object.GroupResource{r, {Group: r.Group, Resource: anything}, {Group: anything, Resource: anything}} {
+		if e := c.entries[name]; e != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+// Entries are all entries in the order of the file.
+func (c *Config) Entries() []*Entry { return slices.Clone(c.order) }
+
+// Match returns the keys of all entries that may have written the value, by its
+// prefix: whatever its resource is.
+func (c *Config) Match(value []byte) []*Key { return match(c.keys, value) }
+
+// Names are the providers and names of all keys, each once.
+func (c *Config) Names() []envelope.Name {
+	var names []envelope.Name
+	for _, k := range c.keys {
+		name := envelope.Name{Provider: k.Provider, Name: k.Name}
+		if k.Provider != envelope.Identity && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Wildcard reports whether the entry is for more than one resource.
+func (e *Entry) Wildcard() bool { return e.Resource.Resource == anything }
+
+// String is the resource as an EncryptionConfiguration has it: "secrets", "*.apps",
+// "*." for the core group.
+func (e *Entry) String() string {
+	if e.Wildcard() && e.Resource.Group == "" {
+		return "*."
+	}
+	return e.Resource.String()
+}
+
+// Encrypts reports whether values are encrypted when they are written. A nil entry
+// does not.
+func (e *Entry) Encrypts() bool { return e != nil && e.Keys[0].Provider != envelope.Identity }
+
+// Match returns the keys of the entry that may have written the value, by its prefix,
+// in the order in which the API server tries them. Several fit where a name is that of
+// several keys, or goes on behind a colon as another does.
+func (e *Entry) Match(value []byte) []*Key {
+	if e == nil {
+		return nil
+	}
+	return match(e.Keys, value)
+}
+
+func match(keys []*Key, value []byte) []*Key {
+	var found []*Key
+	encrypted := envelope.IsEncrypted(value)
+	for _, k := range keys {
+		if k.Provider == envelope.Identity && !encrypted || k.Provider != envelope.Identity && hasPrefix(value, k.prefix) {
+			found = append(found, k)
+		}
+	}
+	return found
+}
+
+func hasPrefix(value []byte, prefix string) bool {
+	return len(value) >= len(prefix) && string(value[:len(prefix)]) == prefix
+}
+
+// A Policy is what the configuration says of a value.
+type Policy uint8
+
+// The policies. All but Current make the API server write the value anew when the
+// object is written, even without a change.
+const (
+	Current       Policy = iota // it would be written as it is
+	WrongProvider               // another type of provider writes
+	StaleKey                    // the same type of provider writes, with another key
+	NotEncrypted                // it is plaintext, and would be encrypted
+	NotConfigured               // it is encrypted, and no entry covers the resource
+	UnknownKey                  // it is encrypted, and the entry has no key of that name
+)
+
+func (p Policy) String() string {
+	names := [...]string{"current", "wrong-provider", "stale-key", "plaintext", "not-configured", "unknown-key"}
+	if int(p) < len(names) {
+		return names[p]
+	}
+	return "unknown"
+}
+
+// Policy is what the entry says of a value that k, one of its keys, has written; nil
+// if none of them has. encrypted tells a value of no key.
+func (e *Entry) Policy(k *Key, encrypted bool) Policy {
+	switch {
+	case e == nil && encrypted:
+		return NotConfigured
+	case e == nil:
+		return Current
+	case k == nil && encrypted:
+		return UnknownKey
+	case !encrypted && e.Encrypts():
+		return NotEncrypted
+	case !encrypted:
+		return Current
+	}
+	writer := e.Keys[0]
+	switch {
+	case k.Provider != writer.Provider:
+		return WrongProvider
+	case k != writer:
+		return StaleKey
+	}
+	return Current
+}
+
+// Named is the first key of the entry of that provider and name, nil if it has none.
+func (e *Entry) Named(provider envelope.Provider, name string) *Key {
+	if e == nil {
+		return nil
+	}
+	for _, k := range e.Keys {
+		if k.Provider == provider && k.Name == name {
+			return k
+		}
+	}
+	return nil
+}

@@ -1,0 +1,175 @@
+package encryption
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// lines finds the line of a field in the file, as the API server's errors name fields
+// by their path alone.
+type lines struct {
+	root *yaml.Node
+}
+
+// newLines reads the file as YAML. Its error is for a file that is none; it has the
+// line, and no text of the file but YAML's own signs.
+func newLines(file []byte) (*lines, error) {
+	var document yaml.Node
+	if err := yaml.Unmarshal(file, &document); err != nil {
+		return nil, fmt.Errorf("not YAML: %w", syntaxError(err))
+	}
+	l := &lines{root: &yaml.Node{}}
+	if len(document.Content) > 0 {
+		l.root = document.Content[0]
+	}
+	if l.root.Kind != yaml.MappingNode {
+		return nil, fmt.Errorf("not an %s: no fields at the top", kind)
+	}
+	return l, nil
+}
+
+// yamlLine is where the YAML library says that an error is.
+var yamlLine = regexp.MustCompile(`line (\d+)`)
+
+// syntaxError keeps the line and the known part of an error of the YAML library, which
+// may name what it met.
+func syntaxError(err error) error {
+	text := err.Error()
+	what := "it breaks the syntax"
+	for _, known := range []string{
+		"found character that cannot start any token", "could not find expected ':'", "did not find expected key",
+		"mapping values are not allowed in this context", "found a tab character", "did not find expected '-' indicator",
+		"did not find expected node content", "found unexpected end of stream", "control characters are not allowed",
+		"invalid leading UTF-8 octet", "unknown anchor", "exceeded max depth", "excessive aliasing",
+	} {
+		if strings.Contains(text, known) {
+			what = known
+			break
+		}
+	}
+	if m := yamlLine.FindStringSubmatch(text); m != nil {
+		return fmt.Errorf("line %s: %s", m[1], what)
+	}
+	return errors.New(what)
+}
+
+// of is the line of a field such as "resources[0].providers[1].aescbc.keys[0].secret",
+// or of the nearest one above it that is there; 0 if there is none.
+func (l *lines) of(path string) int {
+	line := 0
+	node := l.root
+	for _, step := range steps(path) {
+		key, next := child(node, step)
+		if next == nil {
+			break
+		}
+		line, node = key.Line, next
+	}
+	return line
+}
+
+// text is the value of a field at the top, empty if it has none that is a text.
+func (l *lines) text(name string) string {
+	if _, value := child(l.root, name); value != nil && value.Kind == yaml.ScalarNode {
+		return value.Value
+	}
+	return ""
+}
+
+// steps takes a path apart: names, and indexes as numbers.
+func steps(path string) []string {
+	return strings.FieldsFunc(path, func(r rune) bool { return r == '.' || r == '[' || r == ']' })
+}
+
+// child is the node below node that step names, and the node that names it. Names are
+// compared as the API server's decoder and its internal field paths write them.
+func child(node *yaml.Node, step string) (key, value *yaml.Node) {
+	for node.Kind == yaml.AliasNode {
+		node = node.Alias
+	}
+	switch node.Kind {
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(node.Content); i += 2 {
+			if strings.EqualFold(node.Content[i].Value, step) {
+				return node.Content[i], node.Content[i+1]
+			}
+		}
+	case yaml.SequenceNode:
+		if i, err := strconv.Atoi(step); err == nil && i >= 0 && i < len(node.Content) {
+			return node.Content[i], node.Content[i]
+		}
+	}
+	return nil, nil
+}
+
+// errorAt says what is wrong with a field.
+func (l *lines) errorAt(path, what string) error {
+	if line := l.of(path); line > 0 {
+		return fmt.Errorf("line %d: %s: %s", line, path, what)
+	}
+	return fmt.Errorf("%s: %s", path, what)
+}
+
+// strictMessage is what the API server's strict decoder says: the path of a field
+// that it does not know or has met twice.
+var strictMessage = regexp.MustCompile(`^(unknown|duplicate) field "(.*)"$`)
+
+// strictError says what a strict decoder does not accept.
+func (l *lines) strictError(err error) error {
+	if m := strictMessage.FindStringSubmatch(err.Error()); m != nil {
+		return l.errorAt(m[2], m[1]+" field")
+	}
+	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
+		return fmt.Errorf("line %s: a field that is there twice", m[1])
+	}
+	return errors.New("a field that is not known, or there twice")
+}
+
+// misplaced is an error for a value of the wrong type: the place is not told by the
+// decoder, so the first field that can not be right is looked for.
+func (l *lines) misplaced(what string) error {
+	if node := wrongType(l.root, ""); node != nil {
+		return fmt.Errorf("line %d: %s", node.Line, what)
+	}
+	return errors.New(what)
+}
+
+// lists are the fields of an EncryptionConfiguration that hold lists, and texts those
+// that hold strings; of all others whatever is in them is left alone.
+var (
+	lists = map[string]bool{"resources": true, "providers": true, "keys": true}
+	texts = map[string]bool{"name": true, "secret": true, "endpoint": true, "apiVersion": true, "kind": true}
+)
+
+// wrongType is the first value below node, the value of the field called name, that
+// has another type than its field.
+func wrongType(node *yaml.Node, name string) *yaml.Node {
+	switch {
+	case lists[name] && node.Kind != yaml.SequenceNode,
+		texts[name] && (node.Kind != yaml.ScalarNode || node.Tag != "!!str"):
+		return node
+	}
+	for i, below := range node.Content {
+		field := ""
+		switch node.Kind {
+		case yaml.MappingNode:
+			if i%2 == 0 {
+				continue
+			}
+			field = node.Content[i-1].Value
+		case yaml.SequenceNode:
+			if below.Kind != yaml.MappingNode && name != "resources" {
+				return below
+			}
+		}
+		if found := wrongType(below, field); found != nil {
+			return found
+		}
+	}
+	return nil
+}

@@ -1,0 +1,192 @@
+package encryption
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apiserver/pkg/apis/apiserver"
+	"k8s.io/apiserver/pkg/apis/apiserver/install"
+	apiserverv1 "k8s.io/apiserver/pkg/apis/apiserver/v1"
+	"k8s.io/apiserver/pkg/apis/apiserver/validation"
+
+	"github.com/etcdsift/etcdsift/decode/envelope"
+	"github.com/etcdsift/etcdsift/decode/object"
+)
+
+// MaxFile bounds a file that is read as a configuration, in bytes. An API server's
+// has some kilobytes.
+const MaxFile = 4 << 20
+
+const kind = "EncryptionConfiguration"
+
+// wanted is what a file of another kind or version is told.
+var wanted = fmt.Sprintf("want kind %s of apiVersion %s", kind, apiserverv1.SchemeGroupVersion)
+
+// Parse reads an EncryptionConfiguration in YAML or JSON with the API server's own
+// types, defaults and validation, and as strict as the API server: what it does not
+// know is an error. The error has a line for everything that is wrong, with the line
+// of the file where it can be told, and never a value, which may be a key.
+func Parse(file []byte) (*Config, error) {
+	if len(file) > MaxFile {
+		return nil, fmt.Errorf("not an %s: over %d MiB long", kind, MaxFile>>20)
+	}
+	if len(bytes.TrimSpace(file)) == 0 {
+		return nil, fmt.Errorf("not an %s: the file is empty", kind)
+	}
+	lines, err := newLines(file)
+	if err != nil {
+		return nil, err
+	}
+	if k := lines.text("kind"); k != kind && k != "" {
+		return nil, lines.errorAt("kind", wanted)
+	}
+	internal, err := decode(file, lines)
+	if err != nil {
+		return nil, err
+	}
+	var problems []error
+	// As an API server without --encryption-provider-config-automatic-reload, which
+	// allows more.
+	for _, e := range validation.ValidateEncryptionConfiguration(internal, false) {
+		// The value in e may hold keys.
+		problems = append(problems, lines.errorAt(e.Field, strings.TrimSpace(e.Detail)))
+	}
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	return build(internal, lines)
+}
+
+// decode decodes the file into the API server's internal form, defaults filled in.
+func decode(file []byte, lines *lines) (*apiserver.EncryptionConfiguration, error) {
+	scheme := runtime.NewScheme()
+	install.Install(scheme)
+	codecs := serializer.NewCodecFactory(scheme, serializer.EnableStrict)
+	decoded, _, err := codecs.UniversalDecoder().Decode(file, nil, nil)
+	if err != nil {
+		return nil, decodeError(err, lines)
+	}
+	config, ok := decoded.(*apiserver.EncryptionConfiguration)
+	if !ok {
+		return nil, lines.errorAt("kind", wanted)
+	}
+	return config, nil
+}
+
+// decodeError says what is wrong with a file that can not be decoded.
+func decodeError(err error, lines *lines) error {
+	if strict, ok := runtime.AsStrictDecodingError(err); ok {
+		var problems []error
+		for _, e := range strict.Errors() {
+			problems = append(problems, lines.strictError(e))
+		}
+		return errors.Join(problems...)
+	}
+	switch {
+	case runtime.IsMissingKind(err):
+		return fmt.Errorf("not an %s: it has no kind", kind)
+	case runtime.IsMissingVersion(err):
+		return fmt.Errorf("not an %s: it has no apiVersion", kind)
+	case runtime.IsNotRegisteredError(err):
+		return lines.errorAt("apiVersion", wanted)
+	}
+	// The decoder's text may quote what it could not decode.
+	return lines.misplaced(fmt.Sprintf("not an %s: a field has a value of the wrong type", kind))
+}
+
+// build makes the keys.
+func build(internal *apiserver.EncryptionConfiguration, lines *lines) (*Config, error) {
+	c := &Config{entries: map[object.GroupResource]*Entry{}}
+	for i := range internal.Resources {
+		r := &internal.Resources[i]
+		var keys []*Key
+		for j := range r.Providers {
+			made, err := c.provider(&r.Providers[j])
+			if err != nil {
+				return nil, lines.errorAt(fmt.Sprintf("resources[%d].providers[%d]", i, j), err.Error())
+			}
+			keys = append(keys, made...)
+		}
+		for j, name := range r.Resources {
+			path := fmt.Sprintf("resources[%d].resources[%d]", i, j)
+			if err := c.addResource(name, keys, lines.of(path)); err != nil {
+				return nil, lines.errorAt(path, err.Error())
+			}
+		}
+	}
+	return c, nil
+}
+
+// addResource gives a resource these keys. It is an error if an entry before it
+// covers the resource already.
+//
+// Source: getTransformerOverridesAndKMSPluginProbes in
+// pkg/server/options/encryptionconfig/config.go, k8s.io/apiserver v0.37.2.
+func (c *Config) addResource(name string, keys []*Key, line int) error {
+	parsed := schema.ParseGroupResource(name)
+	r := object.GroupResource{Group: parsed.Group, Resource: parsed.Resource}
+	for _, earlier := range []object.GroupResource{{Group: r.Group, Resource: anything}, {Group: anything, Resource: anything}} {
+		if e := c.entries[earlier]; e != nil {
+			return fmt.Errorf("resource %q is masked by the earlier rule %q", name, e)
+		}
+	}
+	e := c.entries[r]
+	if e == nil {
+		e = &Entry{Resource: r, Line: line}
+		c.entries[r] = e
+		c.order = append(c.order, e)
+	}
+	e.Keys = append(e.Keys, keys...)
+	return nil
+}
+
+// provider makes the keys of one provider, or finds those that are equal.
+func (c *Config) provider(p *apiserver.ProviderConfiguration) ([]*Key, error) {
+	switch {
+	case p.Identity != nil:
+		return []*Key{c.key(&Key{Provider: envelope.Identity})}, nil
+	case p.KMS != nil:
+		return []*Key{c.key(c.kms(p.KMS))}, nil
+	case p.AESCBC != nil:
+		return c.named(envelope.AESCBC, p.AESCBC.Keys)
+	case p.AESGCM != nil:
+		return c.named(envelope.AESGCM, p.AESGCM.Keys)
+	case p.Secretbox != nil:
+		return c.named(envelope.Secretbox, p.Secretbox.Keys)
+	}
+	return nil, errors.New("no provider that is known")
+}
+
+func (c *Config) named(provider envelope.Provider, list []apiserver.Key) ([]*Key, error) {
+	keys := make([]*Key, len(list))
+	for i, k := range list {
+		secret, err := base64.StdEncoding.DecodeString(k.Secret)
+		if err != nil {
+			return nil, fmt.Errorf("key %q: its secret is not base64", k.Name)
+		}
+		key := &Key{Provider: provider, Name: k.Name, secret: string(secret)}
+		if key.reader, err = newReader(provider, secret); err != nil {
+			return nil, fmt.Errorf("key %q: %w", k.Name, err)
+		}
+		keys[i] = c.key(key)
+	}
+	return keys, nil
+}
+
+// key returns the key that is equal to k, which is k if there is none yet.
+func (c *Config) key(k *Key) *Key {
+	for _, have := range c.keys {
+		if have.Provider == k.Provider && have.Name == k.Name && have.secret == k.secret && have.plugin == k.plugin {
+			return have
+		}
+	}
+	k.prefix = envelope.Prefix(k.Provider, k.Name)
+	c.keys = append(c.keys, k)
+	return k
+}
