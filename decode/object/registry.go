@@ -254,3 +254,9 @@ func parseUnknownPath(s string) path {
 	}
 	return p
 }
+
+// Nameless reports whether a resource holds what API servers keep of themselves, whose
+// objects have no name.
+func Nameless(r GroupResource) bool {
+	return r.Group == "" && (r.Resource == "masterleases" || r.Resource == "peerserverleases" || r.Resource == "ranges")
+}
