@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/decode/object"
 )
 
@@ -43,7 +44,8 @@ type Source struct {
 type Options struct {
 	// Tool is named in the report.
 	Tool Tool
-	// Resources are what the verdict is about; nil means Secrets.
+	// Resources are what the verdict is about; nil means Secrets, and all that
+	// Encryption says to encrypt.
 	Resources []object.GroupResource
 	// Prefixes are those of Kubernetes' keys, such as "/registry"; nil means
 	// those that are found.
@@ -54,6 +56,14 @@ type Options struct {
 	// Key, if not empty, is the key of which the report has all copies, in History.
 	// Its exposures, findings and verdict mean nothing then.
 	Key Text
+	// Encryption is the EncryptionConfiguration that the evidence is held against, with
+	// the keys to prove what is encrypted. Without one policy is not judged, and no
+	// value is decrypted.
+	Encryption *encryption.Config
+	// Keys asks for Report.Keys. Retire, if not nil, is the key that the user wants to
+	// drop.
+	Keys   bool
+	Retire *KeyName
 	// NotExamined is what the caller knows of and did not open, such as the WAL
 	// beside a db.
 	NotExamined []NotExamined
@@ -64,6 +74,9 @@ type Options struct {
 	Values func(Value) error
 	// Progress, if not nil, is called from another goroutine as a file is read.
 	Progress func(path Text, done, total int64)
+
+	configured bool // the verdict is about what Encryption says to encrypt, too
+	nonces     *nonces
 }
 
 // Run examines the sources. Damage and disk errors are in the Report; the error is
@@ -71,11 +84,42 @@ type Options struct {
 // under Options.Prefixes.
 func Run(ctx context.Context, sources []Source, o Options) (*Report, error) {
 	if o.Resources == nil {
-		o.Resources = []object.GroupResource{{Resource: "secrets"}}
+		o.Resources, o.configured = []object.GroupResource{secrets}, o.Encryption != nil
 	}
+	o.nonces = newNonces()
 	surveys, err := examine(ctx, sources, o)
 	if err != nil {
 		return nil, err
+	}
+	for _, s := range surveys {
+		if err := s.identify(ctx, o.Prefixes); err != nil {
+			return nil, fmt.Errorf("%s: %w", s.name(), err)
+		}
+		s.resolve()
+	}
+	if err := attribute(ctx, surveys); err != nil {
+		return nil, err
+	}
+	for _, s := range surveys {
+		s.settle()
+	}
+	proofs, err := prove(ctx, surveys, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.nonces.confirm(ctx, surveys); err != nil {
+		return nil, err
+	}
+	if err := listValues(surveys, o); err != nil {
+		return nil, err
+	}
+	return newReport(ctx, surveys, o, proofs)
+}
+
+// listValues calls Options.Values for the newest value of each live key.
+func listValues(surveys []*survey, o Options) error {
+	if o.Values == nil {
+		return nil
 	}
 	holding := 0 // surveys with values
 	for _, s := range surveys {
@@ -84,24 +128,14 @@ func Run(ctx context.Context, sources []Source, o Options) (*Report, error) {
 		}
 	}
 	for _, s := range surveys {
-		if err := s.identify(ctx, o.Prefixes); err != nil {
-			return nil, fmt.Errorf("%s: %w", s.name(), err)
-		}
-		s.resolve()
-		if o.Values == nil || !s.hasValues() {
+		if !s.hasValues() {
 			continue
 		}
 		if err := s.values(o.Values, holding > 1); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	if err := attribute(ctx, surveys); err != nil {
-		return nil, err
-	}
-	for _, s := range surveys {
-		s.settle()
-	}
-	return newReport(surveys, o), nil
+	return nil
 }
 
 // examine reads all sources. The db and the WAL of one member are one survey.

@@ -2,8 +2,10 @@ package analyzer
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/etcdsift/etcdsift/decode"
@@ -23,6 +25,11 @@ type builder struct {
 	namespaces map[string]*NamespaceCount
 	scope      map[object.GroupResource]*ScopeCount
 	keys       map[clusterKey]*keyInScope
+	uses       map[useID]*KeyUse
+	stragglers []Text // of Options.Retire
+	unknown    int    // newest values of which nobody can tell which key they need
+	ctx        context.Context
+	err        error // that ended the run
 }
 
 // keyInScope is what all sources together say of a key that the verdict is about.
@@ -33,6 +40,8 @@ type keyInScope struct {
 	state   State
 	current Current
 	copies  []seen // that are plaintext
+	newest  *entry // of a key that is not deleted, in a survey
+	in      *survey
 }
 
 // A seen is a sighting and the survey that it is of.
@@ -41,9 +50,10 @@ type seen struct {
 	in *survey
 }
 
-func newReport(surveys []*survey, o Options) *Report {
+// newReport builds the report. Its error is that of ctx, or an *encryption.KMSError.
+func newReport(ctx context.Context, surveys []*survey, o Options, p *proofs) (*Report, error) {
 	b := builder{
-		options: o,
+		options: o, ctx: ctx,
 		report: &Report{
 			SchemaVersion: SchemaVersion, Tool: o.Tool,
 			Evidence: []Evidence{}, Inventory: []ResourceCount{}, Namespaces: []NamespaceCount{},
@@ -55,6 +65,7 @@ func newReport(surveys []*survey, o Options) *Report {
 		namespaces: map[string]*NamespaceCount{},
 		scope:      map[object.GroupResource]*ScopeCount{},
 		keys:       map[clusterKey]*keyInScope{},
+		uses:       map[useID]*KeyUse{},
 	}
 	for _, resource := range o.Resources {
 		b.scope[resource] = &ScopeCount{Resource: Text(resource.String())}
@@ -70,16 +81,21 @@ func newReport(surveys []*survey, o Options) *Report {
 		}
 	}
 	b.addScope()
+	b.addConfiguration()
+	b.addProofs(p)
+	b.addUses(surveys, p)
+	b.addHygiene(surveys)
 	for _, s := range surveys {
 		b.addEvidence(s)
 	}
 	b.addCoverage()
 	b.sort()
+	b.addKeys()
 	b.report.Verdict = b.verdict()
 	if o.Key != "" {
 		b.report.History = b.history(surveys)
 	}
-	return b.report
+	return b.report, b.err
 }
 
 // addKey takes what source s says of one key. broken is what is wrong with its
@@ -89,11 +105,13 @@ func (b *builder) addKey(s *survey, e *entry, broken error) {
 	id := s.identity(e.key)
 	if !deleted && newest {
 		b.count(s, e, id)
+		b.judge(s, e, id)
 	}
+	b.use(s, e, id, newest && !deleted)
 	if !e.deleted && broken != nil {
 		b.addEnvelopeFinding(s, e, id, broken)
 	}
-	if b.scope[id.GroupResource] == nil {
+	if !b.inScope(id.GroupResource) {
 		return
 	}
 	k := b.keys[b.holders.key(s, e.key)]
@@ -105,6 +123,7 @@ func (b *builder) addKey(s *survey, e *entry, broken error) {
 		k.state = b.stateOf(s, e)
 	}
 	if newest && !deleted {
+		k.newest, k.in = e, s
 		how := s.keys.stored[e.stored]
 		k.status = s.keys.status(e)
 		k.current = Current{Provider: how.provider.String(), KeyName: Text(how.keyName), ModRevision: e.rev.Main}
@@ -131,7 +150,7 @@ func (b *builder) addSighting(s *survey, at *sighting) {
 		return
 	}
 	id := s.identity(at.key)
-	if b.scope[id.GroupResource] == nil {
+	if !b.inScope(id.GroupResource) {
 		return
 	}
 	if at.reread {
@@ -206,7 +225,25 @@ func (b *builder) addScope() {
 	}
 	for _, resource := range b.options.Resources {
 		b.report.Scope = append(b.report.Scope, *b.scope[resource])
+		delete(b.scope, resource)
 	}
+	for _, resource := range slices.SortedFunc(maps.Keys(b.scope), compareResources) {
+		b.report.Scope = append(b.report.Scope, *b.scope[resource])
+	}
+}
+
+func compareResources(a, b object.GroupResource) int { return cmp.Compare(a.String(), b.String()) }
+
+// inScope reports whether the verdict is about a resource.
+func (b *builder) inScope(r object.GroupResource) bool {
+	if b.scope[r] != nil {
+		return true
+	}
+	if !b.options.configured || !configuredFor(b.options.Encryption, object.Identity{GroupResource: r}).Encrypts() {
+		return false
+	}
+	b.scope[r] = &ScopeCount{Resource: Text(r.String()), Configured: true}
+	return true
 }
 
 func (b *builder) countStatus(k *keyInScope, status Status) {
@@ -240,7 +277,9 @@ func (b *builder) addCoverage() {
 }
 
 func (b *builder) find(f Finding) {
-	f.Severity = ruleByID(f.Rule).Severity
+	if f.Severity == SeverityNone {
+		f.Severity = ruleByID(f.Rule).Severity
+	}
 	b.report.Findings = append(b.report.Findings, f)
 }
 

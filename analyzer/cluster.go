@@ -52,6 +52,16 @@ func (h *holders) isNewest(s *survey, e *entry) bool {
 	return h.newest == nil || h.newest[h.key(s, e.key)] == s
 }
 
+// holdsSame reports whether e is the same write as the newest revision of its key in
+// another source.
+func (h *holders) holdsSame(s *survey, e *entry) bool {
+	if h.newest == nil {
+		return false
+	}
+	other := h.newest[h.key(s, e.key)]
+	return other != s && other.keys.entry(e.key).rev == e.rev
+}
+
 // isDeleted reports whether the newest revision of a key, which s has, is a
 // deletion: by its tombstone, or as a later source has the key no more. The
 // tombstone goes with the next compaction.

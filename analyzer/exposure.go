@@ -21,6 +21,7 @@ func (b *builder) expose(k *keyInScope, status Status) {
 	}
 	if k.id.GroupResource == secrets {
 		k.describe(&x)
+		x.Validity = b.validity(k, x.DataKeys)
 	}
 	b.addPlaintextFindings(k, &x)
 	b.report.Exposures = append(b.report.Exposures, x)

@@ -53,7 +53,13 @@ func (s *survey) carveIn(file int, region Region, b []byte, off int64, block int
 		case f.Kind == carve.Record:
 			at.key, at.create, at.version = f.Key, f.CreateRevision, f.Version
 			at.rev = mvcc.Revision{Main: f.ModRevision, Sub: f.Sub}
+			s.ledger.carve(f.Value, at)
 			s.sightValue(f.Value, s.watch.key(f.Key), at)
+		case f.Kind == carve.Envelope:
+			// Nobody knows its key, and where it ends often neither.
+			at.stored = s.keys.intern(f.Envelope)
+			at.sum = s.watch.sum(f.Value)
+			s.ledger.sealed(&at, &f.Envelope)
 		}
 	}
 }

@@ -30,6 +30,7 @@ type Occurrence struct {
 	KeyName  Text   `json:"keyName"`
 	KMSKeyID Text   `json:"kmsKeyID,omitempty"`
 	Encoding string `json:"encoding"`
+	Proof    Proof  `json:"proof,omitempty"` // of an encrypted value, with a configuration
 	WALTerm  uint64 `json:"walTerm,omitempty"`
 	// Applied says of a raft entry that the db has seen it; Committed that the log says
 	// so of it, or the db has it; Refused that it never took effect: another entry took
@@ -71,7 +72,11 @@ func (b *builder) history(surveys []*survey) *History {
 	slices.SortStableFunc(all, comparePlaced)
 	held := h.State != StateUnknown
 	for _, p := range all {
-		h.Copies = append(h.Copies, p.occurrence())
+		o := p.occurrence()
+		if b.options.Encryption != nil && o.Provider != "" && !o.Plaintext() {
+			o.Proof = b.prove(p)
+		}
+		h.Copies = append(h.Copies, o)
 		if !held {
 			h.State = b.holders.stateOf(p.in, p.sighting) // that of the newest
 		}
@@ -80,6 +85,20 @@ func (b *builder) history(surveys []*survey) *History {
 		h.Similar = similar(surveys, key)
 	}
 	return h
+}
+
+// prove decrypts one copy.
+func (b *builder) prove(p placed) Proof {
+	if !p.complete {
+		return Unproven
+	}
+	value, err := p.in.readSighting(p.sighting)
+	if err != nil {
+		return Unproven
+	}
+	result, err := proveValue(b.ctx, b.options.Encryption, p.in, p.key, value)
+	b.err = cmp.Or(b.err, err)
+	return result.Proof()
 }
 
 // A placed is a sighting and the revision after which its write was made.

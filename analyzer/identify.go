@@ -154,7 +154,10 @@ func (s *survey) values(each func(Value) error, withPath bool) error {
 func (s *survey) value(e *entry) Value {
 	id := s.identity(e.key)
 	how := s.keys.stored[e.stored]
+	proof, policy := s.judged(e, id)
 	return Value{
+		Proof:          proof,
+		Policy:         policy,
 		Key:            Text(e.key),
 		Resource:       Text(id.GroupResource.String()),
 		Namespace:      Text(id.Namespace),

@@ -39,6 +39,8 @@ type entry struct {
 	deleted bool
 	broken  bool // the record or its envelope breaks its format
 	watched bool // all copies are kept: see watch
+
+	proof proof // of the value, where keys are at hand
 }
 
 // A keyspace is the newest revision of each key of one db. It grows with the
@@ -124,8 +126,13 @@ func (k *keyspace) set(i int32, to entry, err error) {
 
 // parse tells how a value was stored. The error is that of envelope.Parse.
 func (k *keyspace) parse(value []byte, off int64) (stored uint32, err error) {
-	env, err := envelope.Parse(value, off)
+	env, err := k.open(value, off)
 	return k.intern(env), err
+}
+
+// open takes a value apart.
+func (k *keyspace) open(value []byte, off int64) (envelope.Envelope, error) {
+	return envelope.ParseNamed(value, off, k.watch.names)
 }
 
 // intern finds how env was stored in the list, without allocating where it is

@@ -26,6 +26,10 @@ type Report struct {
 	// keys of each resource there are.
 	Scope []ScopeCount `json:"scope"`
 
+	// Keys and Retire are what `keys` tells; nil unless Options ask for them.
+	Keys   []KeyUse    `json:"-"`
+	Retire *Retirement `json:"-"`
+
 	// History is of Options.Key; nil without one.
 	History *History `json:"-"`
 }
@@ -206,6 +210,8 @@ type ScopeCount struct {
 	Keys       int  `json:"keys"`
 	Readable   int  `json:"readable"` // keys of which a plaintext copy was seen
 	Unreadable int  `json:"unreadable"`
+	// Configured says that the user did not name it: the configuration encrypts it.
+	Configured bool `json:"configured,omitempty"`
 }
 
 // ResourceCount is the live keys of one resource, by the provider of their newest
@@ -265,7 +271,9 @@ type Exposure struct {
 	Type      Text    `json:"type"`     // of a Secret, such as "Opaque"
 	DataKeys  []Text  `json:"dataKeys"` // of a Secret; the names, never the values
 	Current   Current `json:"current"`
-	Copies    []Copy  `json:"copies"`
+	// Validity says whether what was exposed is still in use; of a Secret.
+	Validity *Validity `json:"validity,omitempty"`
+	Copies   []Copy    `json:"copies"`
 }
 
 // Current is the newest value of a key.
@@ -318,6 +326,8 @@ type Value struct {
 	KeyName        Text   `json:"keyName"`
 	KMSKeyID       Text   `json:"kmsKeyID,omitempty"`
 	Encoding       string `json:"encoding"`
+	Proof          Proof  `json:"proof,omitempty"`  // of an encrypted value, with a configuration
+	Policy         string `json:"policy,omitempty"` // what the configuration says of the value: "current", or the rule that it breaks
 	Size           int    `json:"size"`
 	CreateRevision int64  `json:"createRevision"`
 	ModRevision    int64  `json:"modRevision"`

@@ -58,6 +58,20 @@ const (
 	RuleUnknownEnvelope   RuleID = "unknown-envelope"
 	RuleSnapshotHash      RuleID = "snapshot-hash-mismatch"
 	RuleDamage            RuleID = "structure-damage"
+
+	RuleIdentityFirst RuleID = "identity-first"
+	RuleNotConfigured RuleID = "not-configured"
+	RuleUnknownKey    RuleID = "unknown-key"
+	RuleWrongProvider RuleID = "wrong-provider"
+	RuleStaleKey      RuleID = "stale-key"
+
+	RuleUndecryptable RuleID = "undecryptable"
+	RuleRelocated     RuleID = "relocated-ciphertext"
+	RuleNotObject     RuleID = "not-an-object"
+
+	RuleNonceReuse   RuleID = "nonce-reuse"
+	RuleKeyOveruse   RuleID = "key-overuse"
+	RuleWeakProvider RuleID = "weak-provider"
 )
 
 // IsPlaintext reports whether the rule is about plaintext copies of an object, which
@@ -100,6 +114,50 @@ func Rules() []Rule {
 			"the SHA-256 behind a snapshot is not that of its bytes",
 			"The snapshot was changed or damaged after etcd wrote it, or opened by a tool that writes.",
 			"Get the snapshot again from its source, or from a backup whose hash is valid."},
+		{RuleIdentityFirst, SeverityHigh,
+			"the first provider of a resource is identity: the API server writes it in plaintext",
+			"Every object that is written from now on can be read by whoever holds the disk or a backup, whatever providers stand behind.",
+			"Put the provider that is to encrypt first, restart the API servers, and rewrite every object."},
+		{RuleNotConfigured, SeverityHigh,
+			"a value is encrypted, and no entry of the configuration covers its resource",
+			"The API server can not read the object, nor list its resource.",
+			"Put the resource back into the configuration, with the key that the value names, and rewrite the object before it is dropped."},
+		{RuleUnknownKey, SeverityHigh,
+			"a value is encrypted with a key that the configuration does not have for its resource",
+			"The API server can not read the object, nor list its resource.",
+			"Put the key back into the configuration behind the one that writes, and rewrite the object before it is dropped."},
+		{RuleUndecryptable, SeverityHigh,
+			"a key of the configuration has the name that the value gives, and does not open it",
+			"The name is no proof: another key had it, or the value was changed. The API server can not read the object.",
+			"Find the key that wrote the value, such as that of an older configuration, and give it a name of its own; or restore the object."},
+		{RuleRelocated, SeverityHigh,
+			"a value opens only with the path of another etcd key",
+			"The ciphertext was written for another object, and somebody with write access to etcd has moved it.",
+			"Find out who wrote to etcd past the API server, and restore both objects."},
+		{RuleNotObject, SeverityHigh,
+			"a value opens, and what is in it is no Kubernetes object, or another one than its etcd key says",
+			"Somebody with write access to etcd has moved or made it: aescbc and secretbox do not bind a value to its key.",
+			"Find out who wrote to etcd past the API server, restore the object, and use a provider that binds (KMS v2, aesgcm)."},
+		{RuleNonceReuse, SeverityHigh,
+			"two different values were encrypted with the same nonce or IV under the same key",
+			"With aesgcm, secretbox and KMS the two plaintexts can be compared bit by bit, and aesgcm loses its authentication; with aescbc equal beginnings show.",
+			"Make a new key, rewrite every object with it, and find out how the nonces came about: a copied virtual machine, a broken source of randomness."},
+		{RuleWrongProvider, SeverityMedium,
+			"a value is encrypted with another type of provider than the one that the configuration writes with",
+			"The migration is not finished: the old provider and its keys are still needed to read the object.",
+			"Rewrite the object (kubectl get ... -o json | kubectl replace -f -)."},
+		{RuleStaleKey, SeverityMedium,
+			"a value is encrypted with another key than the one that the configuration writes with",
+			"The rotation is not finished: the old key is still needed to read the object, and may not be dropped.",
+			"Rewrite the object (kubectl get ... -o json | kubectl replace -f -)."},
+		{RuleKeyOveruse, SeverityMedium,
+			"an aesgcm key has been written with more often than it is made for",
+			"Its nonces are random and short: Kubernetes' documentation asks for a new key every 200,000 writes.",
+			"Put a new key first, rewrite every object, and rotate by schedule; or use KMS v2."},
+		{RuleWeakProvider, SeverityMedium,
+			"newest values are encrypted with a provider that Kubernetes advises against (aescbc is low, KMS v1 medium)",
+			"aescbc does not authenticate, so that a padding oracle can open values; KMS v1 is deprecated and off by default since Kubernetes 1.29.",
+			"Move to KMS v2, or to secretbox, and rewrite every object."},
 		{RuleUnattributed, SeverityMedium,
 			"unreferenced bytes are neither zero, nor a record, nor random enough to be ciphertext",
 			"They may be a piece of a Secret of which no other copy is known, or of any other object.",

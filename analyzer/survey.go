@@ -44,6 +44,7 @@ type survey struct {
 	segments []*segment                 // of the WAL
 	commit   uint64                     // the highest index that the WAL says is committed
 
+	ledger    *ledger // of all values, whoever watches them
 	sightings []sighting
 	unheld    map[string]string // keys of sightings that the tree does not have
 	residue
@@ -109,6 +110,7 @@ func (s *survey) examine(ctx context.Context) error {
 // reset forgets what a sweep found.
 func (s *survey) reset() {
 	s.keys, s.etcd = newKeyspace(s.watch), mvcc.State{}
+	s.ledger = newLedger(s)
 	s.sightings, s.unheld = nil, map[string]string{}
 	s.residue = residue{file: s.file}
 	s.damage, s.damageMore, s.bytesRead, s.records = nil, 0, 0, 0

@@ -42,6 +42,8 @@ func (b *builder) exitStatus() int {
 		return ExitIncomplete
 	case len(b.options.NotEvidence) > 0:
 		return ExitNotEvidence
+	case r.Retire != nil && !r.Retire.Safe:
+		return ExitFindings
 	case b.options.FailOn > SeverityNone && slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity >= b.options.FailOn }):
 		return ExitFindings
 	}

@@ -17,19 +17,43 @@ import (
 type watch struct {
 	parts   []string // a key that holds one of them may be in scope, such as "/secrets/"
 	secrets bool     // so may any key of a value that says that it is a Secret
+	all     bool     // any key may be in scope
 	only    string   // if not empty, the one key of which all copies are wanted, encrypted ones too
 	seed    maphash.Seed
+
+	// names are those of keys that are known from elsewhere: one that holds a colon is
+	// found whole by them.
+	names []envelope.Name
 }
 
 func newWatch(o Options) *watch {
 	w := &watch{only: string(o.Key), seed: maphash.MakeSeed()}
 	for _, r := range o.Resources {
-		for _, part := range object.LastSegments(r) {
-			w.parts = append(w.parts, "/"+part+"/")
-		}
+		w.resource(r)
 	}
 	w.secrets = o.Prefixes == nil && slices.Contains(o.Resources, secrets)
+	if o.Encryption != nil {
+		w.names = o.Encryption.Names()
+	}
+	if o.Retire != nil {
+		w.names = append(w.names, o.Retire.envelope())
+	}
+	if o.configured {
+		for _, e := range o.Encryption.Entries() {
+			if e.Encrypts() {
+				w.all = w.all || e.Wildcard()
+				w.resource(e.Resource)
+			}
+		}
+	}
 	return w
+}
+
+// resource adds the keys of a resource.
+func (w *watch) resource(r object.GroupResource) {
+	for _, part := range object.LastSegments(r) {
+		w.parts = append(w.parts, "/"+part+"/")
+	}
 }
 
 // key reports whether copies of the key are kept whatever their values are.
@@ -37,7 +61,7 @@ func (w *watch) key(key string) bool {
 	if w.only != "" {
 		return key == w.only
 	}
-	return slices.ContainsFunc(w.parts, func(part string) bool { return strings.Contains(key, part) })
+	return w.all || slices.ContainsFunc(w.parts, func(part string) bool { return strings.Contains(key, part) })
 }
 
 // value reports whether a copy of the value is kept. watched is what key says.
@@ -114,14 +138,32 @@ func (s *survey) sight(r mvcc.Record, watched bool, at sighting, err error) {
 
 // sightValue keeps a copy of value, which stands at at.off, if it is watched.
 func (s *survey) sightValue(value []byte, watched bool, at sighting) {
+	if envelope.IsEncrypted(value) {
+		s.sightSealed(value, watched, at)
+		return
+	}
+	s.ledger.plain(&at)
 	if !s.watch.value(value, at.off, watched) {
 		return
 	}
-	env, err := envelope.Parse(value, at.off)
+	env, err := s.keys.open(value, at.off)
 	at.stored = s.keys.intern(env)
 	at.complete = at.complete && (err == nil || env.Provider == envelope.Identity)
 	at.sum = s.watch.sum(value)
 	s.keep(at)
+}
+
+// sightSealed takes a copy of an encrypted value into the ledger, and keeps it if it is
+// watched.
+func (s *survey) sightSealed(value []byte, watched bool, at sighting) {
+	env, err := s.keys.open(value, at.off)
+	at.stored = s.keys.intern(env)
+	at.complete = at.complete && err == nil
+	at.sum = s.watch.sum(value)
+	s.ledger.sealed(&at, &env)
+	if s.watch.value(value, at.off, watched) {
+		s.keep(at)
+	}
 }
 
 // keep notes a sighting. Equal keys share their memory.

@@ -27,6 +27,14 @@ type grid struct {
 
 func (g *grid) add(cells ...string) { g.rows = append(g.rows, cells) }
 
+// drop takes out the columns from to (before) end, which are not in right.
+func (g *grid) drop(from, end int) {
+	g.header = slices.Delete(g.header, from, end)
+	for i := range g.rows {
+		g.rows[i] = slices.Delete(g.rows[i], from, end)
+	}
+}
+
 // write prints the grid. Errors are for w to keep: tablewriter loses them.
 func (g *grid) write(w io.Writer) {
 	widths := g.widths()

@@ -75,11 +75,11 @@ func when(o *analyzer.Occurrence) string {
 
 func historyRows(w *errWriter, h *analyzer.History) {
 	g := grid{
-		header: []string{"REVISION", "INDEX", "STORED AS", "REGION", "WHERE (OFFSET, LENGTH, FILE)"},
-		right:  []int{0, 1},
+		header: []string{"COPY", "REVISION", "INDEX", "STORED AS", "REGION", "WHERE (OFFSET, LENGTH, FILE)"},
+		right:  []int{0, 1, 2},
 		open:   true,
 	}
-	for _, c := range h.Copies {
+	for i, c := range h.Copies {
 		revision, index := "-", "-"
 		if c.ModRevision > 0 {
 			revision = fmt.Sprint(c.ModRevision)
@@ -87,7 +87,7 @@ func historyRows(w *errWriter, h *analyzer.History) {
 		if c.WALIndex != nil {
 			index = fmt.Sprint(*c.WALIndex)
 		}
-		g.add(revision, index, storedAs(c), strings.Join(append([]string{string(c.Region)}, remarks(c)...), ", "),
+		g.add(fmt.Sprint(i+1), revision, index, storedAs(c), strings.Join(append([]string{string(c.Region)}, remarks(c)...), ", "),
 			fmt.Sprintf("%#x %d %s", c.Offset, c.Length, visible(c.Path)))
 	}
 	w.printf("\n")
@@ -114,6 +114,9 @@ func remarks(c analyzer.Occurrence) []string {
 	}
 	if c.Reread {
 		s = append(s, "again")
+	}
+	if c.Proof != "" {
+		s = append(s, string(c.Proof))
 	}
 	if c.Region == analyzer.RegionWAL {
 		switch {

@@ -9,13 +9,14 @@ import (
 
 // listTable collects the values, as the widths of columns depend on all of them.
 type listTable struct {
-	w    io.Writer
-	grid grid
+	w      io.Writer
+	grid   grid
+	judged bool // some value was held against a configuration
 }
 
 func newListTable(w io.Writer) *listTable {
 	return &listTable{w: w, grid: grid{
-		header: []string{"PROVIDER", "KEY NAME", "ENCODING", "SIZE", "REVISION", "KEY"},
+		header: []string{"PROVIDER", "KEY NAME", "ENCODING", "SIZE", "REVISION", "POLICY", "PROOF", "KEY"},
 		right:  []int{3, 4},
 		open:   true,
 	}}
@@ -27,13 +28,18 @@ func (l *listTable) Value(v analyzer.Value) error {
 	if v.Path != "" {
 		key = visible(v.Path) + ": " + key
 	}
-	l.grid.add(v.Provider, orDash(visible(v.KeyName)), orDash(v.Encoding), fmt.Sprint(v.Size), fmt.Sprint(v.ModRevision), key)
+	l.grid.add(v.Provider, orDash(visible(v.KeyName)), orDash(v.Encoding), fmt.Sprint(v.Size), fmt.Sprint(v.ModRevision),
+		orDash(v.Policy), orDash(string(v.Proof)), key)
+	l.judged = l.judged || v.Policy != ""
 	return nil
 }
 
 // Close implements ValueFormat.
 func (l *listTable) Close() error {
 	w := &errWriter{w: l.w}
+	if !l.judged {
+		l.grid.drop(5, 7)
+	}
 	l.grid.write(w)
 	return w.err
 }

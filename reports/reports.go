@@ -26,12 +26,13 @@ type ValueFormat interface {
 	Close() error
 }
 
-// Formats of `scan`, of `info`, of `list` and of `history`, the default first.
+// Formats of `scan`, of `info`, of `list`, of `history` and of `keys`, the default first.
 var (
 	ScanFormats    = []string{"table", "json"}
 	InfoFormats    = []string{"table", "json"}
 	ListFormats    = []string{"table", "jsonl"}
 	HistoryFormats = []string{"table", "json"}
+	KeysFormats    = []string{"table", "json"}
 )
 
 // ByName is the format of `scan` of that name.
@@ -65,6 +66,17 @@ func HistoryByName(name string) (Format, error) {
 		return HistoryJSON{}, nil
 	}
 	return nil, unknownFormat(name, HistoryFormats)
+}
+
+// KeysByName is the format of `keys` of that name.
+func KeysByName(name string) (Format, error) {
+	switch name {
+	case "table":
+		return KeysTable{}, nil
+	case "json":
+		return KeysJSON{}, nil
+	}
+	return nil, unknownFormat(name, KeysFormats)
 }
 
 // ListByName is the format of `list` of that name, writing to w.

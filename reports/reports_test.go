@@ -42,12 +42,30 @@ func history() *analyzer.History {
 			{Copy: cut, Provider: "identity", Encoding: "protobuf"},
 			{Copy: at(analyzer.RegionFree, 410), Provider: "identity", Encoding: "protobuf", Reread: true},
 			{Copy: at(analyzer.RegionHistory, 420), Deletion: true},
-			{Copy: at(analyzer.RegionHistory, 430), Provider: "aescbc", KeyName: hostile},
-			{Copy: at(analyzer.RegionLive, 812), Provider: "kms-v2", KeyName: "vault", KMSKeyID: "kek-2026-01"},
+			{Copy: at(analyzer.RegionHistory, 430), Provider: "aescbc", KeyName: hostile, Proof: analyzer.Failed},
+			{Copy: at(analyzer.RegionLive, 812), Provider: "kms-v2", KeyName: "vault", KMSKeyID: "kek-2026-01", Proof: analyzer.Unproven},
 		},
 		Similar: []analyzer.Text{},
 	}
 }
+
+// keyUses has a key of every sort.
+func keyUses() []analyzer.KeyUse {
+	return []analyzer.KeyUse{
+		{Provider: "aescbc", KeyName: "key1", Newest: 2, History: 17, Residue: 3, WAL: 88, FirstRevision: 407, LastRevision: 523,
+			Resources: map[string]int{"secrets": 1, hostileJSON: 1}, Proof: analyzer.Proven, Config: "reads",
+			Namespaces: []analyzer.NamespaceUse{{Resource: "secrets", Namespace: hostile, Newest: 1}, {Resource: "secrets", Namespace: "payments", History: 17}}},
+		{Provider: "aesgcm", KeyName: hostile, WAL: 1, Resources: map[string]int{}, Proof: analyzer.Failed, Config: "absent",
+			Namespaces: []analyzer.NamespaceUse{}},
+		{Provider: "kms-v2", KeyName: "vault", KMSKeyID: "kek-2026-01", Newest: 1, Resources: map[string]int{"secrets": 1}, Proof: analyzer.Unproven,
+			Config: "writes", Namespaces: []analyzer.NamespaceUse{}, DEKs: 1, DEKTypes: []analyzer.Text{"hkdf-sha256-seed"}, Annotations: []analyzer.Text{"kms.example.com"}},
+		{Provider: "kms-v2", KeyName: "vault", KMSKeyID: "kek-2026-02", Newest: 1, Resources: map[string]int{"secrets": 1}, Proof: analyzer.Unproven,
+			Config: "writes", Namespaces: []analyzer.NamespaceUse{}, DEKs: 2, DEKTypes: []analyzer.Text{"aes-gcm-key"}},
+	}
+}
+
+// hostileJSON is hostile where it must be UTF-8.
+var hostileJSON = analyzer.Text(hostile).ValidUTF8()
 
 // canned is a report with something of everything.
 func canned() *analyzer.Report {
@@ -81,6 +99,9 @@ func canned() *analyzer.Report {
 			WAL: &analyzer.WALFacts{NodeID: "f48d", ClusterID: "b1fc", Entries: 911, FirstIndex: 1, LastIndex: 911, Commit: 910, Preallocated: 62000000, Gaps: 1},
 		}},
 		History: history(),
+		Keys:    keyUses(),
+		Retire: &analyzer.Retirement{Key: "aescbc:key1", Stragglers: []analyzer.Text{"/registry/secrets/payments/db", hostile},
+			History: 17, Residue: 3, WAL: 88, Seen: true},
 		Coverage: analyzer.Coverage{
 			Bytes: 20512, BytesRead: 16416, Pages: 5, Records: 6,
 			Damage:       []analyzer.Damage{{Path: "snapshot.db", Offset: 0x3048, Page: 3, What: "page 3, leaf element 3, data: past the end of what holds it"}},
@@ -98,6 +119,8 @@ func canned() *analyzer.Report {
 				Resource: "secrets", Namespace: "payments", Name: "db", Key: "/registry/secrets/payments/db",
 				Status: analyzer.StatusPlaintext, State: analyzer.StateLive, Type: "kubernetes.io/service-account-token",
 				DataKeys: []analyzer.Text{"ca.crt", "namespace", "token"}, Current: analyzer.Current{Provider: "identity", ModRevision: 410},
+				Validity: &analyzer.Validity{Status: analyzer.Unchanged, DataKeys: []analyzer.DatumUse{{Name: "ca.crt", Status: analyzer.Gone},
+					{Name: "namespace", Status: analyzer.Changed}, {Name: "token", Status: analyzer.Unchanged}}},
 				Copies: []analyzer.Copy{{Path: "snapshot.db", Region: analyzer.RegionLive, Offset: 8192, Length: 300, Page: &page,
 					ModRevision: 410, CreateRevision: 402, Version: 2, Complete: true}},
 			},
@@ -110,16 +133,17 @@ func canned() *analyzer.Report {
 		Findings: []analyzer.Finding{
 			{Rule: analyzer.RulePlaintextLive, Severity: analyzer.SeverityCritical, Resource: "secrets", Namespace: "payments", Name: "db", Message: "plaintext"},
 			{Rule: analyzer.RuleSnapshotHash, Severity: analyzer.SeverityHigh, Path: "snapshot.db", Message: "the hash is wrong"},
+			{Rule: analyzer.RuleWeakProvider, Severity: analyzer.SeverityLow, Message: "2 newest values are encrypted with aescbc:key1: not recommended"},
 			{Rule: analyzer.RuleUnknownEnvelope, Severity: analyzer.SeverityMedium, Resource: "secrets", Key: hostile, Path: "snapshot.db", Message: "not known"},
 		},
-		Scope: []analyzer.ScopeCount{{Resource: "secrets", Keys: 3, Readable: 2}},
+		Scope: []analyzer.ScopeCount{{Resource: "secrets", Keys: 3, Readable: 2}, {Resource: "vaults.lab.example.com", Keys: 1, Configured: true}},
 	}
 }
 
 func cannedValues() []analyzer.Value {
 	return []analyzer.Value{
 		{Key: "/registry/secrets/payments/db", Resource: "secrets", Namespace: "payments", Name: "db", Provider: "kms-v2", KeyName: "vault",
-			KMSKeyID: "key/1", Size: 300, CreateRevision: 402, ModRevision: 410, Version: 2},
+			KMSKeyID: "key/1", Proof: analyzer.Unproven, Policy: "stale-key", Size: 300, CreateRevision: 402, ModRevision: 410, Version: 2},
 		{Path: "old.db", Key: hostile, Provider: "identity", Encoding: "other", Size: 5, CreateRevision: 1, ModRevision: 1, Version: 1},
 	}
 }
@@ -174,6 +198,13 @@ func outputs(t *testing.T) map[string][]byte {
 			t.Fatal(err)
 		}
 		out["history."+name+".golden"] = write(t, f)
+	}
+	for _, name := range KeysFormats {
+		f, err := KeysByName(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out["keys."+name+".golden"] = write(t, f)
 	}
 	for _, name := range ListFormats {
 		out["list."+name+".golden"] = writeList(t, name)
@@ -246,6 +277,7 @@ func TestSchema(t *testing.T) {
 	out := outputs(t)
 	docs := map[string][]byte{
 		"": out["scan.json.golden"], "#/$defs/info": out["info.json.golden"], "#/$defs/history": out["history.json.golden"],
+		"#/$defs/keys": out["keys.json.golden"],
 	}
 	for def, doc := range docs {
 		validate(t, schema(t, def), doc)
@@ -307,7 +339,8 @@ func (w *brokenWriter) Write(p []byte) (int, error) {
 
 // Every format reports that it could not be written, wherever that happens.
 func TestWriteErrors(t *testing.T) {
-	formats := map[string]Format{"table": Table{}, "json": JSON{}, "info table": InfoTable{}, "info json": InfoJSON{}}
+	formats := map[string]Format{"table": Table{}, "json": JSON{}, "info table": InfoTable{}, "info json": InfoJSON{},
+		"keys table": KeysTable{}, "keys json": KeysJSON{}}
 	for name, f := range formats {
 		for _, room := range []int{0, 100, 1000} {
 			if err := f.Write(&brokenWriter{room}, canned()); !errors.Is(err, errBroken) {

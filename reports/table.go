@@ -36,10 +36,48 @@ const maxNamed = 8
 // answer says how much is readable, and where.
 func answer(r *analyzer.Report) []string {
 	var sentences []string
+	quiet, keys := 0, 0 // resources that the configuration encrypts, without a plaintext copy
 	for _, scope := range r.Scope {
+		if scope.Configured && scope.Readable+scope.Unreadable == 0 && missing(r) == "" {
+			quiet++
+			keys += scope.Keys
+			continue
+		}
 		sentences = append(sentences, scopeAnswer(r, scope))
 	}
-	return sentences
+	if quiet > 0 {
+		sentences = append(sentences, fmt.Sprintf("No plaintext copy was seen of any of the %d objects of %d more %s that the configuration encrypts.",
+			keys, quiet, plural(quiet, "resource", "resources")))
+	}
+	return append(sentences, validity(r)...)
+}
+
+// validity says how much of what was exposed is still in use.
+func validity(r *analyzer.Report) []string {
+	counts := map[analyzer.Use]int{}
+	for _, x := range r.Exposures {
+		if x.Validity != nil && x.Status == analyzer.StatusExposed {
+			counts[x.Validity.Status]++
+		}
+	}
+	var parts []string
+	for _, p := range []struct {
+		use  analyzer.Use
+		what string
+	}{
+		{analyzer.Unchanged, "still in use (rotate now)"}, {analyzer.Changed, "changed since"}, {analyzer.Gone, "deleted since"},
+	} {
+		if n := counts[p.use]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s %s", n, plural(n, "is", "are"), p.what))
+		}
+	}
+	if n := counts[analyzer.UseUnknown]; n > 0 {
+		parts = append(parts, fmt.Sprintf("of %d it is not known whether %s still in use (--encryption-config tells)", n, plural(n, "it is", "they are")))
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	return []string{"Of the exposed Secrets, " + and(parts) + "."}
 }
 
 func scopeAnswer(r *analyzer.Report, scope analyzer.ScopeCount) string {
@@ -146,7 +184,10 @@ func exposures(w *errWriter, r *analyzer.Report) {
 	withStatus := slices.ContainsFunc(r.Exposures, func(x analyzer.Exposure) bool { return x.Status != r.Exposures[0].Status })
 	withResource := len(r.Scope) > 1
 	withPath := databases(r) > 1
-	columns := func(resource, namespace, name, status, typ, dataKeys, path, copies string) []string {
+	withUse := slices.ContainsFunc(r.Exposures, func(x analyzer.Exposure) bool {
+		return x.Validity != nil && x.Status == analyzer.StatusExposed && x.Validity.Status != analyzer.UseUnknown
+	})
+	columns := func(resource, namespace, name, status, typ, dataKeys, use, path, copies string) []string {
 		row := []string{namespace, name}
 		if withResource {
 			row = []string{resource, namespace, name}
@@ -155,16 +196,19 @@ func exposures(w *errWriter, r *analyzer.Report) {
 			row = append(row, status)
 		}
 		row = append(row, typ, dataKeys)
+		if withUse {
+			row = append(row, use)
+		}
 		if withPath {
 			row = append(row, path)
 		}
 		return append(row, copies)
 	}
-	g := grid{header: columns("RESOURCE", "NAMESPACE", "NAME", "STATUS", "TYPE", "DATA KEYS", "EVIDENCE", "COPIES")}
+	g := grid{header: columns("RESOURCE", "NAMESPACE", "NAME", "STATUS", "TYPE", "DATA KEYS", "VALUE", "EVIDENCE", "COPIES")}
 	for _, x := range r.Exposures {
 		newest := x.Copies[len(x.Copies)-1]
 		g.add(columns(visible(x.Resource), orDash(visible(x.Namespace)), orDash(visible(x.Name)), string(x.Status),
-			orDash(visible(x.Type)), orDash(list(x.DataKeys)), visible(newest.Path), regions(x.Copies))...)
+			orDash(visible(x.Type)), orDash(dataKeys(x)), use(x), visible(newest.Path), regions(x.Copies))...)
 	}
 	switch {
 	case withStatus:
@@ -175,6 +219,28 @@ func exposures(w *errWriter, r *analyzer.Report) {
 		w.printf("\nReadable (the newest value is encrypted or deleted, another copy is not):\n")
 	}
 	g.write(w)
+}
+
+// use says whether an exposed Secret is still in use.
+func use(x analyzer.Exposure) string {
+	if x.Validity == nil {
+		return "-"
+	}
+	return string(x.Validity.Status)
+}
+
+// dataKeys lists the names of a Secret's data, and where it is not the same for all of
+// them whether each is still in use.
+func dataKeys(x analyzer.Exposure) string {
+	v := x.Validity
+	if v == nil || !slices.ContainsFunc(v.DataKeys, func(d analyzer.DatumUse) bool { return d.Status != v.Status }) {
+		return list(x.DataKeys)
+	}
+	parts := make([]analyzer.Text, len(v.DataKeys))
+	for i, d := range v.DataKeys {
+		parts[i] = d.Name + analyzer.Text(" ("+string(d.Status)+")")
+	}
+	return list(parts)
 }
 
 // databases counts the pieces of evidence that are no part of another.
@@ -212,18 +278,59 @@ func findings(w *errWriter, r *analyzer.Report) {
 	if len(r.Exposures) > 0 {
 		title = "\nOther findings:\n"
 	}
+	var rest []analyzer.Finding
 	for _, f := range r.Findings {
-		if f.Rule.IsPlaintext() {
-			continue
+		if !f.Rule.IsPlaintext() {
+			rest = append(rest, f)
 		}
-		where := visible(f.Path)
-		if f.Key != "" {
-			where += ", " + visible(f.Key)
-		}
-		w.printf("%s", title)
-		title = ""
-		w.paragraph("    ", fmt.Sprintf("  %v  %s  %s: %s", f.Severity, f.Rule, where, visible(f.Message)))
 	}
+	if len(rest) > 0 {
+		w.printf("%s", title)
+		writeFindings(w, rest)
+	}
+}
+
+// maxAlike is how many findings of one rule on keys of one resource a table shows one by
+// one: a rotation that has just begun leaves one for every object. JSON has all.
+const maxAlike = 5
+
+// writeFindings lists findings. Where there are many of one rule on keys of one resource
+// the first of them stands for all.
+func writeFindings(w *errWriter, found []analyzer.Finding) {
+	type sort struct {
+		rule           analyzer.RuleID
+		resource, path analyzer.Text
+	}
+	counts := map[sort]int{}
+	for _, f := range found {
+		counts[sort{f.Rule, f.Resource, f.Path}]++
+	}
+	for _, f := range found {
+		s := sort{f.Rule, f.Resource, f.Path}
+		switch n := counts[s]; {
+		case f.Key == "" || n <= maxAlike && n > 0:
+			finding(w, f)
+		case n > maxAlike:
+			f.Message += fmt.Sprintf("; and %d more %s of %s", n-1, "like this", orNot(visible(f.Resource)))
+			finding(w, f)
+			counts[s] = 0
+		}
+	}
+}
+
+// finding writes one finding: its rule, where it applies, and what it says.
+func finding(w *errWriter, f analyzer.Finding) {
+	var where []string
+	for _, part := range []analyzer.Text{f.Path, f.Key} {
+		if part != "" {
+			where = append(where, visible(part))
+		}
+	}
+	text := visible(f.Message)
+	if len(where) > 0 {
+		text = strings.Join(where, ", ") + ": " + text
+	}
+	w.paragraph("    ", fmt.Sprintf("  %v  %s  %s", f.Severity, f.Rule, text))
 }
 
 // maxPlaces bounds the places of damage that a table lists. JSON has more.

@@ -12,7 +12,10 @@ import (
 )
 
 func newHistory() *cobra.Command {
-	var flags evidenceFlags
+	var (
+		flags  evidenceFlags
+		config encryptionFlags
+	)
 	cmd := &cobra.Command{
 		Use:   "history PATH... KEY",
 		Short: "List every copy of one key wherever it was seen, oldest first",
@@ -37,10 +40,14 @@ still lies. It does not fail on findings.
 			if o.Key = analyzer.Text(args[last]); strings.TrimSpace(args[last]) == "" {
 				return errors.New("KEY: must be an etcd key, such as /registry/secrets/payments/db")
 			}
+			if o.Encryption, err = config.config(cmd.Context()); err != nil {
+				return err
+			}
 			o.FailOn = analyzer.SeverityNone
 			return flags.report(cmd, args[:last], o, format)
 		},
 	}
 	flags.register(cmd, reports.HistoryFormats)
+	config.register(cmd)
 	return cmd
 }

@@ -14,6 +14,7 @@ import (
 func newList() *cobra.Command {
 	var (
 		flags     evidenceFlags
+		config    encryptionFlags
 		resources []string
 	)
 	cmd := &cobra.Command{
@@ -38,6 +39,9 @@ fail on findings.
 				return fmt.Errorf("--format: %w", err)
 			}
 			if err := apart(flags.output, args); err != nil {
+				return err
+			}
+			if o.Encryption, err = config.config(cmd.Context()); err != nil {
 				return err
 			}
 			var report *analyzer.Report
@@ -65,6 +69,7 @@ fail on findings.
 		},
 	}
 	flags.register(cmd, reports.ListFormats)
+	config.register(cmd)
 	cmd.Flags().StringSliceVar(&resources, "resources", nil, "list these resources only, such as secrets")
 	return cmd
 }

@@ -80,7 +80,7 @@ Secrets that anybody who holds this evidence can read.`,
 		SilenceErrors: true,
 		Version:       version,
 	}
-	root.AddCommand(newScan(), newList(), newHistory(), newInfo(), newVersion())
+	root.AddCommand(newScan(), newList(), newHistory(), newKeys(), newShow(), newInfo(), newVersion())
 	return root
 }
 

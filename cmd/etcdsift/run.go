@@ -32,6 +32,12 @@ func (f *evidenceFlags) report(cmd *cobra.Command, paths []string, o analyzer.Op
 
 // examine opens the evidence, runs the analysis and closes the evidence.
 func (f *evidenceFlags) examine(cmd *cobra.Command, paths []string, o analyzer.Options) (*analyzer.Report, error) {
+	return f.study(cmd, paths, o, func(*evidence, *analyzer.Report) error { return nil })
+}
+
+// study is examine for who wants to look at the evidence once more before it is closed.
+func (f *evidenceFlags) study(cmd *cobra.Command, paths []string, o analyzer.Options,
+	then func(*evidence, *analyzer.Report) error) (*analyzer.Report, error) {
 	found, err := openEvidence(paths, f.noWAL)
 	if err != nil {
 		return nil, err
@@ -48,7 +54,7 @@ func (f *evidenceFlags) examine(cmd *cobra.Command, paths []string, o analyzer.O
 	if err != nil {
 		return nil, &statusError{analyzer.ExitUsage, []error{runError(cmd.Context(), err)}}
 	}
-	return report, nil
+	return report, then(found, report)
 }
 
 // exit is the error that carries the report's exit status, nil for 0.

@@ -13,6 +13,7 @@ import (
 func newScan() *cobra.Command {
 	var (
 		flags     evidenceFlags
+		config    encryptionFlags
 		resources []string
 		failOn    string
 	)
@@ -41,15 +42,21 @@ cluster.
 			if o.FailOn, err = analyzer.ParseSeverity(failOn); err != nil {
 				return fmt.Errorf("--fail-on: %w", err)
 			}
-			if o.Resources, err = resourcesFlag(resources); err != nil {
+			if cmd.Flags().Changed("resources") {
+				if o.Resources, err = resourcesFlag(resources); err != nil {
+					return err
+				}
+			}
+			if o.Encryption, err = config.config(cmd.Context()); err != nil {
 				return err
 			}
 			return flags.report(cmd, args, o, format)
 		},
 	}
 	flags.register(cmd, reports.ScanFormats)
+	config.register(cmd)
 	cmd.Flags().StringSliceVar(&resources, "resources", []string{"secrets"},
-		"what the verdict is about, as an EncryptionConfiguration names it")
+		"what the verdict is about, as an EncryptionConfiguration names it; with\n--encryption-config, unless given, all that it encrypts, too")
 	cmd.Flags().StringVar(&failOn, "fail-on", "high", "least severity that makes the exit status 1: "+strings.Join(analyzer.SeverityNames(), ", "))
 	_ = cmd.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions(analyzer.SeverityNames(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd

@@ -1,0 +1,315 @@
+package analyzer
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/etcdsift/etcdsift/decode/envelope"
+	"github.com/etcdsift/etcdsift/decode/object"
+)
+
+// A KeyName is the name of a key, or of a KMS provider.
+type KeyName envelope.Name
+
+func (n KeyName) envelope() envelope.Name { return envelope.Name(n) }
+
+// String is the form PROVIDER:NAME.
+func (n KeyName) String() string { return keyLabel(n.Provider, n.Name) }
+
+// ParseKeyName reads PROVIDER:NAME. A name may hold colons itself. The error is for the
+// user.
+func ParseKeyName(s string) (KeyName, error) {
+	provider, name, ok := strings.Cut(s, ":")
+	p, known := envelope.ParseProvider(provider)
+	switch {
+	case !ok || name == "":
+		return KeyName{}, fmt.Errorf("%q: must be PROVIDER:NAME, such as aescbc:key1", s)
+	case provider == "kms":
+		return KeyName{}, fmt.Errorf("%q: provider must be kms-v1 or kms-v2", s)
+	case !known || p == envelope.Identity:
+		return KeyName{}, errors.New(`"` + s + `": provider must be one of aescbc, aesgcm, secretbox, kms-v1, kms-v2`)
+	}
+	return KeyName{p, name}, nil
+}
+
+// A KeyUse is a key of a provider, or a KMS key ID of one, and the values that need it.
+// Newest, History, Residue and WAL count values: newest ones of live keys; others in the
+// newest trees; distinct ones outside of them, of which the trees have no copy; and
+// puts in WAL segments, whether the db has them or not. Several files count each.
+type KeyUse struct {
+	Provider string `json:"provider"`
+	KeyName  Text   `json:"keyName"`
+	KMSKeyID Text   `json:"kmsKeyID"`
+	Newest   int    `json:"newest"`
+	History  int    `json:"history"`
+	Residue  int    `json:"residue"`
+	WAL      int    `json:"wal"`
+	// Resources counts the newest values of each; Namespaces all of them by namespace.
+	Resources  map[string]int `json:"resources"`
+	Namespaces []NamespaceUse `json:"namespaces"`
+	// The lowest and highest revision of any of the values; 0 if none is known.
+	FirstRevision int64 `json:"firstRevision"`
+	LastRevision  int64 `json:"lastRevision"`
+	// Proof is of the newest values; of the others where there are none. Without a
+	// configuration it is unproven.
+	Proof Proof `json:"proof"`
+	// Config is what the configuration does with the key: "writes", "reads" or "absent";
+	// empty without one.
+	Config string `json:"config,omitempty"`
+	// Of KMS v2: how many data encryption keys (or seeds) there are, of which types, and
+	// the names of the annotations.
+	DEKs        int    `json:"deks,omitempty"`
+	DEKTypes    []Text `json:"dekSourceTypes,omitempty"`
+	Annotations []Text `json:"annotations,omitempty"`
+
+	proven, failed       int // of all values
+	newProven, newFailed int // of the newest
+	id                   useID
+}
+
+// A NamespaceUse is the values of one resource in one namespace that need a key.
+type NamespaceUse struct {
+	Resource  Text `json:"resource"`
+	Namespace Text `json:"namespace"`
+	Newest    int  `json:"newest"`
+	History   int  `json:"history"`
+	Residue   int  `json:"residue"`
+	WAL       int  `json:"wal"`
+}
+
+// A Retirement says whether a key may be dropped. Safe is never true where not all of
+// the evidence was read.
+type Retirement struct {
+	Key        Text   `json:"key"`
+	Safe       bool   `json:"safe"`
+	Stragglers []Text `json:"stragglers"` // etcd keys whose newest value needs it
+	// What else needs it: not to run the cluster, but to read old revisions and backups.
+	History int `json:"history"`
+	Residue int `json:"residue"`
+	WAL     int `json:"wal"`
+	// Unreadable counts newest values of which nobody can tell which key they need.
+	Unreadable int  `json:"unreadable"`
+	Complete   bool `json:"complete"`
+	// Seen says that some value, or the configuration, names the key at all.
+	Seen bool `json:"seen"`
+}
+
+// A useID tells keys apart.
+type useID struct {
+	provider          envelope.Provider
+	keyName, kmsKeyID string
+}
+
+func (s stored) use() useID { return useID{s.provider, s.keyName, s.kmsKeyID} }
+
+func (b *builder) useOf(how stored) *KeyUse {
+	id := how.use()
+	u := b.uses[id]
+	if u == nil {
+		u = &KeyUse{Provider: id.provider.String(), KeyName: Text(id.keyName), KMSKeyID: Text(id.kmsKeyID),
+			Resources: map[string]int{}, Namespaces: []NamespaceUse{}, id: id}
+		b.uses[id] = u
+	}
+	return u
+}
+
+// namespace is the place for the values of an object's resource and namespace.
+func (u *KeyUse) namespace(r object.GroupResource, namespace string) *NamespaceUse {
+	resource := Text(r.String())
+	for i := range u.Namespaces {
+		if n := &u.Namespaces[i]; n.Resource == resource && n.Namespace == Text(namespace) {
+			return n
+		}
+	}
+	u.Namespaces = append(u.Namespaces, NamespaceUse{Resource: resource, Namespace: Text(namespace)})
+	return &u.Namespaces[len(u.Namespaces)-1]
+}
+
+// use counts the entry of a key in one survey: as the newest value of all, or, if its
+// record is in the tree, as history. The ledger has all records of the tree.
+func (b *builder) use(s *survey, e *entry, id object.Identity, newest bool) {
+	how := s.keys.stored[e.stored]
+	if e.deleted || how.provider == envelope.Identity {
+		return
+	}
+	if how.provider == envelope.Unknown {
+		if newest {
+			b.unknown++
+		}
+		return
+	}
+	u := b.useOf(how)
+	n := u.namespace(id.GroupResource, id.Namespace)
+	if e.file == 0 {
+		u.History--
+		n.History--
+	}
+	if !newest {
+		if e.file == 0 && !b.holders.holdsSame(s, e) {
+			u.History++
+			n.History++
+		}
+		return
+	}
+	if key := e.proof.key; key != nil && key.Name != how.keyName {
+		// The bytes behind a name may look like the rest of a longer one: the key that opens
+		// the value tells.
+		how.keyName = key.Name
+		u = b.useOf(how)
+		n = u.namespace(id.GroupResource, id.Namespace)
+	}
+	u.Newest++
+	n.Newest++
+	u.Resources[Text(id.GroupResource.String()).ValidUTF8()]++
+	switch e.proof.outcome {
+	case proven:
+		u.newProven++
+	case closed, notObject:
+		u.newFailed++
+	}
+	if r := b.options.Retire; r != nil && r.Provider == how.provider && r.Name == how.keyName {
+		b.stragglers = append(b.stragglers, Text(e.key))
+	}
+}
+
+// addUses adds what the ledgers counted.
+func (b *builder) addUses(surveys []*survey, p *proofs) {
+	for _, s := range surveys {
+		s.ledger.settle()
+		for _, r := range s.ledger.resources() {
+			if r.stored == storedPlain {
+				continue
+			}
+			how := s.keys.stored[r.stored]
+			if how.provider == envelope.Unknown {
+				continue
+			}
+			u := b.useOf(how)
+			n := u.namespace(r.resource, r.namespace)
+			u.History += r.reachable
+			n.History += r.reachable
+			u.Residue += r.residue
+			n.Residue += r.residue
+			u.WAL += r.wal
+			n.WAL += r.wal
+			u.date(r.first)
+			u.date(r.last)
+		}
+		for id, facts := range s.ledger.kms {
+			b.useOf(s.keys.stored[id]).kms(facts)
+		}
+		if p == nil {
+			continue
+		}
+		for id, t := range p.rows[s] {
+			u := b.useOf(s.keys.stored[id])
+			u.proven += t.proven
+			u.failed += t.failed
+		}
+	}
+}
+
+func (u *KeyUse) date(rev int64) {
+	if rev > 0 && (u.FirstRevision == 0 || rev < u.FirstRevision) {
+		u.FirstRevision = rev
+	}
+	u.LastRevision = max(u.LastRevision, rev)
+}
+
+// kms takes the facts of one file. Each file has its data encryption keys; those that
+// two have are one, but which they are is not kept.
+func (u *KeyUse) kms(facts *kmsFacts) {
+	u.DEKs = max(u.DEKs, len(facts.deks))
+	for t := range facts.sources {
+		u.DEKTypes = append(u.DEKTypes, Text(t.String()))
+	}
+	u.Annotations = append(u.Annotations, facts.names()...)
+	slices.Sort(u.DEKTypes)
+	slices.Sort(u.Annotations)
+	u.DEKTypes, u.Annotations = slices.Compact(u.DEKTypes), slices.Compact(u.Annotations)
+}
+
+// proof is what is known of the newest values, or where there are none of the others.
+func (u *KeyUse) proof() Proof {
+	good, bad := u.newProven, u.newFailed
+	if u.Newest == 0 {
+		good, bad = u.proven, u.failed
+	}
+	switch {
+	case bad > 0:
+		return Failed
+	case good > 0:
+		return Proven
+	}
+	return Unproven
+}
+
+// sortedUses is all uses in a stable order.
+func (b *builder) sortedUses() []*KeyUse {
+	return slices.SortedFunc(maps.Values(b.uses), func(x, y *KeyUse) int {
+		return cmp.Or(cmp.Compare(x.id.provider, y.id.provider), cmp.Compare(x.id.keyName, y.id.keyName), cmp.Compare(x.id.kmsKeyID, y.id.kmsKeyID))
+	})
+}
+
+// addKeys makes what `keys` tells.
+func (b *builder) addKeys() {
+	if !b.options.Keys {
+		return
+	}
+	b.report.Keys = []KeyUse{}
+	for _, u := range b.sortedUses() {
+		slices.SortFunc(u.Namespaces, func(x, y NamespaceUse) int {
+			return cmp.Or(cmp.Compare(x.Resource, y.Resource), cmp.Compare(x.Namespace, y.Namespace))
+		})
+		u.Namespaces = slices.DeleteFunc(u.Namespaces, func(n NamespaceUse) bool { return n.Newest+n.History+n.Residue+n.WAL == 0 })
+		u.Proof, u.Config = u.proof(), b.configOf(u.id)
+		b.report.Keys = append(b.report.Keys, *u)
+	}
+	if b.options.Retire != nil {
+		b.retire(*b.options.Retire)
+	}
+}
+
+// configOf is what the configuration does with a key.
+func (b *builder) configOf(id useID) string {
+	config := b.options.Encryption
+	if config == nil {
+		return ""
+	}
+	is := "absent"
+	for _, entry := range config.Entries() {
+		k := entry.Named(id.provider, id.keyName)
+		switch {
+		case k == nil:
+		case k == entry.Keys[0]:
+			return "writes"
+		default:
+			is = "reads"
+		}
+	}
+	return is
+}
+
+// retire answers whether a key may be dropped.
+func (b *builder) retire(name KeyName) {
+	slices.Sort(b.stragglers)
+	v := b.verdict()
+	r := &Retirement{Key: Text(name.String()), Stragglers: append([]Text{}, b.stragglers...), Unreadable: b.unknown, Complete: v.Complete}
+	for _, u := range b.uses {
+		if u.id.provider == name.Provider && u.id.keyName == name.Name {
+			r.Seen = true
+			r.History += u.History
+			r.Residue += u.Residue
+			r.WAL += u.WAL
+		}
+	}
+	if b.options.Encryption != nil {
+		r.Seen = r.Seen || slices.Contains(b.options.Encryption.Names(), name.envelope())
+	}
+	r.Safe = len(r.Stragglers) == 0 && r.Unreadable == 0 && r.Complete
+	b.report.Retire = r
+}

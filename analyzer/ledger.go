@@ -1,0 +1,278 @@
+package analyzer
+
+import (
+	"hash/maphash"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/etcdsift/etcdsift/decode/envelope"
+	"github.com/etcdsift/etcdsift/decode/mvcc"
+	"github.com/etcdsift/etcdsift/decode/object"
+)
+
+// maxCarved bounds the encrypted values outside of records that are kept for proof,
+// and maxDEKs the data encryption keys that are told apart for one KMS key.
+const (
+	maxCarved = 1 << 18
+	maxDEKs   = 1 << 12
+)
+
+// A ledger counts all values of one survey by how they were stored, in whatever region.
+// It grows with the namespaces and the keys of providers; with the number of values
+// only where `keys` asks for distinct ones, and where aesgcm counts its writes.
+type ledger struct {
+	s    *survey
+	rows map[rowID]*row
+	dirs map[string]int32 // what stands before the last slash of a key
+	// samples has a key of each dir, by its number. Of what kind its objects are is known
+	// when the whole file has been read.
+	samples []string
+
+	written map[incarnation]*span
+	kms     map[uint32]*kmsFacts // by the index in keyspace.stored
+
+	// seen and residue are hashes of the values that were counted in the tree and outside
+	// of it, as a free page often holds a value of the tree once more. They are nil unless
+	// distinct values are asked for.
+	seen    map[uint64]bool
+	residue map[uint64]*row
+
+	carved        []carvedValue
+	carvedSkipped int
+	seed          maphash.Seed
+}
+
+// A rowID is how values were stored, and the dir that their keys lie in. Plaintext
+// values are in a row of their own, whatever their encoding.
+type rowID struct {
+	stored uint32
+	dir    int32
+}
+
+const storedPlain = ^uint32(0)
+
+// A row counts values. Residue has those of which the tree has no copy, if the ledger
+// knows.
+type row struct {
+	reachable, wal int
+	residue        int
+	first, last    int64 // main revisions; 0 if none is known
+}
+
+// An incarnation is a key from its creation to its deletion, encrypted in one way.
+type incarnation struct {
+	stored uint32
+	dir    int32
+	key    uint64 // hash
+	create int64
+}
+
+// A span is the lowest and the highest version that was seen of an incarnation.
+type span struct{ low, high int64 }
+
+// kmsFacts is what KMS v2 values say of their data encryption keys.
+type kmsFacts struct {
+	deks        map[uint64]bool
+	more        bool // there are more than deks holds
+	sources     map[envelope.DEKSourceType]bool
+	annotations map[string]bool
+}
+
+// A carvedValue is an encrypted value that was found outside of a record of a page.
+type carvedValue struct {
+	key    string
+	rev    mvcc.Revision
+	region Region
+	file   int32
+	off    int64
+	size   int32
+	whole  bool
+}
+
+func newLedger(s *survey) *ledger {
+	l := &ledger{s: s, rows: map[rowID]*row{}, dirs: map[string]int32{},
+		written: map[incarnation]*span{}, kms: map[uint32]*kmsFacts{}, seed: s.watch.seed}
+	if s.options.Keys {
+		l.seen, l.residue = map[uint64]bool{}, map[uint64]*row{}
+	}
+	return l
+}
+
+// dir numbers the dir of a key.
+func (l *ledger) dir(key string) int32 {
+	dir := key[:max(0, strings.LastIndexByte(key, '/'))]
+	i, ok := l.dirs[dir]
+	if !ok {
+		i = int32(len(l.samples))
+		l.dirs[strings.Clone(dir)] = i
+		l.samples = append(l.samples, strings.Clone(key))
+	}
+	return i
+}
+
+func (l *ledger) row(stored uint32, dir int32) *row {
+	id := rowID{stored, dir}
+	r := l.rows[id]
+	if r == nil {
+		r = &row{}
+		l.rows[id] = r
+	}
+	return r
+}
+
+// plain counts a plaintext value: its revision tells when the key that encrypts its
+// resource now was not in use yet.
+func (l *ledger) plain(at *sighting) {
+	if at.rev.Main > 0 && at.key != "" {
+		l.row(storedPlain, l.dir(at.key)).date(at.rev.Main)
+	}
+}
+
+func (r *row) date(rev int64) {
+	if rev == 0 {
+		return
+	}
+	if r.first == 0 || rev < r.first {
+		r.first = rev
+	}
+	r.last = max(r.last, rev)
+}
+
+// sealed counts an encrypted value.
+func (l *ledger) sealed(at *sighting, env *envelope.Envelope) {
+	dir := l.dir(at.key)
+	r := l.row(at.stored, dir)
+	r.date(at.rev.Main)
+	switch at.region {
+	case RegionLive:
+		r.reachable++
+		if l.seen != nil {
+			l.seen[l.write(at)] = true
+		}
+	case RegionWAL:
+		r.wal++
+	default:
+		l.outside(at, r)
+	}
+	if at.complete {
+		l.s.options.nonces.add(env, at.sum)
+	}
+	switch env.Provider {
+	case envelope.AESGCM:
+		l.count(at, dir)
+	case envelope.KMSv2:
+		l.noteKMS(at.stored, env)
+	}
+}
+
+// outside counts a value outside of the tree, each distinct one once.
+func (l *ledger) outside(at *sighting, r *row) {
+	if l.residue == nil {
+		r.residue++
+		return
+	}
+	if w := l.write(at); l.residue[w] == nil {
+		l.residue[w] = r
+		r.residue++
+	}
+}
+
+// write is a hash that tells a value of a key from all others.
+func (l *ledger) write(at *sighting) uint64 {
+	return maphash.Comparable(l.seed, struct {
+		key string
+		sum uint64
+	}{at.key, at.sum})
+}
+
+// carve notes where a value lies that no record of a page holds, if it is encrypted and
+// is to be proven.
+func (l *ledger) carve(value []byte, at sighting) {
+	switch {
+	case l.s.options.Encryption == nil && !l.s.options.Keys || !envelope.IsEncrypted(value):
+	case len(l.carved) == maxCarved:
+		l.carvedSkipped++
+	default:
+		l.carved = append(l.carved, carvedValue{at.key, at.rev, at.region, int32(at.file), at.off, int32(at.size), at.complete})
+	}
+}
+
+// count notes the version of a value of aesgcm, which tells how often its key has been
+// written since it was created.
+func (l *ledger) count(at *sighting, dir int32) {
+	if at.version <= 0 || at.create <= 0 {
+		return
+	}
+	id := incarnation{at.stored, dir, maphash.String(l.seed, at.key), at.create}
+	s := l.written[id]
+	if s == nil {
+		l.written[id] = &span{at.version, at.version}
+		return
+	}
+	s.low, s.high = min(s.low, at.version), max(s.high, at.version)
+}
+
+func (l *ledger) noteKMS(stored uint32, env *envelope.Envelope) {
+	k := l.kms[stored]
+	if k == nil {
+		k = &kmsFacts{deks: map[uint64]bool{}, sources: map[envelope.DEKSourceType]bool{}, annotations: map[string]bool{}}
+		l.kms[stored] = k
+	}
+	dek := maphash.Bytes(l.seed, env.Object.DEKSource)
+	if !k.deks[dek] && len(k.deks) == maxDEKs {
+		k.more = true
+	} else {
+		k.deks[dek] = true
+	}
+	if len(k.sources) < 8 {
+		k.sources[env.Object.DEKSourceType] = true
+	}
+	for name := range env.Object.Annotations() {
+		if len(k.annotations) == maxAnnotations {
+			break
+		}
+		if !k.annotations[string(name)] {
+			k.annotations[string(name)] = true
+		}
+	}
+}
+
+// maxAnnotations bounds the names of annotations that are kept for one KMS key.
+const maxAnnotations = 64
+
+// settle takes out of the residue what the tree has too: the same bytes under the same
+// key are that value once more.
+func (l *ledger) settle() {
+	for w, r := range l.residue {
+		if l.seen[w] {
+			r.residue--
+		}
+	}
+	l.seen, l.residue = nil, nil
+}
+
+// rowCounts is a row with the resource and the namespace of its keys.
+type rowCounts struct {
+	row
+	stored    uint32
+	resource  object.GroupResource
+	namespace string
+}
+
+// resources is all rows by resource and namespace, in no order.
+func (l *ledger) resources() []rowCounts {
+	ids := make([]object.Identity, len(l.samples))
+	for i, key := range l.samples {
+		ids[i] = l.s.identity(key)
+	}
+	var all []rowCounts
+	for id, r := range l.rows {
+		all = append(all, rowCounts{*r, id.stored, ids[id.dir].GroupResource, ids[id.dir].Namespace})
+	}
+	return all
+}
+
+func (k *kmsFacts) names() []Text {
+	return texts(slices.Sorted(maps.Keys(k.annotations)))
+}

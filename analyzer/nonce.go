@@ -1,0 +1,201 @@
+package analyzer
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"hash/maphash"
+	"slices"
+
+	"github.com/etcdsift/etcdsift/decode/envelope"
+)
+
+// maxNonces bounds the nonces that are compared at once: 16 bytes each, 32 MiB with the
+// room that a table needs. With more than that, a part of them is compared in each of
+// several passes over the values.
+const maxNonces = 1 << 20
+
+// maxReused bounds the nonces that are reported, and maxSharing the values of each.
+const (
+	maxReused  = 1000
+	maxSharing = 16
+)
+
+// nonces finds two different values with the same nonce under the same key, among all
+// values of a run. It keeps hashes, and looks at the values themselves once more where
+// two hashes agree and two others do not.
+type nonces struct {
+	seed maphash.Seed
+	all  map[uint64]uint64 // hash of key and nonce -> hash of the value
+	// Of the hashes only those count that end in the bits of part.
+	bits uint
+	part uint64
+
+	suspects map[uint64][]sharing
+	more     int
+}
+
+// A sharing is a value whose nonce another value has too.
+type sharing struct {
+	at    seen
+	key   string
+	value uint64 // hash
+	dek   bool   // the nonce belongs to a data encryption key
+	how   stored
+}
+
+func newNonces() *nonces {
+	return &nonces{seed: maphash.MakeSeed(), all: map[uint64]uint64{}, suspects: map[uint64][]sharing{}}
+}
+
+// hash is of what must not occur twice.
+func (n *nonces) hash(env *envelope.Envelope) (h uint64, dek, ok bool) {
+	d, nonce, ok := env.Nonce()
+	if !ok {
+		return 0, false, false
+	}
+	var m maphash.Hash
+	m.SetSeed(n.seed)
+	_ = m.WriteByte(byte(env.Provider))
+	for _, b := range [][]byte{env.KeyName, d, nonce} {
+		_, _ = m.Write(b)
+		_ = m.WriteByte(byte(len(b))) // what follows is no part of it
+	}
+	return m.Sum64(), d != nil, true
+}
+
+// add takes a value that is whole. sum is the hash of its bytes.
+func (n *nonces) add(env *envelope.Envelope, sum uint64) {
+	h, _, ok := n.hash(env)
+	if !ok || !n.counts(h) {
+		return
+	}
+	have, known := n.all[h]
+	switch {
+	case !known && len(n.all) == maxNonces:
+		n.halve()
+		n.add(env, sum)
+	case !known:
+		n.all[h] = sum
+	case have == sum || n.suspects[h] != nil:
+	case len(n.suspects) == maxReused:
+		n.more++
+	default:
+		n.suspects[h] = []sharing{}
+	}
+}
+
+// counts reports whether a hash is of the part that is compared in this pass.
+func (n *nonces) counts(h uint64) bool { return h&(1<<n.bits-1) == n.part }
+
+// halve leaves half of the nonces for a later pass.
+func (n *nonces) halve() {
+	n.bits++
+	for h := range n.all {
+		if !n.counts(h) {
+			delete(n.all, h)
+		}
+	}
+}
+
+// confirm makes the passes that are left, and looks at the values that share a nonce.
+// Its error is that of ctx.
+func (n *nonces) confirm(ctx context.Context, surveys []*survey) error {
+	for n.part++; n.part < 1<<n.bits; n.part++ {
+		clear(n.all)
+		// Where this part is halved, the other half is one of the parts that are new at the end.
+		if err := n.pass(ctx, surveys, n.addAgain); err != nil {
+			return err
+		}
+	}
+	n.all = nil
+	if len(n.suspects) == 0 {
+		return nil
+	}
+	return n.pass(ctx, surveys, n.look)
+}
+
+func (n *nonces) pass(ctx context.Context, surveys []*survey, each func(*sealedValue, *envelope.Envelope)) error {
+	for _, s := range surveys {
+		err := s.sealed(ctx, func(v *sealedValue) error {
+			env, err := s.keys.open(v.value, v.off)
+			if err == nil && v.whole {
+				each(v, &env)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n *nonces) addAgain(v *sealedValue, env *envelope.Envelope) {
+	n.add(env, v.in.watch.sum(v.value))
+}
+
+// look keeps a value whose nonce is suspect. Copies of one write are one value: equal
+// bytes, or bytes of the same key and revision, of which one copy is then damaged.
+func (n *nonces) look(v *sealedValue, env *envelope.Envelope) {
+	h, dek, _ := n.hash(env)
+	have, suspect := n.suspects[h]
+	if !suspect || len(have) == maxSharing {
+		return
+	}
+	sum := v.in.watch.sum(v.value)
+	for _, other := range have {
+		if other.value == sum || v.rev.Main > 0 && other.at.rev == v.rev && other.key == string(v.key) {
+			return
+		}
+	}
+	n.suspects[h] = append(have, sharing{
+		at:  seen{&sighting{key: string(v.key), rev: v.rev, region: v.region, file: v.file, off: v.off, size: int64(len(v.value)), index: v.index, page: -1}, v.in},
+		key: string(v.key), value: sum, dek: dek, how: v.in.keys.stored[v.in.keys.intern(*env)],
+	})
+}
+
+// addNonceFindings reports the nonces that two different values share.
+func (b *builder) addNonceFindings(n *nonces) {
+	for _, shared := range n.suspects {
+		if len(shared) < 2 {
+			continue
+		}
+		slices.SortFunc(shared, func(x, y sharing) int {
+			return cmp.Or(cmp.Compare(x.key, y.key), compareSeen(x.at, y.at))
+		})
+		first, second := shared[0], shared[1]
+		id := first.at.in.identity(first.key)
+		what := "nonce"
+		if first.how.provider == envelope.AESCBC {
+			what = "IV"
+		}
+		under := keyLabel(first.how.provider, first.how.keyName)
+		if first.dek {
+			under = "one data encryption key of " + under
+		}
+		more := ""
+		if len(shared) > 2 {
+			more = fmt.Sprintf(", and %d more", len(shared)-2)
+		}
+		b.find(Finding{Rule: RuleNonceReuse, Resource: Text(id.GroupResource.String()), Namespace: Text(id.Namespace), Name: Text(id.Name),
+			Key: Text(first.key), Path: first.at.path(),
+			Message: fmt.Sprintf("two different values have the same %s under %s: this one %s, and that of %s %s%s",
+				what, under, place(first.at), Text(second.key).ValidUTF8(), place(second.at), more)})
+	}
+	if n.more > 0 {
+		b.find(Finding{Rule: RuleNonceReuse, Message: fmt.Sprintf("%d more values have a nonce that another value has", n.more)})
+	}
+}
+
+// place says where a value lies.
+func place(at seen) string {
+	where := fmt.Sprintf("at offset %#x of %s", at.off, at.path().ValidUTF8())
+	switch {
+	case at.rev.Main > 0:
+		return fmt.Sprintf("of revision %d %s", at.rev.Main, where)
+	case at.index > 0:
+		return fmt.Sprintf("of WAL index %d %s", at.index, where)
+	}
+	return where
+}

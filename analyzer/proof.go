@@ -1,0 +1,341 @@
+package analyzer
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"strings"
+	"sync"
+
+	"github.com/etcdsift/etcdsift/decode/encryption"
+	"github.com/etcdsift/etcdsift/decode/object"
+)
+
+// Proof says whether a value was decrypted with a key of the configuration.
+type Proof string
+
+// A value that nobody tried to decrypt, or that only a KMS plugin can, is unproven.
+const (
+	Proven   Proof = "proven"
+	Unproven Proof = "unproven"
+	Failed   Proof = "failed"
+)
+
+// A proof is what came of decrypting one value.
+type proof struct {
+	outcome outcome
+	key     *encryption.Key // that opened it, nil if none did
+	covered bool            // the key is of the entry of the value's resource
+	stale   bool            // a KMS plugin would write it in another way
+}
+
+type outcome uint8
+
+const (
+	untried  outcome = iota
+	unproven         // no key of the configuration has its name, or only a plugin could tell
+	proven
+	closed    // a key has its name, and does not open it
+	notObject // a key opens it, and what is in it is not the object of its etcd key
+)
+
+// Proof is the outcome in a word; empty for what was never encrypted.
+func (p proof) Proof() Proof {
+	switch p.outcome {
+	case proven:
+		return Proven
+	case closed, notObject:
+		return Failed
+	}
+	return Unproven
+}
+
+// A failure is an encrypted value that its key does not open, or not as it should.
+type failure struct {
+	in      *survey
+	key     string
+	outcome outcome
+	newest  bool // the newest of its key
+	at      sighting
+	copies  int // equal failures of the key, of which at is the one with the highest revision
+	from    string
+	given   string // why the search for another key's path ended early
+}
+
+// proofs is what proving all values of a run gave.
+type proofs struct {
+	rows     map[*survey]map[uint32]*tally // by the index in keyspace.stored
+	failures []*failure
+}
+
+// A tally counts the values of one key of a provider.
+type tally struct{ proven, failed int }
+
+// A prover decrypts all encrypted values of a run. It reads them in the order of the
+// files, and hands them in batches to as many goroutines as there are processors.
+type prover struct {
+	config *encryption.Config
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	mu       sync.Mutex
+	err      error // that ended it: of a plugin or the context
+	proofs   *proofs
+	failures map[failureID]*failure
+}
+
+type failureID struct {
+	in      *survey
+	key     string
+	outcome outcome
+	newest  bool
+}
+
+// prove decrypts the values of all surveys, and notes for each newest one what came of
+// it. It is nil without a configuration, and for one key alone, whose copies are proven
+// when they are listed. Its error is that of ctx, or an *encryption.KMSError.
+func prove(ctx context.Context, surveys []*survey, o Options) (*proofs, error) {
+	if o.Encryption == nil || o.Key != "" {
+		return nil, nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	p := &prover{config: o.Encryption, ctx: ctx, cancel: cancel, failures: map[failureID]*failure{},
+		proofs: &proofs{rows: map[*survey]map[uint32]*tally{}}}
+	jobs := make(chan *batch, runtime.GOMAXPROCS(0))
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for b := range jobs {
+				p.batch(b)
+			}
+		})
+	}
+	err := p.read(surveys, jobs)
+	close(jobs)
+	workers.Wait()
+	if p.err != nil {
+		return nil, p.err
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range p.failures {
+		p.proofs.failures = append(p.proofs.failures, f)
+	}
+	return p.proofs, p.relocate(surveys)
+}
+
+// read sends the values of all surveys to jobs, copied, in batches.
+func (p *prover) read(surveys []*survey, jobs chan<- *batch) error {
+	for _, s := range surveys {
+		p.proofs.rows[s] = map[uint32]*tally{}
+		b := newBatch(s)
+		err := s.sealed(p.ctx, func(v *sealedValue) error {
+			b.add(v)
+			if !b.full() {
+				return nil
+			}
+			full := b
+			b = newBatch(s)
+			select {
+			case jobs <- full:
+				return nil
+			case <-p.ctx.Done():
+				return p.ctx.Err()
+			}
+		})
+		if err != nil {
+			return err
+		}
+		jobs <- b
+	}
+	return nil
+}
+
+// A batch is some values of one survey, copied.
+type batch struct {
+	in    *survey
+	bytes []byte
+	jobs  []job
+}
+
+// A job is a value of a batch.
+type job struct {
+	at         sighting // without its key
+	entry      *entry   // of which it is the newest value; else nil
+	key        int      // where the etcd key starts in bytes
+	start, end int      // of the value, which follows it
+}
+
+// batchSize is how many bytes of values go into a batch, unless one is longer.
+const batchSize = 256 << 10
+
+func newBatch(s *survey) *batch {
+	return &batch{in: s, bytes: make([]byte, 0, batchSize+batchSize/8)}
+}
+
+func (b *batch) full() bool { return len(b.bytes) >= batchSize }
+
+func (b *batch) add(v *sealedValue) {
+	j := job{entry: v.entry(), key: len(b.bytes), at: sighting{
+		rev: v.rev, region: v.region, file: v.file, off: v.off, size: int64(len(v.value)), index: v.index, complete: v.whole, page: -1}}
+	j.at.stored, _ = v.in.keys.parse(v.value, v.off)
+	b.bytes = append(b.bytes, v.key...)
+	j.start = len(b.bytes)
+	b.bytes = append(b.bytes, v.value...)
+	j.end = len(b.bytes)
+	b.jobs = append(b.jobs, j)
+}
+
+// batch decrypts the values of b.
+func (p *prover) batch(b *batch) {
+	results := make([]proof, len(b.jobs))
+	for i := range b.jobs {
+		j := &b.jobs[i]
+		if !j.at.complete {
+			continue // a key opens whole values only
+		}
+		var err error
+		results[i], err = p.value(b.in, b.bytes[j.key:j.start], b.bytes[j.start:j.end])
+		if err != nil {
+			p.stop(err)
+			return
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range b.jobs {
+		p.note(b, &b.jobs[i], results[i])
+	}
+}
+
+func (p *prover) stop(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err == nil {
+		p.err = err
+	}
+	p.cancel()
+}
+
+// note keeps what came of one value.
+func (p *prover) note(b *batch, j *job, result proof) {
+	if j.entry != nil {
+		j.entry.proof = result // of this job alone
+	}
+	rows := p.proofs.rows[b.in]
+	if rows[j.at.stored] == nil {
+		rows[j.at.stored] = &tally{}
+	}
+	switch result.outcome {
+	case proven:
+		rows[j.at.stored].proven++
+		return
+	case closed, notObject:
+		rows[j.at.stored].failed++
+	default:
+		return
+	}
+	id := failureID{b.in, string(b.bytes[j.key:j.start]), result.outcome, j.entry != nil}
+	f := p.failures[id]
+	if f == nil {
+		f = &failure{in: b.in, key: id.key, outcome: id.outcome, newest: id.newest, at: j.at}
+		p.failures[id] = f
+	}
+	if j.at.rev.Compare(f.at.rev) > 0 {
+		f.at = j.at
+	}
+	f.copies++
+}
+
+// value decrypts one value with the keys that its resource has, or where none of them
+// has the name, with any other that does. Its error ends the run.
+func (p *prover) value(s *survey, key, value []byte) (proof, error) {
+	return proveValue(p.ctx, p.config, s, string(key), value)
+}
+
+func proveValue(ctx context.Context, config *encryption.Config, s *survey, key string, value []byte) (proof, error) {
+	id := s.identity(key)
+	keys := configuredFor(config, id).Match(value)
+	result := proof{outcome: unproven, covered: len(keys) > 0}
+	if !result.covered {
+		keys = config.Match(value)
+	}
+	for _, k := range keys {
+		opened, err := k.Open(ctx, value, []byte(key))
+		switch {
+		case errors.Is(err, encryption.ErrNoKMS):
+		case errors.Is(err, encryption.ErrClosed):
+			result.outcome = max(result.outcome, closed)
+		case err != nil:
+			return proof{}, err
+		default:
+			is := isObjectOf(id, key, opened.Plain)
+			clear(opened.Plain)
+			if !is && opened.Unsure {
+				result.outcome = max(result.outcome, closed)
+				continue
+			}
+			result.key, result.stale, result.outcome = k, opened.Stale, notObject
+			if is {
+				result.outcome = proven
+			}
+			return result, nil
+		}
+	}
+	if !result.covered && result.outcome == closed {
+		result.outcome = unproven // a key of another resource, which happens to have the name
+	}
+	return result, nil
+}
+
+// Decrypt opens a value of the etcd key of an object with the keys that a configuration
+// has for its resource, else with any of the same name. The caller clears what it gets.
+// The error is for the user, and holds no byte of the value.
+func Decrypt(ctx context.Context, config *encryption.Config, r object.GroupResource, key Text, value []byte) ([]byte, error) {
+	keys := configuredFor(config, object.Identity{GroupResource: r}).Match(value)
+	if len(keys) == 0 {
+		keys = config.Match(value)
+	}
+	last := errors.New("the configuration has no key of that name")
+	for _, k := range keys {
+		opened, err := k.Open(ctx, value, []byte(key))
+		if err == nil && !opened.Unsure {
+			return opened.Plain, nil
+		}
+		if err == nil {
+			if _, err = object.ParseMeta(opened.Plain, 0); err == nil {
+				return opened.Plain, nil
+			}
+			err = encryption.ErrClosed
+		}
+		last = err
+	}
+	return nil, last
+}
+
+// configuredFor is the entry of the resource of an object; nil for a key that names none.
+func configuredFor(config *encryption.Config, id object.Identity) *encryption.Entry {
+	if config == nil || id.Resource == "" {
+		return nil
+	}
+	return config.For(id.GroupResource)
+}
+
+// isObjectOf reports whether plain is a Kubernetes object whose namespace and name are
+// those of its etcd key. What API servers keep of themselves has no name.
+func isObjectOf(id object.Identity, key string, plain []byte) bool {
+	m, err := object.ParseMeta(plain, 0)
+	if err != nil || m.Kind == "" {
+		return false
+	}
+	if m.Name == "" {
+		return object.Nameless(id.GroupResource)
+	}
+	end := "/" + m.Name
+	if m.Namespace != "" {
+		end = "/" + m.Namespace + end
+	}
+	return strings.HasSuffix(strings.TrimSuffix(key, "/"), end) && (m.Namespace != "" || id.Namespace == "")
+}

@@ -1,0 +1,117 @@
+package analyzer
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+
+	"github.com/etcdsift/etcdsift/decode/encryption"
+	"github.com/etcdsift/etcdsift/decode/envelope"
+)
+
+// maxTrials and maxTrialBytes bound the search for the paths of moved values: with all of
+// n values moved it takes n*n trials.
+const (
+	maxTrials     = 2_000_000
+	maxTrialBytes = 4 << 30
+)
+
+// relocate looks for the etcd keys that moved values were encrypted for: a value that its
+// key does not open may open with the path of another object of its resource. Its error
+// ends the run.
+func (p *prover) relocate(surveys []*survey) error {
+	slices.SortFunc(p.proofs.failures, func(x, y *failure) int {
+		return cmp.Or(compareBool(y.newest, x.newest), cmp.Compare(x.key, y.key), cmp.Compare(x.outcome, y.outcome),
+			cmp.Compare(x.in.source(x.at.file).Path, y.in.source(y.at.file).Path))
+	})
+	paths := newPaths(surveys, p.proofs.failures)
+	trials, bytes := 0, int64(0)
+	for _, f := range p.proofs.failures {
+		if f.outcome != closed || !boundToKey(f.in.keys.storedOf(f)) {
+			continue
+		}
+		value, err := f.in.readSighting(&f.at)
+		if err != nil {
+			continue // it could be read before: what changed meanwhile is told elsewhere
+		}
+		keys := p.config.Match(value)
+		for _, path := range paths.of(f) {
+			if trials++; trials > maxTrials || bytes > maxTrialBytes {
+				f.given = "the search for the key that it was encrypted for ended at a limit"
+				break
+			}
+			bytes += int64(len(value))
+			if ok, err := p.opens(keys, value, path); err != nil {
+				return err
+			} else if ok {
+				f.from = path
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// opens reports whether one of the keys opens the value with that path.
+func (p *prover) opens(keys []*encryption.Key, value []byte, path string) (bool, error) {
+	for _, k := range keys {
+		opened, err := k.Open(p.ctx, value, []byte(path))
+		switch {
+		case err == nil:
+			clear(opened.Plain)
+			return true, nil
+		case !errors.Is(err, encryption.ErrClosed) && !errors.Is(err, encryption.ErrNoKMS):
+			return false, err
+		}
+	}
+	return false, p.ctx.Err()
+}
+
+// boundToKey reports whether the ciphertext of a provider opens with one path alone.
+func boundToKey(p envelope.Provider) bool {
+	return p == envelope.AESGCM || p == envelope.KMSv1 || p == envelope.KMSv2
+}
+
+// storedOf is the provider of the value of a failure.
+func (k *keyspace) storedOf(f *failure) envelope.Provider { return k.stored[f.at.stored].provider }
+
+// paths are the etcd keys that moved values may have been encrypted for, by resource:
+// those that failed themselves first, as values are often swapped.
+type paths struct {
+	byResource map[string][]string
+}
+
+func newPaths(surveys []*survey, failures []*failure) paths {
+	p := paths{map[string][]string{}}
+	known := map[string]bool{}
+	add := func(s *survey, key string) {
+		if !known[key] {
+			known[key] = true
+			resource := s.identity(key).GroupResource.String()
+			p.byResource[resource] = append(p.byResource[resource], key)
+		}
+	}
+	wanted := map[string]bool{}
+	for _, f := range failures {
+		if f.outcome == closed {
+			add(f.in, f.key)
+			wanted[f.in.identity(f.key).GroupResource.String()] = true
+		}
+	}
+	if len(wanted) == 0 {
+		return p
+	}
+	for _, s := range surveys {
+		for i := range s.keys.entries {
+			if key := s.keys.entries[i].key; wanted[s.identity(key).GroupResource.String()] {
+				add(s, key)
+			}
+		}
+	}
+	return p
+}
+
+// of are the paths to try for a failure.
+func (p paths) of(f *failure) []string {
+	return p.byResource[f.in.identity(f.key).GroupResource.String()]
+}

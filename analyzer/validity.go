@@ -1,0 +1,146 @@
+package analyzer
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+
+	"github.com/etcdsift/etcdsift/decode/envelope"
+	"github.com/etcdsift/etcdsift/decode/object"
+)
+
+// Use says whether what was exposed is still in use.
+type Use string
+
+// The uses, from the one to worry about most. Unchanged is to be rotated now; Gone was
+// deleted, which does not make it invalid elsewhere.
+const (
+	Unchanged  Use = "unchanged"
+	UseUnknown Use = "unknown" // the current value can not be decrypted, or the old one is no longer whole
+	Changed    Use = "changed"
+	Gone       Use = "gone"
+)
+
+// Validity compares the exposed copies of a Secret with its current value. Status is the
+// gravest of the data; it holds no values, and no hashes of any.
+type Validity struct {
+	Status   Use        `json:"status"`
+	DataKeys []DatumUse `json:"dataKeys"`
+}
+
+// A DatumUse is whether one datum of an exposed Secret is still in use.
+type DatumUse struct {
+	Name   Text `json:"name"`
+	Status Use  `json:"status"`
+}
+
+// useOrder is the order of gravity.
+var useOrder = []Use{Unchanged, UseUnknown, Changed, Gone}
+
+func (u Use) compare(o Use) int {
+	return cmp.Compare(slices.Index(useOrder, u), slices.Index(useOrder, o))
+}
+
+// validity compares the exposed copies of a Secret, in memory, with what it holds now.
+func (b *builder) validity(k *keyInScope, dataKeys []Text) *Validity {
+	current, known := b.current(k)
+	defer func() {
+		for _, d := range current {
+			clear(d.Value)
+		}
+	}()
+	uses := map[string]Use{}
+	for _, c := range k.copies {
+		value, err := c.in.readSighting(c.sighting)
+		if err != nil {
+			continue // that it can not be read is told elsewhere
+		}
+		if c.object {
+			compareData(uses, value, current, known)
+		} else {
+			findData(uses, value, current)
+		}
+		clear(value)
+	}
+	for _, name := range dataKeys {
+		if _, ok := uses[string(name)]; !ok {
+			uses[string(name)] = UseUnknown
+		}
+	}
+	v := &Validity{Status: UseUnknown, DataKeys: []DatumUse{}}
+	for name, use := range uses {
+		v.DataKeys = append(v.DataKeys, DatumUse{Text(name), use})
+	}
+	slices.SortFunc(v.DataKeys, func(x, y DatumUse) int { return cmp.Compare(x.Name, y.Name) })
+	if len(v.DataKeys) > 0 {
+		v.Status = slices.MinFunc(v.DataKeys, func(x, y DatumUse) int { return x.Status.compare(y.Status) }).Status
+	} else if k.state == StateDeleted {
+		v.Status = Gone
+	}
+	return v
+}
+
+// compareData compares the data of one exposed copy with the current ones. Of several
+// copies, the one whose datum is still in use counts.
+func compareData(uses map[string]Use, value []byte, current []object.Datum, known bool) {
+	data, _, _ := object.ParseSecretData(value, 0) // of a broken one what could be read
+	for _, d := range data {
+		use := UseUnknown
+		if known {
+			use = Gone
+			for _, now := range current {
+				if now.Name == d.Name {
+					use = Changed
+					if bytes.Equal(now.Value, d.Value) {
+						use = Unchanged
+					}
+				}
+			}
+		}
+		if have, ok := uses[d.Name]; !ok || use.compare(have) < 0 {
+			uses[d.Name] = use
+		}
+	}
+}
+
+// minDatum is the least length of a datum that is looked for in a piece of a value, in
+// bytes: a shorter one may be there by chance.
+const minDatum = 8
+
+// findData looks for current data in a piece from the middle of an exposed copy.
+func findData(uses map[string]Use, piece []byte, current []object.Datum) {
+	for _, now := range current {
+		if len(now.Value) >= minDatum && bytes.Contains(piece, now.Value) {
+			uses[now.Name] = Unchanged
+		}
+	}
+}
+
+// current is the data that a Secret has now; false if that can not be told. The caller
+// clears the values.
+func (b *builder) current(k *keyInScope) ([]object.Datum, bool) {
+	if k.state == StateDeleted {
+		return nil, true
+	}
+	if k.newest == nil || k.newest.broken {
+		return nil, false
+	}
+	e, s := k.newest, k.in
+	value := make([]byte, e.size)
+	if err := s.source(e.file).readAt(value, e.off); err != nil {
+		return nil, false
+	}
+	if s.keys.stored[e.stored].provider != envelope.Identity {
+		if e.proof.outcome != proven {
+			return nil, false
+		}
+		opened, err := e.proof.key.Open(b.ctx, value, []byte(e.key))
+		if err != nil {
+			b.err = cmp.Or(b.err, err)
+			return nil, false
+		}
+		value = opened.Plain
+	}
+	data, whole, err := object.ParseSecretData(value, e.off)
+	return data, whole && err == nil
+}

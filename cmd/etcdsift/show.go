@@ -1,0 +1,238 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/decode/encryption"
+	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/reports"
+)
+
+// showFlags are those of show.
+type showFlags struct {
+	evidenceFlags
+	config   encryptionFlags
+	revision int64
+	copy     int
+	reveal   bool
+}
+
+func newShow() *cobra.Command {
+	var flags showFlags
+	cmd := &cobra.Command{
+		Use:   "show PATH... KEY",
+		Short: "Show one object as YAML, redacted; --reveal prints its values",
+		Long: `Shows the newest value of a key as YAML. All values in it are redacted to their length;
+--reveal prints them as kubectl would. An encrypted one is decrypted with
+--encryption-config. Older and carved copies are shown by their revision, or by the number
+that "etcdsift history" gives them. It does not fail on findings.
+` + exitHelp,
+		Example: `  etcdsift show snapshot.db /registry/secrets/payments/db
+  etcdsift show --copy 3 /var/lib/etcd /registry/secrets/payments/db
+  etcdsift show --reveal --encryption-config encryption.yaml snapshot.db /registry/secrets/payments/db`,
+		Args: cobra.MinimumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			last := len(args) - 1
+			return flags.run(cmd, args[:last], analyzer.Text(args[last]))
+		},
+	}
+	flags.evidenceFlags.register(cmd, []string{"yaml"})
+	flags.config.register(cmd)
+	cmd.Flags().Int64Var(&flags.revision, "revision", 0, "show the value of this revision")
+	cmd.Flags().IntVar(&flags.copy, "copy", 0, `show the copy of this number in "etcdsift history"`)
+	cmd.Flags().BoolVar(&flags.reveal, "reveal", false, "print the values")
+	cmd.MarkFlagsMutuallyExclusive("revision", "copy")
+	return cmd
+}
+
+func (f *showFlags) run(cmd *cobra.Command, paths []string, key analyzer.Text) error {
+	o, err := f.options(cmd)
+	if err != nil {
+		return err
+	}
+	if f.format != "yaml" {
+		return fmt.Errorf("--format %q: must be yaml", f.format)
+	}
+	for _, n := range []struct {
+		flag  string
+		value int64
+	}{{"revision", f.revision}, {"copy", int64(f.copy)}} {
+		if cmd.Flags().Changed(n.flag) && n.value < 1 {
+			return fmt.Errorf("--%s: must be 1 or more", n.flag)
+		}
+	}
+	if o.Encryption, err = f.config.config(cmd.Context()); err != nil {
+		return err
+	}
+	if err := apart(f.output, paths); err != nil {
+		return err
+	}
+	o.Key, o.FailOn = key, analyzer.SeverityNone
+	var r *analyzer.Report
+	err = writeOutput(cmd.OutOrStdout(), f.output, func(w io.Writer) (err error) {
+		r, err = f.study(cmd, paths, o, func(found *evidence, r *analyzer.Report) error {
+			return f.show(cmd, w, found, r.History, o.Encryption)
+		})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	tellDamage(cmd.ErrOrStderr(), r)
+	return exit(r)
+}
+
+// show prints the copy that was asked for.
+func (f *showFlags) show(cmd *cobra.Command, w io.Writer, found *evidence, h *analyzer.History, config *encryption.Config) error {
+	n, err := f.choose(h)
+	if err != nil {
+		return usage(err)
+	}
+	c := h.Copies[n]
+	value, err := found.read(c.Copy)
+	if err != nil {
+		return usage(err)
+	}
+	if !c.Plaintext() {
+		if value, err = decrypt(cmd.Context(), config, h, c, value); err != nil {
+			return usage(fmt.Errorf("copy %d of %s: %w", n+1, h.Key, err))
+		}
+	}
+	defer clear(value)
+	manifest, err := object.ParseManifest(value, c.Offset)
+	if manifest == nil {
+		return usage(notShown(h, n, err))
+	}
+	if err != nil {
+		complain(cmd.ErrOrStderr(), fmt.Sprintf("copy %d of %s is not whole: what could be read of it is shown", n+1, h.Key))
+	}
+	if f.reveal {
+		complain(cmd.ErrOrStderr(), fmt.Sprintf("warning: the values of %s are printed in plaintext", h.Key))
+	}
+	return reports.Manifest{Reveal: f.reveal, Revision: c.ModRevision}.Write(w, manifest)
+}
+
+// notShown says why a copy is no object.
+func notShown(h *analyzer.History, n int, err error) error {
+	c := h.Copies[n]
+	where := fmt.Sprintf("%d bytes at offset %#x of %s", c.Length, c.Offset, c.Path)
+	if !c.Complete {
+		return fmt.Errorf("copy %d of %s is a piece of its value, %s, and can not be shown as an object", n+1, h.Key, where)
+	}
+	return fmt.Errorf("copy %d of %s, %s, is no Kubernetes object: %w", n+1, h.Key, where, errors.Unwrap(err))
+}
+
+// decrypt opens an encrypted copy.
+func decrypt(ctx context.Context, config *encryption.Config, h *analyzer.History, c analyzer.Occurrence, value []byte) ([]byte, error) {
+	with := c.Provider + ":" + string(c.KeyName)
+	if config == nil {
+		return nil, fmt.Errorf("encrypted with %s: --encryption-config FILE decrypts it", with)
+	}
+	resource, group, _ := strings.Cut(string(h.Resource), ".")
+	plain, err := analyzer.Decrypt(ctx, config, object.GroupResource{Group: group, Resource: resource}, h.Key, value)
+	if errors.Is(err, encryption.ErrNoKMS) {
+		return nil, fmt.Errorf("encrypted with %s: --kms lets its KMS plugin be called", with)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("encrypted with %s: %w", with, err)
+	}
+	return plain, nil
+}
+
+func usage(err error) error { return &statusError{analyzer.ExitUsage, []error{err}} }
+
+// choose is the index of the copy that was asked for.
+func (f *showFlags) choose(h *analyzer.History) (int, error) {
+	switch {
+	case len(h.Copies) == 0 && len(h.Similar) > 0:
+		return 0, fmt.Errorf("no copy of %s was seen; did you mean %s?", h.Key, h.Similar[0])
+	case len(h.Copies) == 0:
+		return 0, fmt.Errorf("no copy of %s was seen", h.Key)
+	case f.copy > len(h.Copies):
+		return 0, fmt.Errorf("--copy %d: %s has %d copies", f.copy, h.Key, len(h.Copies))
+	case f.copy > 0 && h.Copies[f.copy-1].Deletion:
+		return 0, fmt.Errorf("--copy %d: the deletion of %s, which has no value", f.copy, h.Key)
+	case f.copy > 0:
+		return f.copy - 1, nil
+	case f.revision > 0:
+		return best(h, func(o analyzer.Occurrence) bool { return o.ModRevision == f.revision },
+			fmt.Sprintf("no value of %s at revision %d was seen: etcdsift history lists those that were", h.Key, f.revision))
+	case h.State == analyzer.StateDeleted:
+		return 0, fmt.Errorf("%s is deleted: choose one of its %d copies with --copy or --revision (etcdsift history lists them)", h.Key, len(h.Copies))
+	}
+	newest := slices.MaxFunc(h.Copies, func(a, b analyzer.Occurrence) int { return compareNewest(a, b) })
+	return best(h, func(o analyzer.Occurrence) bool { return compareNewest(o, newest) == 0 }, "")
+}
+
+// compareNewest orders copies by whether they are live, then by when they were written.
+func compareNewest(a, b analyzer.Occurrence) int {
+	rank := func(o analyzer.Occurrence) int64 {
+		switch {
+		case o.Deletion || o.Refused:
+			return -1
+		case o.Region == analyzer.RegionLive:
+			return 1
+		}
+		return 0
+	}
+	index := func(o analyzer.Occurrence) uint64 {
+		if o.WALIndex == nil {
+			return 0
+		}
+		return *o.WALIndex
+	}
+	// What is in the WAL alone is newer than what is live in the db.
+	if a.ModRevision > 0 && b.ModRevision > 0 && a.ModRevision != b.ModRevision && rank(a) >= 0 && rank(b) >= 0 {
+		return int(a.ModRevision - b.ModRevision)
+	}
+	if rank(a) != rank(b) {
+		return int(rank(a) - rank(b))
+	}
+	if index(a) != index(b) {
+		if index(a) > index(b) {
+			return 1
+		}
+		return -1
+	}
+	return 0
+}
+
+// best is the copy that is the most whole of those that match.
+func best(h *analyzer.History, matches func(analyzer.Occurrence) bool, none string) (int, error) {
+	found := -1
+	for i, o := range h.Copies {
+		if o.Deletion || !matches(o) {
+			continue
+		}
+		if found < 0 || o.Complete && !h.Copies[found].Complete {
+			found = i
+		}
+	}
+	if found < 0 {
+		return 0, errors.New(none)
+	}
+	return found, nil
+}
+
+// read reads the bytes of a copy.
+func (e *evidence) read(c analyzer.Copy) ([]byte, error) {
+	for _, s := range e.sources {
+		if s.Path != c.Path {
+			continue
+		}
+		b := make([]byte, c.Length)
+		if n, err := s.File.ReadAt(b, c.Offset); n < len(b) {
+			return nil, fmt.Errorf("%s: %d bytes at offset %#x: %w", c.Path, c.Length, c.Offset, err)
+		}
+		return b, nil
+	}
+	return nil, fmt.Errorf("%s: not among the evidence any more", c.Path)
+}

@@ -1,0 +1,228 @@
+package reports
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/etcdsift/etcdsift/analyzer"
+)
+
+// KeysJSON writes the keys in use as one object.
+type KeysJSON struct{}
+
+// Write implements Format.
+func (KeysJSON) Write(w io.Writer, r *analyzer.Report) error {
+	return writeJSON(w, struct {
+		SchemaVersion string               `json:"schemaVersion"`
+		Tool          analyzer.Tool        `json:"tool"`
+		Verdict       keysVerdict          `json:"verdict"`
+		Keys          []analyzer.KeyUse    `json:"keys"`
+		Retire        *analyzer.Retirement `json:"retire,omitempty"`
+		Findings      []analyzer.Finding   `json:"findings"`
+		Evidence      []analyzer.Evidence  `json:"evidence"`
+		Coverage      analyzer.Coverage    `json:"coverage"`
+	}{r.SchemaVersion, r.Tool, keysVerdict{r.Verdict.Complete, r.Verdict.ExitStatus}, r.Keys, r.Retire, keyFindings(r), r.Evidence, r.Coverage}, "  ")
+}
+
+// keysVerdict is the part of a verdict that is about keys.
+type keysVerdict struct {
+	Complete   bool `json:"complete"`
+	ExitStatus int  `json:"exitStatus"`
+}
+
+// keyFindings is the findings without those on plaintext, which are what `scan` is for.
+func keyFindings(r *analyzer.Report) []analyzer.Finding {
+	found := []analyzer.Finding{}
+	for _, f := range r.Findings {
+		if !f.Rule.IsPlaintext() && f.Rule != analyzer.RuleUnattributed {
+			found = append(found, f)
+		}
+	}
+	return found
+}
+
+// KeysTable writes the keys in use for people.
+type KeysTable struct{}
+
+// Write implements Format.
+func (KeysTable) Write(out io.Writer, r *analyzer.Report) error {
+	w := &errWriter{w: out}
+	if r.Retire != nil {
+		retirement(w, r.Retire)
+	}
+	w.paragraph("", keysAnswer(r)+missing(r))
+	if len(r.Keys) > 0 {
+		keyRows(w, r.Keys)
+		keyPlaces(w, r.Keys)
+		kmsKeys(w, r.Keys)
+	}
+	keyFindingsTable(w, r)
+	coverage(w, r)
+	return w.err
+}
+
+// maxStragglers bounds the etcd keys that a table names. JSON has all.
+const maxStragglers = 50
+
+// retirement answers whether the key may be dropped, the answer first.
+func retirement(w *errWriter, t *analyzer.Retirement) {
+	key := visible(t.Key)
+	switch {
+	case t.Safe:
+		w.paragraph("", fmt.Sprintf("%s may be dropped: no newest value in this evidence needs it.%s", key, rest(t)))
+	case len(t.Stragglers) > 0:
+		n := len(t.Stragglers)
+		w.paragraph("", fmt.Sprintf("%s is still needed: %d newest %s encrypted with it.%s", key, n, plural(n, "value is", "values are"), rest(t)))
+		for _, s := range t.Stragglers[:min(n, maxStragglers)] {
+			w.printf("  %s\n", visible(s))
+		}
+		if more := n - maxStragglers; more > 0 {
+			w.printf("  and %d more\n", more)
+		}
+	case t.Unreadable > 0:
+		w.paragraph("", fmt.Sprintf("%s: nobody can tell. No newest value is known to need it, and %d newest %s an envelope that can not be understood.%s",
+			key, t.Unreadable, plural(t.Unreadable, "value has", "values have"), rest(t)))
+	default:
+		w.paragraph("", fmt.Sprintf("%s: nobody can tell. No newest value that was read needs it, and not everything was read.%s", key, rest(t)))
+	}
+	if !t.Seen {
+		w.paragraph("", "No value in this evidence names that key, in any region: is it spelt right?")
+	}
+	w.printf("\n")
+}
+
+// rest says what else needs the key.
+func rest(t *analyzer.Retirement) string {
+	var parts []string
+	for _, p := range []struct {
+		n    int
+		what string
+	}{{t.History, "older revisions"}, {t.Residue, "values outside of the tree"}, {t.WAL, "writes in the WAL"}} {
+		if p.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.what))
+		}
+	}
+	if len(parts) == 0 {
+		return " Nothing else in it does either."
+	}
+	return fmt.Sprintf(" To read the past it is still needed by %s.", and(parts))
+}
+
+// keysAnswer says which keys are needed to restore.
+func keysAnswer(r *analyzer.Report) string {
+	var needed []string
+	for _, k := range r.Keys {
+		if k.Newest > 0 {
+			needed = append(needed, keyName(k))
+		}
+	}
+	plain := 0
+	for _, n := range r.Inventory {
+		plain += n.Providers["identity"]
+	}
+	tail := fmt.Sprintf(" %d newest %s not encrypted, and %s none.", plain, plural(plain, "value is", "values are"), plural(plain, "needs", "need"))
+	if len(needed) == 0 {
+		return "No key is needed to restore this evidence: no newest value is encrypted." + tail
+	}
+	return fmt.Sprintf("%d %s needed to restore this evidence: %s.%s", len(needed), plural(len(needed), "key is", "keys are"), and(needed), tail)
+}
+
+func keyName(k analyzer.KeyUse) string {
+	s := k.Provider + ":" + visible(k.KeyName)
+	if k.KMSKeyID != "" {
+		s += " (" + visible(k.KMSKeyID) + ")"
+	}
+	return s
+}
+
+func keyRows(w *errWriter, keys []analyzer.KeyUse) {
+	configured := slices.ContainsFunc(keys, func(k analyzer.KeyUse) bool { return k.Config != "" })
+	header := []string{"KEY", "NEWEST", "HISTORY", "RESIDUE", "WAL", "REVISIONS"}
+	if configured {
+		header = append(header, "CONFIG", "PROOF")
+	}
+	g := grid{header: header, right: []int{1, 2, 3, 4}}
+	for _, k := range keys {
+		revisions := "-"
+		if k.LastRevision > 0 {
+			revisions = fmt.Sprintf("%d to %d", k.FirstRevision, k.LastRevision)
+		}
+		row := []string{keyName(k), fmt.Sprint(k.Newest), fmt.Sprint(k.History), fmt.Sprint(k.Residue), fmt.Sprint(k.WAL), revisions}
+		if configured {
+			row = append(row, k.Config, string(k.Proof))
+		}
+		g.add(row...)
+	}
+	w.printf("\n")
+	g.write(w)
+	if !configured {
+		w.paragraph("", "No key was proven: that takes --encryption-config.")
+	}
+}
+
+// keyPlaces says which resources and namespaces have values that need each key.
+func keyPlaces(w *errWriter, keys []analyzer.KeyUse) {
+	g := grid{header: []string{"KEY", "RESOURCE", "NEWEST", "NAMESPACES"}, right: []int{2}}
+	for _, k := range keys {
+		for _, resource := range slices.Sorted(maps.Keys(k.Resources)) {
+			var names []string
+			for _, n := range k.Namespaces {
+				if n.Newest > 0 && n.Resource.ValidUTF8() == resource {
+					names = append(names, fmt.Sprintf("%s %d", orDash(visible(n.Namespace)), n.Newest))
+				}
+			}
+			if more := len(names) - maxNamed; more > 1 {
+				names = append(names[:maxNamed:maxNamed], fmt.Sprintf("and %d more", more))
+			}
+			g.add(keyName(k), orNot(visible(resource)), fmt.Sprint(k.Resources[resource]), strings.Join(names, ", "))
+		}
+	}
+	if len(g.rows) > 0 {
+		w.printf("\nNewest values:\n")
+		g.write(w)
+	}
+}
+
+// orNot names the resource of keys that are not Kubernetes'.
+func orNot(resource string) string {
+	if resource == "" {
+		return "(not Kubernetes)"
+	}
+	return resource
+}
+
+// kmsKeys tells what KMS v2 values say of their data encryption keys.
+func kmsKeys(w *errWriter, keys []analyzer.KeyUse) {
+	current := map[analyzer.Text]int{}
+	for _, k := range keys {
+		if k.DEKs == 0 {
+			continue
+		}
+		if k.Newest > 0 {
+			current[k.KeyName]++
+		}
+		annotations := "no annotations"
+		if len(k.Annotations) > 0 {
+			annotations = "annotations " + list(k.Annotations)
+		}
+		w.printf("\n")
+		w.paragraph("  ", fmt.Sprintf("%s: %d data encryption %s (%s), %s.", keyName(k), k.DEKs, plural(k.DEKs, "key", "keys"), list(k.DEKTypes), annotations))
+	}
+	for _, name := range slices.Sorted(maps.Keys(current)) {
+		if current[name] > 1 {
+			w.paragraph("", fmt.Sprintf("Newest values of KMS provider %s have %d key IDs: which of them is the current one the data can not say.", visible(name), current[name]))
+		}
+	}
+}
+
+func keyFindingsTable(w *errWriter, r *analyzer.Report) {
+	found := keyFindings(r)
+	if len(found) == 0 {
+		return
+	}
+	w.printf("\nFindings:\n")
+	writeFindings(w, found)
+}
