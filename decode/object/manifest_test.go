@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apiextensionsv1beta1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1beta1"
 	"k8s.io/apimachinery/pkg/api/apitesting/fuzzer"
 	metafuzzer "k8s.io/apimachinery/pkg/apis/meta/fuzzer"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -171,5 +173,33 @@ func TestParseManifest(t *testing.T) {
 				t.Errorf("%v quotes the value", err)
 			}
 		})
+	}
+}
+
+// Definitions are stored in JSON, but their types could be protobuf as well.
+func TestParseManifestOfACRD(t *testing.T) {
+	s := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{apiextensionsv1.AddToScheme, apiextensionsv1beta1.AddToScheme} {
+		if err := add(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	maximum := 1.5
+	size := apiextensionsv1.JSONSchemaProps{Type: "number", Maximum: &maximum, Default: &apiextensionsv1.JSON{Raw: []byte(`{"a":[1]}`)}}
+	properties := map[string]apiextensionsv1.JSONSchemaProps{"size": size, "list": {Type: "array", Items: &apiextensionsv1.JSONSchemaPropsOrArray{Schema: &size}}}
+	schemaOf := &apiextensionsv1.CustomResourceValidation{OpenAPIV3Schema: &apiextensionsv1.JSONSchemaProps{Properties: properties}}
+	for gv, o := range map[schema.GroupVersion]runtime.Object{
+		apiextensionsv1.SchemeGroupVersion: &apiextensionsv1.CustomResourceDefinition{ObjectMeta: objectMeta("", "vaults.lab.example.com"), Spec: apiextensionsv1.CustomResourceDefinitionSpec{
+			Versions: []apiextensionsv1.CustomResourceDefinitionVersion{{Name: "v1", Schema: schemaOf}},
+		}},
+		apiextensionsv1beta1.SchemeGroupVersion: &apiextensionsv1beta1.CustomResourceDefinition{ObjectMeta: objectMeta("", "vaults.lab.example.com")},
+	} {
+		gvk := gv.WithKind("CustomResourceDefinition")
+		for name, value := range encodings(t, s, gv, o) {
+			got, err := ParseManifest(value, 0)
+			if diff := cmp.Diff(jsonOf(t, gvk, o), got); diff != "" || err != nil {
+				t.Errorf("%v in %s: %v (-want +got):\n%s", gv, name, err, diff)
+			}
+		}
 	}
 }

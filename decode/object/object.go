@@ -1,7 +1,8 @@
 // Package object tells which Kubernetes object a key of etcd names, and what a
 // plaintext value says of itself: its type, its metadata, the keys of a Secret,
-// the scope of a custom resource. It never returns data of a Secret, and its
-// errors hold no bytes of a value.
+// the scope of a custom resource. Data of a Secret comes out of ParseSecretData and
+// ParseManifest alone, whose callers must not let it out; and errors hold no bytes of a
+// value.
 package object
 
 import (
@@ -37,7 +38,7 @@ type TypeMeta struct {
 // rest is damaged. Its error is a *decode.FormatError, ErrMagic for a value of
 // no known encoding, ErrValue for a text that can be no type. The TypeMeta then
 // holds what could be read. It does not alias value, like everything that this
-// package returns.
+// package returns but for the data of a Secret.
 func ParseType(value []byte, off int64) (TypeMeta, error) {
 	t, err := parseType(value, off)
 	t.check(off, &err)

@@ -261,13 +261,17 @@ func checkParsers(t testing.TB, value []byte) {
 		m, err2 := ParseMeta(v, 3)
 		s, err3 := ParseSecret(v, 3)
 		c, err4 := ParseCRD(v, 3)
-		for _, err := range []error{err1, err2, err3, err4} {
+		n, err5 := ParseName(v, 3)
+		for _, err := range []error{err1, err2, err3, err4, err5} {
 			checkError(t, err, err, 3, len(v))
 		}
 		if err3 == nil && (err2 != nil || !cmp.Equal(s.Meta, m)) {
 			t.Fatalf("ParseSecret %+v, ParseMeta %+v, %v", s, m, err2)
 		}
-		return fmt.Sprintf("%+v %v %+v %v %+v %v %+v %v", typ, err1, m, err2, s, err3, c, err4)
+		if err2 == nil && (err5 != nil || n != Name{m.TypeMeta, m.Namespace, m.Name}) {
+			t.Fatalf("ParseName %+v, %v, ParseMeta %+v", n, err5, m)
+		}
+		return fmt.Sprintf("%+v %v %+v %v %+v %v %+v %v %+v %v", typ, err1, m, err2, s, err3, c, err4, n, err5)
 	}
 	mine := bytes.Clone(value)
 	first := parse(mine)

@@ -1,0 +1,70 @@
+package object
+
+import (
+	"bytes"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/etcdsift/etcdsift/decode/internal/wire"
+)
+
+// A Name is what tells an object from all others of its kind.
+type Name struct {
+	TypeMeta
+	Namespace string
+	Name      string
+}
+
+// ParseName reads the type, the namespace and the name of the object in value, which
+// starts at file offset off. It does for many values what ParseMeta does for one: of a
+// protobuf object it reads nothing else, though all fields of the object must be whole.
+// Its errors are those of ParseMeta, but for texts that can not be a name: whether it is
+// the right one is for the caller to say.
+func ParseName(value []byte, off int64) (Name, error) {
+	if !bytes.HasPrefix(value, protobufMagic) {
+		doc, err := parseDocument(value, off, toTheEnd, "apiVersion", "kind", "metadata")
+		n := doc.name(&err)
+		n.check(off, &err)
+		return n, err
+	}
+	u, err := parseUnknown(value, off)
+	if err == nil {
+		u.check(off, &err)
+	}
+	n := Name{TypeMeta: u.TypeMeta}
+	if err != nil {
+		return n, err
+	}
+	err = wire.Each(u.raw, func(f wire.Field) error {
+		if !f.Is(1, protowire.BytesType) {
+			return nil
+		}
+		return wire.Each(f.Bytes, n.field)
+	})
+	if err != nil {
+		return n, formatError(u.rawOff, "object, metadata", err)
+	}
+	return n, nil
+}
+
+func (doc *document) name(err *error) Name {
+	n := Name{TypeMeta: doc.typeMeta(err)}
+	var metadata map[string]raw
+	doc.get("metadata", &metadata, err)
+	doc.decode(metadata["name"], "object, metadata.name", &n.Name, err)
+	doc.decode(metadata["namespace"], "object, metadata.namespace", &n.Namespace, err)
+	return n
+}
+
+// field takes a field of ObjectMeta.
+//
+// Source: ObjectMeta in pkg/apis/meta/v1/generated.proto, k8s.io/apimachinery v0.37.2.
+func (n *Name) field(f wire.Field) error {
+	switch {
+	case f.Is(1, protowire.BytesType):
+		n.Name = string(f.Bytes)
+	case f.Is(3, protowire.BytesType):
+		n.Namespace = string(f.Bytes)
+	}
+	return nil
+}
