@@ -58,7 +58,7 @@ func (s *survey) carveIn(file int, region Region, b []byte, off int64, block int
 		case f.Kind == carve.Envelope:
 			// Nobody knows its key, and where it ends often neither.
 			at.stored = s.keys.intern(f.Envelope)
-			at.sum = s.watch.sum(f.Value)
+			at.sum = s.watch.sealedSum(&f.Envelope)
 			s.ledger.sealed(&at, &f.Envelope)
 		}
 	}

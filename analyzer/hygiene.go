@@ -2,6 +2,7 @@ package analyzer
 
 import (
 	"fmt"
+	"iter"
 
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/object"
@@ -82,17 +83,17 @@ func (b *builder) addOveruse(surveys []*survey) {
 		return rev
 	}
 	writes, known := map[useID]int64{}, map[period]int64{}
-	for id, n := range b.spans(surveys) {
-		since, ok := known[id.period]
+	for p, n := range b.spans(surveys) {
+		since, ok := known[p]
 		if !ok {
-			since = before(id.period)
-			known[id.period] = since
+			since = before(p)
+			known[p] = since
 		}
-		count := n.high
-		if id.create <= since {
-			count = n.high - n.low + 1
+		if n.create > since {
+			writes[p.use] += n.high
+		} else {
+			writes[p.use] += n.high - n.low + 1
 		}
-		writes[id.use] += count
 	}
 	for _, u := range b.sortedUses() {
 		if n := writes[u.id]; n > maxWrites {
@@ -102,29 +103,36 @@ func (b *builder) addOveruse(surveys []*survey) {
 	}
 }
 
-// spanID is an incarnation whatever file it was seen in.
-type spanID struct {
-	period
-	key    uint64
-	create int64
-}
-
-// spans joins what several files of a cluster say of the same objects.
-func (b *builder) spans(surveys []*survey) map[spanID]span {
-	all := map[spanID]span{}
-	for _, s := range surveys {
-		resources := make([]object.GroupResource, len(s.ledger.samples))
-		for i, key := range s.ledger.samples {
-			resources[i] = s.identity(key).GroupResource
-		}
-		for in, n := range s.ledger.written {
-			id := spanID{period{s.keys.stored[in.stored].use(), resources[in.dir], b.holders.cluster[s]}, in.key, in.create}
-			have, ok := all[id]
-			if !ok {
-				have = *n
+// spans yields the incarnations of the objects that aesgcm keys encrypted, each once:
+// several files of a cluster may tell of the same.
+func (b *builder) spans(surveys []*survey) iter.Seq2[period, incarnation] {
+	type spanID struct {
+		period
+		hash uint64
+	}
+	return func(yield func(period, incarnation) bool) {
+		joined := map[spanID]incarnation{} // where there are several files
+		for _, s := range surveys {
+			resources := make([]object.GroupResource, len(s.ledger.samples))
+			for i, key := range s.ledger.samples {
+				resources[i] = s.identity(key).GroupResource
 			}
-			all[id] = span{min(have.low, n.low), max(have.high, n.high)}
+			for hash, n := range s.ledger.written {
+				p := period{s.keys.stored[n.stored].use(), resources[n.dir], b.holders.cluster[s]}
+				if len(surveys) > 1 {
+					if have, ok := joined[spanID{p, hash}]; ok {
+						n.low, n.high = min(have.low, n.low), max(have.high, n.high)
+					}
+					joined[spanID{p, hash}] = n
+				} else if !yield(p, n) {
+					return
+				}
+			}
+		}
+		for id, n := range joined {
+			if !yield(id.period, n) {
+				return
+			}
 		}
 	}
-	return all
 }

@@ -69,6 +69,12 @@ type KeyUse struct {
 	proven, failed       int // of all values
 	newProven, newFailed int // of the newest
 	id                   useID
+	places               map[useName]int // index in Namespaces
+}
+
+type useName struct {
+	resource  object.GroupResource
+	namespace string
 }
 
 // A NamespaceUse is the values of one resource in one namespace that need a key.
@@ -111,7 +117,7 @@ func (b *builder) useOf(how stored) *KeyUse {
 	u := b.uses[id]
 	if u == nil {
 		u = &KeyUse{Provider: id.provider.String(), KeyName: Text(id.keyName), KMSKeyID: Text(id.kmsKeyID),
-			Resources: map[string]int{}, Namespaces: []NamespaceUse{}, id: id}
+			Resources: map[string]int{}, Namespaces: []NamespaceUse{}, id: id, places: map[useName]int{}}
 		b.uses[id] = u
 	}
 	return u
@@ -119,14 +125,14 @@ func (b *builder) useOf(how stored) *KeyUse {
 
 // namespace is the place for the values of an object's resource and namespace.
 func (u *KeyUse) namespace(r object.GroupResource, namespace string) *NamespaceUse {
-	resource := Text(r.String())
-	for i := range u.Namespaces {
-		if n := &u.Namespaces[i]; n.Resource == resource && n.Namespace == Text(namespace) {
-			return n
-		}
+	name := useName{r, namespace}
+	i, known := u.places[name]
+	if !known {
+		i = len(u.Namespaces)
+		u.places[name] = i
+		u.Namespaces = append(u.Namespaces, NamespaceUse{Resource: Text(r.String()), Namespace: Text(namespace)})
 	}
-	u.Namespaces = append(u.Namespaces, NamespaceUse{Resource: resource, Namespace: Text(namespace)})
-	return &u.Namespaces[len(u.Namespaces)-1]
+	return &u.Namespaces[i]
 }
 
 // use counts the entry of a key in one survey: as the newest value of all, or, if its
@@ -143,6 +149,12 @@ func (b *builder) use(s *survey, e *entry, id object.Identity, newest bool) {
 		return
 	}
 	u := b.useOf(how)
+	if !b.options.Keys {
+		if newest {
+			u.Newest++
+		}
+		return
+	}
 	n := u.namespace(id.GroupResource, id.Namespace)
 	if e.file == 0 {
 		u.History--
@@ -178,6 +190,9 @@ func (b *builder) use(s *survey, e *entry, id object.Identity, newest bool) {
 
 // addUses adds what the ledgers counted.
 func (b *builder) addUses(surveys []*survey, p *proofs) {
+	if !b.options.Keys {
+		return
+	}
 	for _, s := range surveys {
 		s.ledger.settle()
 		for _, r := range s.ledger.resources() {

@@ -29,8 +29,8 @@ type ledger struct {
 	// when the whole file has been read.
 	samples []string
 
-	written map[incarnation]*span
-	kms     map[uint32]*kmsFacts // by the index in keyspace.stored
+	written map[uint64]incarnation // by the hash of what it is
+	kms     map[uint32]*kmsFacts   // by the index in keyspace.stored
 
 	// seen and residue are hashes of the values that were counted in the tree and outside
 	// of it, as a free page often holds a value of the tree once more. They are nil unless
@@ -60,16 +60,14 @@ type row struct {
 	first, last    int64 // main revisions; 0 if none is known
 }
 
-// An incarnation is a key from its creation to its deletion, encrypted in one way.
+// An incarnation is a key from its creation to its deletion, encrypted in one way, with
+// the lowest and the highest version that was seen of it.
 type incarnation struct {
-	stored uint32
-	dir    int32
-	key    uint64 // hash
-	create int64
+	stored    uint32
+	dir       int32
+	create    int64
+	low, high int64
 }
-
-// A span is the lowest and the highest version that was seen of an incarnation.
-type span struct{ low, high int64 }
 
 // kmsFacts is what KMS v2 values say of their data encryption keys.
 type kmsFacts struct {
@@ -92,7 +90,7 @@ type carvedValue struct {
 
 func newLedger(s *survey) *ledger {
 	l := &ledger{s: s, rows: map[rowID]*row{}, dirs: map[string]int32{},
-		written: map[incarnation]*span{}, kms: map[uint32]*kmsFacts{}, seed: s.watch.seed}
+		written: map[uint64]incarnation{}, kms: map[uint32]*kmsFacts{}, seed: s.watch.seed}
 	if s.options.Keys {
 		l.seen, l.residue = map[uint64]bool{}, map[uint64]*row{}
 	}
@@ -204,13 +202,14 @@ func (l *ledger) count(at *sighting, dir int32) {
 	if at.version <= 0 || at.create <= 0 {
 		return
 	}
-	id := incarnation{at.stored, dir, maphash.String(l.seed, at.key), at.create}
-	s := l.written[id]
-	if s == nil {
-		l.written[id] = &span{at.version, at.version}
-		return
+	// The index in keyspace.stored may be another in another file, the name is not.
+	id := maphash.String(l.seed, at.key) + uint64(at.create)*0x9e3779b97f4a7c15 ^ maphash.String(l.seed, l.s.keys.stored[at.stored].keyName)
+	in, known := l.written[id]
+	if !known {
+		in = incarnation{at.stored, dir, at.create, at.version, at.version}
 	}
-	s.low, s.high = min(s.low, at.version), max(s.high, at.version)
+	in.low, in.high = min(in.low, at.version), max(in.high, at.version)
+	l.written[id] = in
 }
 
 func (l *ledger) noteKMS(stored uint32, env *envelope.Envelope) {

@@ -26,10 +26,11 @@ const (
 // two hashes agree and two others do not.
 type nonces struct {
 	seed maphash.Seed
-	all  map[uint64]uint64 // hash of key and nonce -> hash of the value
+	all  table // from the hash of a key and a nonce to that of the value
 	// Of the hashes only those count that end in the bits of part.
 	bits uint
 	part uint64
+	max  int // see maxNonces
 
 	suspects map[uint64][]sharing
 	more     int
@@ -45,7 +46,7 @@ type sharing struct {
 }
 
 func newNonces() *nonces {
-	return &nonces{seed: maphash.MakeSeed(), all: map[uint64]uint64{}, suspects: map[uint64][]sharing{}}
+	return &nonces{seed: maphash.MakeSeed(), max: maxNonces, suspects: map[uint64][]sharing{}}
 }
 
 // hash is of what must not occur twice.
@@ -61,7 +62,7 @@ func (n *nonces) hash(env *envelope.Envelope) (h uint64, dek, ok bool) {
 		_, _ = m.Write(b)
 		_ = m.WriteByte(byte(len(b))) // what follows is no part of it
 	}
-	return m.Sum64(), d != nil, true
+	return max(m.Sum64(), 1), d != nil, true
 }
 
 // add takes a value that is whole. sum is the hash of its bytes.
@@ -70,14 +71,14 @@ func (n *nonces) add(env *envelope.Envelope, sum uint64) {
 	if !ok || !n.counts(h) {
 		return
 	}
-	have, known := n.all[h]
-	switch {
-	case !known && len(n.all) == maxNonces:
+	if n.all.used >= n.max {
 		n.halve()
-		n.add(env, sum)
-	case !known:
-		n.all[h] = sum
-	case have == sum || n.suspects[h] != nil:
+		if !n.counts(h) {
+			return
+		}
+	}
+	switch have, known := n.all.put(h, sum); {
+	case !known, have == max(sum, 1), n.suspects[h] != nil:
 	case len(n.suspects) == maxReused:
 		n.more++
 	default:
@@ -91,24 +92,20 @@ func (n *nonces) counts(h uint64) bool { return h&(1<<n.bits-1) == n.part }
 // halve leaves half of the nonces for a later pass.
 func (n *nonces) halve() {
 	n.bits++
-	for h := range n.all {
-		if !n.counts(h) {
-			delete(n.all, h)
-		}
-	}
+	n.all.keep(n.counts)
 }
 
 // confirm makes the passes that are left, and looks at the values that share a nonce.
 // Its error is that of ctx.
 func (n *nonces) confirm(ctx context.Context, surveys []*survey) error {
 	for n.part++; n.part < 1<<n.bits; n.part++ {
-		clear(n.all)
+		n.all = table{}
 		// Where this part is halved, the other half is one of the parts that are new at the end.
 		if err := n.pass(ctx, surveys, n.addAgain); err != nil {
 			return err
 		}
 	}
-	n.all = nil
+	n.all = table{}
 	if len(n.suspects) == 0 {
 		return nil
 	}
@@ -132,7 +129,7 @@ func (n *nonces) pass(ctx context.Context, surveys []*survey, each func(*sealedV
 }
 
 func (n *nonces) addAgain(v *sealedValue, env *envelope.Envelope) {
-	n.add(env, v.in.watch.sum(v.value))
+	n.add(env, v.in.watch.sealedSum(env))
 }
 
 // look keeps a value whose nonce is suspect. Copies of one write are one value: equal

@@ -326,7 +326,7 @@ func configuredFor(config *encryption.Config, id object.Identity) *encryption.En
 // isObjectOf reports whether plain is a Kubernetes object whose namespace and name are
 // those of its etcd key. What API servers keep of themselves has no name.
 func isObjectOf(id object.Identity, key string, plain []byte) bool {
-	m, err := object.ParseMeta(plain, 0)
+	m, err := object.ParseName(plain, 0)
 	if err != nil || m.Kind == "" {
 		return false
 	}

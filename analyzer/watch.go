@@ -75,6 +75,27 @@ func (w *watch) value(value []byte, off int64, watched bool) bool {
 // sum is the same for equal values in one run, and means nothing outside it.
 func (w *watch) sum(value []byte) uint64 { return maphash.Bytes(w.seed, value) }
 
+// sumEdge is how many bytes at each end of a ciphertext are looked at to tell it from
+// others.
+const sumEdge = 128
+
+// sealedSum is sum for encrypted values, from both ends of the ciphertext: there are the
+// nonce and the tag, and the last block of AES-CBC, which depends on all before it.
+func (w *watch) sealedSum(env *envelope.Envelope) uint64 {
+	b := env.Payload
+	if len(env.Object.EncryptedData) > 0 {
+		b = env.Object.EncryptedData
+	}
+	if len(b) <= 2*sumEdge {
+		return maphash.Bytes(w.seed, b)
+	}
+	var h maphash.Hash
+	h.SetSeed(w.seed)
+	_, _ = h.Write(b[:sumEdge])
+	_, _ = h.Write(b[len(b)-sumEdge:])
+	return h.Sum64() + uint64(len(b))
+}
+
 var secretType = object.TypeMeta{APIVersion: "v1", Kind: "Secret"}
 
 // isSecret reports whether a value says of itself that it is a Secret. Nearly all
@@ -159,7 +180,7 @@ func (s *survey) sightSealed(value []byte, watched bool, at sighting) {
 	env, err := s.keys.open(value, at.off)
 	at.stored = s.keys.intern(env)
 	at.complete = at.complete && err == nil
-	at.sum = s.watch.sum(value)
+	at.sum = s.watch.sealedSum(&env)
 	s.ledger.sealed(&at, &env)
 	if s.watch.value(value, at.off, watched) {
 		s.keep(at)

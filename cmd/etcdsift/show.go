@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -112,7 +113,9 @@ func (f *showFlags) show(cmd *cobra.Command, w io.Writer, found *evidence, h *an
 		return usage(notShown(h, n, err))
 	}
 	if err != nil {
-		complain(cmd.ErrOrStderr(), fmt.Sprintf("copy %d of %s is not whole: what could be read of it is shown", n+1, h.Key))
+		complain(cmd.ErrOrStderr(), fmt.Sprintf("copy %d of %s is damaged or cut: what could be read of it is shown", n+1, h.Key))
+	} else if t, _ := object.ParseType(value, 0); !object.KnownKind(t) {
+		complain(cmd.ErrOrStderr(), fmt.Sprintf("kind %s of %s is not known: only its metadata is shown", t.Kind, t.APIVersion))
 	}
 	if f.reveal {
 		complain(cmd.ErrOrStderr(), fmt.Sprintf("warning: the values of %s are printed in plaintext", h.Key))
@@ -168,48 +171,38 @@ func (f *showFlags) choose(h *analyzer.History) (int, error) {
 	case h.State == analyzer.StateDeleted:
 		return 0, fmt.Errorf("%s is deleted: choose one of its %d copies with --copy or --revision (etcdsift history lists them)", h.Key, len(h.Copies))
 	}
-	newest := slices.MaxFunc(h.Copies, func(a, b analyzer.Occurrence) int { return compareNewest(a, b) })
-	return best(h, func(o analyzer.Occurrence) bool { return compareNewest(o, newest) == 0 }, "")
+	newest := slices.MaxFunc(h.Copies, compareNewest)
+	return best(h, func(o analyzer.Occurrence) bool { return compareNewest(o, newest) == 0 },
+		fmt.Sprintf("no value of %s was seen that took effect: choose one of its copies with --copy (etcdsift history lists them)", h.Key))
 }
 
-// compareNewest orders copies by whether they are live, then by when they were written.
+// compareNewest orders copies by when they were written: what is live in the db, or will be
+// when etcd applies what is in the WAL alone, before all else. A revision that is not known
+// is that of an older write.
 func compareNewest(a, b analyzer.Occurrence) int {
-	rank := func(o analyzer.Occurrence) int64 {
+	took := func(o analyzer.Occurrence) int {
 		switch {
 		case o.Deletion || o.Refused:
-			return -1
-		case o.Region == analyzer.RegionLive:
-			return 1
+			return 0
+		case o.Region == analyzer.RegionLive, o.Region == analyzer.RegionWAL && !o.Applied && o.ModRevision > 0:
+			return 2
 		}
-		return 0
+		return 1
 	}
 	index := func(o analyzer.Occurrence) uint64 {
-		if o.WALIndex == nil {
+		if o.WALIndex == nil || o.ModRevision > 0 {
 			return 0
 		}
 		return *o.WALIndex
 	}
-	// What is in the WAL alone is newer than what is live in the db.
-	if a.ModRevision > 0 && b.ModRevision > 0 && a.ModRevision != b.ModRevision && rank(a) >= 0 && rank(b) >= 0 {
-		return int(a.ModRevision - b.ModRevision)
-	}
-	if rank(a) != rank(b) {
-		return int(rank(a) - rank(b))
-	}
-	if index(a) != index(b) {
-		if index(a) > index(b) {
-			return 1
-		}
-		return -1
-	}
-	return 0
+	return cmp.Or(cmp.Compare(took(a), took(b)), cmp.Compare(a.ModRevision, b.ModRevision), cmp.Compare(index(a), index(b)))
 }
 
 // best is the copy that is the most whole of those that match.
 func best(h *analyzer.History, matches func(analyzer.Occurrence) bool, none string) (int, error) {
 	found := -1
 	for i, o := range h.Copies {
-		if o.Deletion || !matches(o) {
+		if o.Deletion || o.Refused || !matches(o) {
 			continue
 		}
 		if found < 0 || o.Complete && !h.Copies[found].Complete {
