@@ -13,7 +13,7 @@ build: ## bin/etcdsift
 # A scan of evidence captured from a real cluster, after a migration to encryption. It
 # finds plaintext, so its exit status is 1.
 demo: build
-	@$(GO) run ./fixtures/captured/unpack -o build/demo 01-aescbc/snapshot.db 05-defragged
+	@$(GO) run ./fixtures/captured/unpack -o build/demo 01-aescbc/snapshot.db 02-rewritten/snapshot.db 05-defragged 06-rotated/snapshot.db encryption
 	bin/etcdsift scan build/demo/05-defragged/data-dir || test $$? -eq 1
 
 # All that CI checks. The tests run every fuzz target over its seeds.
@@ -49,10 +49,11 @@ race: ## needs a C compiler
 score:
 	$(GO) test -count 1 -run '^TestScore$$' -v ./cmd/etcdsift -score
 
-# etcdsift beside a plain SHA-256 pass and etcd's own snapshot status, in one run.
+# etcdsift, with and without the keys to prove all values, beside a plain SHA-256 pass and
+# etcd's own snapshot status, in one run. BENCHALL=-all encrypts every object.
 bench: build
-	$(GO) run ./fixtures/bench/generate -size $(BENCHSIZE) -o build/bench-$(BENCHSIZE).db
-	$(GO) run ./fixtures/bench -db build/bench-$(BENCHSIZE).db -bin bin/etcdsift
+	$(GO) run ./fixtures/bench/generate $(BENCHALL) -size $(BENCHSIZE) -o build/bench-$(BENCHSIZE)$(BENCHALL).db
+	$(GO) run ./fixtures/bench -db build/bench-$(BENCHSIZE)$(BENCHALL).db -bin bin/etcdsift
 
 clean:
 	rm -rf bin build

@@ -8,6 +8,7 @@
 //	page      bbolt pages, from a whole file to single leaf elements
 //	mvcc      etcd revisions and KeyValues, and etcd's own buckets
 //	envelope  how Kubernetes stored a value: plaintext or encrypted, with which key
+//	encryption  an EncryptionConfiguration, and what its keys open
 //	object    which Kubernetes object a key names, and what a plaintext one holds
 package decode
 

@@ -21,7 +21,7 @@ func TestREADME(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	wanted := []string{"01-aescbc/snapshot.db", "05-defragged/"}
+	wanted := []string{"01-aescbc/snapshot.db", "02-rewritten/snapshot.db", "05-defragged/", "06-rotated/snapshot.db", "encryption-"}
 	demo := filepath.Join(dir, "build", "demo")
 	if err := os.MkdirAll(demo, 0o755); err != nil {
 		t.Fatal(err)
