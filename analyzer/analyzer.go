@@ -77,6 +77,7 @@ type Options struct {
 
 	configured bool // the verdict is about what Encryption says to encrypt, too
 	nonces     *nonces
+	maxNonces  int // compared at once; 0 means as many as there is room for
 }
 
 // Run examines the sources. Damage and disk errors are in the Report; the error is
@@ -86,7 +87,7 @@ func Run(ctx context.Context, sources []Source, o Options) (*Report, error) {
 	if o.Resources == nil {
 		o.Resources, o.configured = []object.GroupResource{secrets}, o.Encryption != nil
 	}
-	o.nonces = newNonces()
+	o.nonces = newNonces(cmp.Or(o.maxNonces, maxNonces))
 	surveys, err := examine(ctx, sources, o)
 	if err != nil {
 		return nil, err

@@ -15,6 +15,9 @@ import (
 // several passes over the values.
 const maxNonces = 1 << 20
 
+// maxParts bounds the passes: two to the power of it. Beyond, the table grows.
+const maxParts = 12
+
 // maxReused bounds the nonces that are reported, and maxSharing the values of each.
 const (
 	maxReused  = 1000
@@ -30,7 +33,7 @@ type nonces struct {
 	// Of the hashes only those count that end in the bits of part.
 	bits uint
 	part uint64
-	max  int // see maxNonces
+	max  int // of hashes in all
 
 	suspects map[uint64][]sharing
 	more     int
@@ -45,8 +48,8 @@ type sharing struct {
 	how   stored
 }
 
-func newNonces() *nonces {
-	return &nonces{seed: maphash.MakeSeed(), max: maxNonces, suspects: map[uint64][]sharing{}}
+func newNonces(most int) *nonces {
+	return &nonces{seed: maphash.MakeSeed(), max: most, suspects: map[uint64][]sharing{}}
 }
 
 // hash is of what must not occur twice.
@@ -71,7 +74,7 @@ func (n *nonces) add(env *envelope.Envelope, sum uint64) {
 	if !ok || !n.counts(h) {
 		return
 	}
-	if n.all.used >= n.max {
+	for n.all.used >= n.max && n.bits < maxParts {
 		n.halve()
 		if !n.counts(h) {
 			return
