@@ -2,9 +2,11 @@ package encryption
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -176,7 +178,11 @@ func (p *plugin) open(ctx context.Context, payload, key []byte) (Opened, error) 
 	plain, stale, err := p.reader.TransformFromStorage(ctx, payload, value.DefaultContext(key))
 	switch {
 	case err == nil:
-		return Opened{Plain: plain, Stale: stale}, nil
+		o := Opened{Plain: plain, Stale: stale}
+		if p.version == "v1" && stale { // it was AES-CBC, behind the encrypted DEK
+			o.Unsure = padding(payload[2+int(binary.BigEndian.Uint16(payload)):], plain) == 1
+		}
+		return o, nil
 	case ctx.Err() != nil:
 		return Opened{}, ctx.Err()
 	case isSilence(err):
@@ -185,16 +191,28 @@ func (p *plugin) open(ctx context.Context, payload, key []byte) (Opened, error) 
 	return Opened{}, ErrClosed
 }
 
-// isSilence reports whether a plugin did not answer, which says nothing of the value.
+// isSilence reports whether a plugin gave no answer, which says nothing of the value.
 func isSilence(err error) bool {
-	code := status.Code(err)
-	return code == codes.Unavailable || code == codes.DeadlineExceeded
+	switch status.Code(err) {
+	case codes.PermissionDenied, codes.Unauthenticated, codes.ResourceExhausted, codes.Unimplemented:
+		return true // it does not want to
+	}
+	return isUnreachable(err)
+}
+
+func isUnreachable(err error) bool {
+	switch status.Code(err) {
+	case codes.Unavailable, codes.Canceled, codes.DeadlineExceeded:
+		return true
+	}
+	return false
 }
 
 // rpcError says what became of a call. The text of a plugin is its own, and may be
 // anything.
 func rpcError(err error) error {
-	if isSilence(err) {
+	// The client of KMS v1 drops the code of the first call.
+	if isUnreachable(err) || status.Code(err) == codes.Unknown && strings.Contains(err.Error(), codes.DeadlineExceeded.String()) {
 		return errors.New("the plugin does not answer")
 	}
 	return fmt.Errorf("the plugin answers with an error (%v)", status.Code(err))

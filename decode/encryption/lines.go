@@ -1,6 +1,7 @@
 package encryption
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -21,6 +22,9 @@ type lines struct {
 func newLines(file []byte) (*lines, error) {
 	var document yaml.Node
 	if err := yaml.Unmarshal(file, &document); err != nil {
+		if json.Valid(file) { // tabs and escapes that YAML does not know
+			return &lines{root: &yaml.Node{}}, nil
+		}
 		return nil, fmt.Errorf("not YAML: %w", syntaxError(err))
 	}
 	l := &lines{root: &yaml.Node{}}
@@ -119,10 +123,28 @@ func (l *lines) errorAt(path, what string) error {
 // that it does not know or has met twice.
 var strictMessage = regexp.MustCompile(`^(unknown|duplicate) field "(.*)"$`)
 
+// Of a path only the fields that the API server knows are shown, and a name behind them
+// that is too short for a key: a secret may stand where a field's name should.
+var (
+	knownPath = regexp.MustCompile(`^(?:(?:resources|providers|aescbc|aesgcm|secretbox|identity|kms|keys)(?:\[\d+\])?\.)*`)
+	plainName = regexp.MustCompile(`^[A-Za-z]{1,15}$`)
+)
+
 // strictError says what a strict decoder does not accept.
 func (l *lines) strictError(err error) error {
 	if m := strictMessage.FindStringSubmatch(err.Error()); m != nil {
-		return l.errorAt(m[2], m[1]+" field")
+		line := l.of(m[2])
+		known := knownPath.FindString(m[2])
+		if rest := m[2][len(known):]; plainName.MatchString(rest) {
+			known += rest
+		}
+		if known = strings.TrimSuffix(known, "."); known == "" {
+			known = "at the top"
+		}
+		if line > 0 {
+			return fmt.Errorf("line %d: %s: %s field", line, known, m[1])
+		}
+		return fmt.Errorf("%s: %s field", known, m[1])
 	}
 	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
 		return fmt.Errorf("line %s: a field that is there twice", m[1])
@@ -133,43 +155,8 @@ func (l *lines) strictError(err error) error {
 // misplaced is an error for a value of the wrong type: the place is not told by the
 // decoder, so the first field that can not be right is looked for.
 func (l *lines) misplaced(what string) error {
-	if node := wrongType(l.root, ""); node != nil {
+	if node := wrongType(l.root, topShape, map[*yaml.Node]bool{}); node != nil {
 		return fmt.Errorf("line %d: %s", node.Line, what)
 	}
 	return errors.New(what)
-}
-
-// lists are the fields of an EncryptionConfiguration that hold lists, and texts those
-// that hold strings; of all others whatever is in them is left alone.
-var (
-	lists = map[string]bool{"resources": true, "providers": true, "keys": true}
-	texts = map[string]bool{"name": true, "secret": true, "endpoint": true, "apiVersion": true, "kind": true}
-)
-
-// wrongType is the first value below node, the value of the field called name, that
-// has another type than its field.
-func wrongType(node *yaml.Node, name string) *yaml.Node {
-	switch {
-	case lists[name] && node.Kind != yaml.SequenceNode,
-		texts[name] && (node.Kind != yaml.ScalarNode || node.Tag != "!!str"):
-		return node
-	}
-	for i, below := range node.Content {
-		field := ""
-		switch node.Kind {
-		case yaml.MappingNode:
-			if i%2 == 0 {
-				continue
-			}
-			field = node.Content[i-1].Value
-		case yaml.SequenceNode:
-			if below.Kind != yaml.MappingNode && name != "resources" {
-				return below
-			}
-		}
-		if found := wrongType(below, field); found != nil {
-			return found
-		}
-	}
-	return nil
 }

@@ -52,7 +52,7 @@ type Opened struct {
 }
 
 // Open decrypts a value that Match says the key may have written. key is the etcd key
-// under which it lies: aesgcm and KMS bind a value to it. The value is not changed.
+// under which it lies: aesgcm and KMS bind a value to it, but for KMS v1 on AES-CBC. The value is not changed.
 //
 // The error is ErrClosed, ErrNoKMS, that of ctx, or a *KMSError if the plugin did not
 // answer; none holds a byte of the value. The identity provider gives the value itself.

@@ -20,8 +20,8 @@ import (
 )
 
 // MaxFile bounds a file that is read as a configuration, in bytes. An API server's
-// has some kilobytes.
-const MaxFile = 4 << 20
+// has some kilobytes; its validation compares every resource with every other.
+const MaxFile = 256 << 10
 
 const kind = "EncryptionConfiguration"
 
@@ -34,7 +34,7 @@ var wanted = fmt.Sprintf("want kind %s of apiVersion %s", kind, apiserverv1.Sche
 // of the file where it can be told, and never a value, which may be a key.
 func Parse(file []byte) (*Config, error) {
 	if len(file) > MaxFile {
-		return nil, fmt.Errorf("not an %s: over %d MiB long", kind, MaxFile>>20)
+		return nil, fmt.Errorf("not an %s: over %d KiB long", kind, MaxFile>>10)
 	}
 	if len(bytes.TrimSpace(file)) == 0 {
 		return nil, fmt.Errorf("not an %s: the file is empty", kind)
@@ -43,7 +43,8 @@ func Parse(file []byte) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	if k := lines.text("kind"); k != kind && k != "" {
+	// The API server knows EncryptionConfig of v1, too, "due to a docs bug".
+	if k := lines.text("kind"); k != kind && k != "" && (k != "EncryptionConfig" || lines.text("apiVersion") != "v1") {
 		return nil, lines.errorAt("kind", wanted)
 	}
 	internal, err := decode(file, lines)
@@ -55,12 +56,29 @@ func Parse(file []byte) (*Config, error) {
 	// allows more.
 	for _, e := range validation.ValidateEncryptionConfiguration(internal, false) {
 		// The value in e may hold keys.
-		problems = append(problems, lines.errorAt(e.Field, strings.TrimSpace(e.Detail)))
+		problems = append(problems, lines.errorAt(e.Field, reason(e.Detail)))
 	}
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
 	return build(internal, lines)
+}
+
+// reason is what the API server's validation says is wrong, without the value that some
+// of its texts quote.
+func reason(detail string) string {
+	for _, text := range [...]struct{ start, without string }{
+		{"invalid KMS provider name ", "invalid KMS provider name, must not contain ':'"},
+		{"duplicate KMS provider name ", "duplicate KMS provider name, names must be unique"},
+		{"invalid endpoint for kms provider", "invalid endpoint for kms provider"},
+		{"unsupported scheme ", "unsupported scheme for KMS provider, only unix is supported"},
+		{"unsupported apiVersion ", "unsupported apiVersion for KMS provider, only v1 and v2 are supported"},
+	} {
+		if strings.HasPrefix(detail, text.start) {
+			return text.without
+		}
+	}
+	return strings.TrimSpace(detail)
 }
 
 // decode decodes the file into the API server's internal form, defaults filled in.

@@ -4,8 +4,8 @@ package envelope
 // the encrypted data encryption key that it belongs to, nil where the named key itself
 // encrypts. For a seed of KMS v2 the info that derives the key of each value goes before
 // the nonce. A KMS v1 value does not say whether it is AES-GCM or AES-CBC: the first
-// 12 bytes are taken, as far as a nonce goes. It is false for plaintext, and for what
-// Parse finds broken. The slices alias the envelope.
+// 12 bytes are taken, as far as a nonce goes. It is false for plaintext, and where
+// there are not as many bytes. The slices alias the envelope.
 func (e *Envelope) Nonce() (dek, nonce []byte, ok bool) {
 	b, size := e.Payload, 0
 	switch e.Provider {
@@ -19,7 +19,7 @@ func (e *Envelope) Nonce() (dek, nonce []byte, ok bool) {
 		if len(b) < 2+e.DEKLen {
 			return nil, nil, false
 		}
-		dek, b, size = b[2:2+e.DEKLen], b[2+e.DEKLen:], nonceGCM
+		dek, b, size = clip(b[2:2+e.DEKLen]), b[2+e.DEKLen:], nonceGCM
 	case KMSv2:
 		dek, b, size = e.Object.DEKSource, e.Object.EncryptedData, nonceGCM
 		if e.Object.DEKSourceType == HKDFSHA256Seed {
