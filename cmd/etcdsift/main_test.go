@@ -3,8 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -20,19 +23,37 @@ func TestMain(m *testing.M) {
 
 // Each script in testdata/script is a promise to users. Its own commands:
 //
-//	captured NAME...    unpack files of the captured evidence into captured/
-//	fixture SCENARIO    make the evidence of a scenario as SCENARIO/
-//	status N COMMAND    run a command and compare its exit status
-//	nocanary FILE...    no value of a captured Secret occurs in these files
+//	captured NAME...        unpack files of the captured evidence into captured/
+//	fixture SCENARIO        make the evidence of a scenario as SCENARIO/
+//	encryption CASE         make that of a case about keys as CASE/, and serve its KMS
+//	                        plugins until the script ends; $SOCKET is one of those that
+//	                        are dead
+//	drained WHERE           make a data dir as drained-WHERE/, with the key aescbc:old in
+//	                        WHERE alone: history, residue or wal
+//	status N COMMAND        run a command and compare its exit status
+//	nocanary FILE...        no value of a captured Secret occurs in these files
+//	badconfig CONFIG REGEXP every command that takes it refuses the configuration with
+//	                        an error that matches, and prints no piece of its secrets
+//
+// The condition [root] says that no mode keeps a file from being read.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
+		Condition: func(cond string) (bool, error) {
+			if cond != "root" {
+				return false, fmt.Errorf("condition %q: not known", cond)
+			}
+			return os.Getuid() == 0 || runtime.GOOS == "windows", nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"captured": scriptCaptured,
-			"fixture":  scriptFixture,
-			"status":   scriptStatus,
-			"nocanary": scriptNoCanary,
+			"captured":   scriptCaptured,
+			"fixture":    scriptFixture,
+			"encryption": scriptEncryption,
+			"drained":    scriptDrained,
+			"status":     scriptStatus,
+			"nocanary":   scriptNoCanary,
+			"badconfig":  scriptBadConfig,
 		},
 	})
 }
@@ -64,6 +85,24 @@ func scriptFixture(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+func scriptEncryption(ts *testscript.TestScript, neg bool, args []string) {
+	c, err := fixtures.LookupEncryption(args[0])
+	ts.Check(err)
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(dir, 0o755))
+	e, err := c.Build(context.Background(), dir)
+	ts.Check(err)
+	ts.Defer(func() { ts.Check(e.Close()) })
+	if len(e.DeadSockets) > 0 {
+		ts.Setenv("SOCKET", e.DeadSockets[0])
+	}
+}
+
+func scriptDrained(ts *testscript.TestScript, neg bool, args []string) {
+	dir := ts.MkAbs("drained-" + args[0])
+	ts.Check(buildDrained(context.Background(), dir, args[0]))
+}
+
 func scriptStatus(ts *testscript.TestScript, neg bool, args []string) {
 	err := ts.Exec(args[1], args[2:]...)
 	got := "0"
@@ -89,6 +128,38 @@ func scriptNoCanary(ts *testscript.TestScript, neg bool, args []string) {
 					ts.Fatalf("%s holds the value of a Secret", file)
 				}
 			}
+		}
+	}
+}
+
+// secretLine is a secret in a configuration, whether it is a good one or not.
+var secretLine = regexp.MustCompile(`(?m)secret: *"?([^\s"]+)`)
+
+func scriptBadConfig(ts *testscript.TestScript, neg bool, args []string) {
+	config, want := ts.MkAbs(args[0]), regexp.MustCompile("(?m)"+args[1])
+	secrets := pieces{}
+	if b, err := os.ReadFile(config); err == nil {
+		for _, m := range secretLine.FindAllSubmatch(b, -1) {
+			secrets.add(string(m[1]))
+		}
+	}
+	path, key := ts.MkAbs("snapshot.db"), "/registry/secrets/payments/db"
+	for _, command := range [][]string{
+		{"scan", path}, {"list", path}, {"keys", path}, {"keys", "--retire", "aescbc:key1", path},
+		{"history", path, key}, {"show", path, key}, {"show", "--reveal", path, key},
+	} {
+		command = append(command, "--encryption-config", config)
+		var stdout, stderr bytes.Buffer
+		status := run(context.Background(), command, &stdout, &stderr)
+		text := strings.ReplaceAll(stderr.String(), ts.MkAbs(".")+string(filepath.Separator), "")
+		if status != 2 || stdout.Len() > 0 {
+			ts.Fatalf("%v: exit status %d, %d bytes, %s", command, status, stdout.Len(), text)
+		}
+		if !want.MatchString(text) {
+			ts.Fatalf("%v: the error does not match %s:\n%s", command, want, text)
+		}
+		if piece := secrets.in(stderr.Bytes()); piece != "" {
+			ts.Fatalf("%v: prints %q of a secret in %s", command, piece, config)
 		}
 	}
 }

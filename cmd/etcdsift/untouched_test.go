@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,11 +19,34 @@ import (
 	"github.com/etcdsift/etcdsift/fixtures/captured"
 )
 
-// commands are all that read evidence; PATH stands for it.
+// commands are all that read evidence; PATH stands for it, and CONFIG for a
+// configuration that lies beside it.
 var commands = [][]string{
 	{"scan", "PATH"}, {"scan", "--format", "json", "PATH"},
 	{"list", "PATH"}, {"list", "--format", "jsonl", "PATH"},
 	{"info", "PATH"}, {"info", "--format", "json", "PATH"},
+	{"keys", "PATH"}, {"keys", "--format", "json", "--retire", "aescbc:key1", "PATH"},
+	{"history", "PATH", "/registry/secrets/payments/s-plain-10"},
+	{"show", "PATH", "/registry/namespaces/payments"},
+	{"scan", "--encryption-config", "CONFIG", "PATH"},
+	{"list", "--encryption-config", "CONFIG", "PATH"},
+	{"keys", "--encryption-config", "CONFIG", "PATH"},
+	{"history", "--encryption-config", "CONFIG", "PATH", "/registry/secrets/payments/s-plain-10"},
+	{"show", "--encryption-config", "CONFIG", "PATH", "/registry/secrets/payments/s-plain-10"},
+}
+
+// on is the command on the evidence at path.
+func on(command []string, path, config string) []string {
+	args := slices.Clone(command)
+	for i, arg := range args {
+		switch arg {
+		case "PATH":
+			args[i] = path
+		case "CONFIG":
+			args[i] = config
+		}
+	}
+	return args
 }
 
 // A state is what must not change of a file.
@@ -54,19 +78,22 @@ func TestUntouched(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := ageFiles(t, dir)
-	for path := range before {
-		if !strings.HasSuffix(path, "db") {
-			continue
-		}
-		paths := []string{path}
-		if dataDir, ok := strings.CutSuffix(path, filepath.Join("member", "snap", "db")); ok {
-			paths = append(paths, dataDir)
-		}
-		for _, p := range paths {
-			for _, command := range commands {
-				runUntouched(t, command, p, path, before[path])
+	config := filepath.Join(dir, "encryption-kmsv1.yaml") // has all keys
+	t.Run("paths", func(t *testing.T) {
+		for path := range before {
+			if strings.HasSuffix(path, "db") {
+				t.Run(strings.TrimPrefix(path, dir), func(t *testing.T) {
+					t.Parallel()
+					testUntouched(t, path, config, before[path])
+				})
 			}
 		}
+	})
+	if info, err := os.Stat(config); err != nil || !accessTime(info).Equal(before[config].atime) {
+		t.Errorf("%s: its access time was %v: %v", config, before[config].atime, err)
+	}
+	if after := stateOf(t, config); after.sum != before[config].sum || !after.mtime.Equal(before[config].mtime) {
+		t.Errorf("%s was %+v and is %+v", config, before[config], after)
 	}
 	after := fileNames(t, dir)
 	if len(after) != len(before) {
@@ -74,9 +101,24 @@ func TestUntouched(t *testing.T) {
 	}
 }
 
-func runUntouched(t *testing.T, command []string, arg, file string, before state) {
-	args := append([]string{}, command...)
-	args[len(args)-1] = arg
+// testUntouched runs the commands on a file, and on the data dir that it lies in: half of
+// the later ones on either.
+func testUntouched(t *testing.T, path, config string, before state) {
+	paths := []string{path}
+	if dataDir, ok := strings.CutSuffix(path, filepath.Join("member", "snap", "db")); ok {
+		paths = append(paths, dataDir)
+	}
+	for i, command := range commands {
+		for j, p := range paths {
+			if i < 6 || i%len(paths) == j {
+				runUntouched(t, on(command, p, config), path, before)
+			}
+		}
+	}
+}
+
+func runUntouched(t *testing.T, args []string, file string, before state) {
+	t.Helper()
 	var stdout, stderr bytes.Buffer
 	if code := run(context.Background(), args, &stdout, &stderr); code > 1 || stdout.Len() == 0 {
 		t.Errorf("%v: exit status %d, %s", args, code, stderr.String())
@@ -149,29 +191,38 @@ func setAge(t *testing.T, path string) {
 	}
 }
 
-// Looking at what lies in a data dir leaves its folders alone too.
+// Looking at what lies in a data dir leaves its folders alone too, and the WAL in them.
 func TestUntouchedFolders(t *testing.T) {
-	dir := t.TempDir()
-	err := captured.Extract(dir, func(name string) bool { return strings.HasPrefix(name, "05-defragged/data-dir/") })
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := extractShort(t, func(name string) bool {
+		return strings.HasPrefix(name, "05-defragged/data-dir/") || name == "encryption-kmsv1.yaml"
+	})
 	dataDir := filepath.Join(dir, "05-defragged", "data-dir")
-	folders := []string{".", "member", "member/snap", "member/wal"}
-	for _, folder := range folders {
-		setAge(t, filepath.Join(dataDir, folder))
+	const segment = "member/wal/0000000000000000-0000000000000000.wal"
+	names := []string{".", "member", "member/snap", "member/snap/db", "member/wal", segment}
+	before := stateOf(t, filepath.Join(dataDir, segment))
+	for _, name := range names {
+		setAge(t, filepath.Join(dataDir, name))
 	}
-	if code := run(context.Background(), []string{"scan", dataDir}, io.Discard, io.Discard); code != 1 {
-		t.Errorf("exit status %d", code)
+	for _, command := range commands {
+		args := on(command, dataDir, filepath.Join(dir, "encryption-kmsv1.yaml"))
+		if code := run(context.Background(), args, io.Discard, io.Discard); code > 1 {
+			t.Errorf("%v: exit status %d", args, code)
+		}
+		for _, name := range names {
+			info, err := os.Stat(filepath.Join(dataDir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if atime := accessTime(info); !atime.Equal(oldAccess) || !info.ModTime().Equal(modification) {
+				t.Errorf("%v: %s: access time %v, modification time %v", args, name, atime, info.ModTime())
+			}
+		}
 	}
-	for _, folder := range folders {
-		info, err := os.Stat(filepath.Join(dataDir, folder))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if atime := accessTime(info); !atime.Equal(oldAccess) || !info.ModTime().Equal(modification) {
-			t.Errorf("%s: access time %v, modification time %v", folder, atime, info.ModTime())
-		}
+	if after := stateOf(t, filepath.Join(dataDir, segment)); after.sum != before.sum || after.mode != before.mode {
+		t.Errorf("%s was %+v and is %+v", segment, before, after)
+	}
+	if n := len(fileNames(t, dataDir)); n != 2 {
+		t.Errorf("%d files, there were 2", n)
 	}
 }
 
