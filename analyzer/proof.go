@@ -271,9 +271,9 @@ func proveValue(ctx context.Context, config *encryption.Config, s *survey, key s
 		case err != nil:
 			return proof{}, err
 		default:
-			is := isObjectOf(id, key, opened.Plain)
+			any, is := isObjectOf(id, key, opened.Plain)
 			clear(opened.Plain)
-			if !is && opened.Unsure {
+			if !any && opened.Unsure {
 				result.outcome = max(result.outcome, closed)
 				continue
 			}
@@ -323,19 +323,19 @@ func configuredFor(config *encryption.Config, id object.Identity) *encryption.En
 	return config.For(id.GroupResource)
 }
 
-// isObjectOf reports whether plain is a Kubernetes object whose namespace and name are
-// those of its etcd key. What API servers keep of themselves has no name.
-func isObjectOf(id object.Identity, key string, plain []byte) bool {
+// isObjectOf reports whether plain is a Kubernetes object at all, and whether it is that
+// of its etcd key, by namespace and name. What API servers keep of themselves has no name.
+func isObjectOf(id object.Identity, key string, plain []byte) (any, is bool) {
 	m, err := object.ParseName(plain, 0)
 	if err != nil || m.Kind == "" {
-		return false
+		return false, false
 	}
 	if m.Name == "" {
-		return object.Nameless(id.GroupResource)
+		return true, object.Nameless(id.GroupResource)
 	}
 	end := "/" + m.Name
 	if m.Namespace != "" {
 		end = "/" + m.Namespace + end
 	}
-	return strings.HasSuffix(strings.TrimSuffix(key, "/"), end) && (m.Namespace != "" || id.Namespace == "")
+	return true, strings.HasSuffix(strings.TrimSuffix(key, "/"), end) && (m.Namespace != "" || id.Namespace == "")
 }

@@ -21,6 +21,7 @@ const columnGap = 2
 type grid struct {
 	header []string // nil for a list of facts
 	right  []int    // columns that are numbers
+	firm   []string // titles of columns that are narrowed last: names are searched for
 	open   bool     // the last column does not wrap: it holds what people copy or search for
 	rows   [][]string
 }
@@ -103,16 +104,30 @@ func (g *grid) widths() []int {
 		total -= columnGap + widths[len(shared)]
 	}
 	for ; total > tableWidth; total-- {
-		widest := 0
-		for i, w := range shared {
-			if w-least[i] > widths[widest]-least[widest] {
-				widest = i
-			}
+		widest := g.widest(shared, least, false)
+		if widest < 0 {
+			widest = g.widest(shared, least, true)
 		}
-		if widths[widest] <= max(least[widest], 8) {
+		if widest < 0 {
 			break
 		}
 		widths[widest]--
 	}
 	return widths
+}
+
+// minColumn is the width that a column is left at the least.
+const minColumn = 8
+
+// widest is the column that can be narrowed the most, -1 if none can: among those that
+// are firm, or among the others.
+func (g *grid) widest(widths, least []int, firm bool) int {
+	widest := -1
+	for i, w := range widths {
+		is := g.header != nil && slices.Contains(g.firm, g.header[i])
+		if is == firm && w > max(least[i], minColumn) && (widest < 0 || w-least[i] > widths[widest]-least[widest]) {
+			widest = i
+		}
+	}
+	return widest
 }

@@ -88,9 +88,6 @@ func retirement(w *errWriter, t *analyzer.Retirement) {
 	default:
 		w.paragraph("", fmt.Sprintf("%s: nobody can tell. No newest value that was read needs it, and not everything was read.%s", key, rest(t)))
 	}
-	if !t.Seen {
-		w.paragraph("", "No value in this evidence names that key, in any region: is it spelt right?")
-	}
 	w.printf("\n")
 }
 
@@ -144,11 +141,11 @@ func keyRows(w *errWriter, keys []analyzer.KeyUse) {
 	if configured {
 		header = append(header, "CONFIG", "PROOF")
 	}
-	g := grid{header: header, right: []int{1, 2, 3, 4}}
+	g := grid{header: header, right: []int{1, 2, 3, 4}, firm: []string{"REVISIONS", "PROOF", "CONFIG"}}
 	for _, k := range keys {
 		revisions := "-"
 		if k.LastRevision > 0 {
-			revisions = fmt.Sprintf("%d to %d", k.FirstRevision, k.LastRevision)
+			revisions = fmt.Sprintf("%d-%d", k.FirstRevision, k.LastRevision)
 		}
 		row := []string{keyName(k), fmt.Sprint(k.Newest), fmt.Sprint(k.History), fmt.Sprint(k.Residue), fmt.Sprint(k.WAL), revisions}
 		if configured {
@@ -159,13 +156,13 @@ func keyRows(w *errWriter, keys []analyzer.KeyUse) {
 	w.printf("\n")
 	g.write(w)
 	if !configured {
-		w.paragraph("", "No key was proven: that takes --encryption-config.")
+		w.printf("\nNo key was proven: that takes --encryption-config.\n")
 	}
 }
 
 // keyPlaces says which resources and namespaces have values that need each key.
 func keyPlaces(w *errWriter, keys []analyzer.KeyUse) {
-	g := grid{header: []string{"KEY", "RESOURCE", "NEWEST", "NAMESPACES"}, right: []int{2}}
+	g := grid{header: []string{"KEY", "RESOURCE", "NEWEST", "NAMESPACES"}, right: []int{2}, firm: []string{"KEY", "RESOURCE"}}
 	for _, k := range keys {
 		for _, resource := range slices.Sorted(maps.Keys(k.Resources)) {
 			var names []string

@@ -65,10 +65,12 @@ func validity(r *analyzer.Report) []string {
 		use  analyzer.Use
 		what string
 	}{
-		{analyzer.Unchanged, "still in use (rotate now)"}, {analyzer.Changed, "changed since"}, {analyzer.Gone, "deleted since"},
+		{analyzer.Unchanged, plural(counts[analyzer.Unchanged], "holds", "hold") + " data that is still in use (rotate now)"},
+		{analyzer.Changed, plural(counts[analyzer.Changed], "has", "have") + " changed since"},
+		{analyzer.Gone, plural(counts[analyzer.Gone], "was", "were") + " deleted since"},
 	} {
 		if n := counts[p.use]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s %s", n, plural(n, "is", "are"), p.what))
+			parts = append(parts, fmt.Sprintf("%d %s", n, p.what))
 		}
 	}
 	if n := counts[analyzer.UseUnknown]; n > 0 {
@@ -204,7 +206,8 @@ func exposures(w *errWriter, r *analyzer.Report) {
 		}
 		return append(row, copies)
 	}
-	g := grid{header: columns("RESOURCE", "NAMESPACE", "NAME", "STATUS", "TYPE", "DATA KEYS", "VALUE", "EVIDENCE", "COPIES")}
+	g := grid{header: columns("RESOURCE", "NAMESPACE", "NAME", "STATUS", "TYPE", "DATA KEYS", "VALUE", "EVIDENCE", "COPIES"),
+		firm: []string{"NAMESPACE", "NAME", "STATUS", "VALUE", "COPIES"}}
 	for _, x := range r.Exposures {
 		newest := x.Copies[len(x.Copies)-1]
 		g.add(columns(visible(x.Resource), orDash(visible(x.Namespace)), orDash(visible(x.Name)), string(x.Status),

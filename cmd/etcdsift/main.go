@@ -84,12 +84,12 @@ Secrets that anybody who holds this evidence can read.`,
 	return root
 }
 
-// exitHelp is what scan, list and info say of their exit status.
+// exitHelp is what the commands say of their exit status.
 const exitHelp = `
 Exit status:
   0  every byte was read, and nothing reached --fail-on
-  1  findings at or above --fail-on (scan only)
-  2  wrong usage, or the report could not be written
+  1  findings at or above --fail-on (scan), or the key may not be dropped (keys --retire)
+  2  wrong usage or configuration, or the report could not be written
   3  nothing that is evidence was found at PATH
   4  incomplete: damage or an I/O error left something unread
   5  the evidence changed while it was read

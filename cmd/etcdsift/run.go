@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -26,6 +27,9 @@ func (f *evidenceFlags) report(cmd *cobra.Command, paths []string, o analyzer.Op
 	})
 	if err != nil {
 		return err
+	}
+	if r.Retire != nil && !r.Retire.Seen {
+		complain(cmd.ErrOrStderr(), fmt.Sprintf("warning: no value in this evidence names %s, in any region: is it spelt right?", r.Retire.Key))
 	}
 	return exit(r)
 }

@@ -57,7 +57,7 @@ func syntaxError(err error) error {
 		}
 	}
 	if m := yamlLine.FindStringSubmatch(text); m != nil {
-		return fmt.Errorf("line %s: %s", m[1], what)
+		return fmt.Errorf("near line %s: %s", m[1], what) // it may be the line before
 	}
 	return errors.New(what)
 }
@@ -146,10 +146,27 @@ func (l *lines) strictError(err error) error {
 		}
 		return fmt.Errorf("%s: %s field", known, m[1])
 	}
-	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
-		return fmt.Errorf("line %s: a field that is there twice", m[1])
+	if line := duplicate(l.root); line > 0 {
+		return fmt.Errorf("line %d: a field that is there twice", line)
 	}
 	return errors.New("a field that is not known, or there twice")
+}
+
+// duplicate is the line of the first field that its map has already; 0 if there is none.
+func duplicate(node *yaml.Node) int {
+	seen := map[string]bool{}
+	for i, below := range node.Content {
+		if node.Kind == yaml.MappingNode && i%2 == 0 {
+			if seen[below.Value] {
+				return below.Line
+			}
+			seen[below.Value] = true
+		}
+		if line := duplicate(below); line > 0 {
+			return line
+		}
+	}
+	return 0
 }
 
 // misplaced is an error for a value of the wrong type: the place is not told by the
