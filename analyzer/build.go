@@ -27,6 +27,7 @@ type builder struct {
 	keys       map[clusterKey]*keyInScope
 	uses       map[useID]*KeyUse
 	stragglers []Text // of Options.Retire
+	logAlone   bool   // there is a WAL without a db: what was written before it is not known
 	unknown    int    // newest values of which nobody can tell which key they need
 	ctx        context.Context
 	err        error // that ended the run

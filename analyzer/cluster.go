@@ -1,6 +1,8 @@
 package analyzer
 
 import (
+	"path"
+	"path/filepath"
 	"slices"
 
 	"github.com/etcdsift/etcdsift/decode/mvcc"
@@ -105,7 +107,29 @@ func clusters(surveys []*survey) map[*survey]int {
 			byMember[id] = numbers[s]
 		}
 	}
+	joinLeftovers(surveys, numbers)
 	return numbers
+}
+
+// joinLeftovers puts what an etcd left behind and that names no member, such as the db of
+// a defragmentation that was cut short, to the cluster of the db that lies beside it.
+func joinLeftovers(surveys []*survey, numbers map[*survey]int) {
+	for _, s := range surveys {
+		if s.hasValues() || len(membersOf(s)) > 0 {
+			continue
+		}
+		for _, other := range surveys {
+			if other.hasValues() && other.File != nil && beside(s.Path, other.Path) {
+				numbers[s] = numbers[other]
+				break
+			}
+		}
+	}
+}
+
+// beside reports whether two files lie in the same folder.
+func beside(a, b Text) bool {
+	return path.Dir(filepath.ToSlash(string(a))) == path.Dir(filepath.ToSlash(string(b)))
 }
 
 func merge(numbers map[*survey]int, byMember map[mvcc.MemberID]int, from, to int) {

@@ -40,6 +40,10 @@ func (b *builder) addEvidence(s *survey) {
 	c.Damage = append(c.Damage, s.damage...)
 	c.DamageMore += s.damageMore
 	c.NotExamined = append(c.NotExamined, s.notExamined...)
+	if n := s.ledger.carvedSkipped; n > 0 {
+		c.NotExamined = append(c.NotExamined, NotExamined{Path: s.Path,
+			What: fmt.Sprintf("%d encrypted values outside of records, over a limit of %d, were not proven", n, maxCarved)})
+	}
 	c.Residue.add(s.counts)
 	b.addDamageFindings(s)
 	b.addUnattributed(s)

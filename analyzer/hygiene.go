@@ -1,8 +1,10 @@
 package analyzer
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/object"
@@ -47,58 +49,116 @@ func (b *builder) addWeak(u *KeyUse) {
 	b.find(f)
 }
 
-// A period is when the values of one resource were written with one key.
+// A period is the values of one resource that were stored in one way.
 type period struct {
-	use      useID
+	use useID // of plaintext values the zero useID
+	field
+}
+
+// A field is a resource in a cluster: what one key after the other encrypts.
+type field struct {
 	resource object.GroupResource
 	cluster  int
 }
 
-// addOveruse reports the aesgcm keys that have been written with too often. The version
-// of a value counts the writes since its key was created. All of them were made with
-// the same key if the key of the provider was in use by then: if no value of the
-// resource that was encrypted otherwise before is newer than that. Where one is, only the
-// versions that were seen to be of the key count, with all between them.
-func (b *builder) addOveruse(surveys []*survey) {
-	first, last := map[period]int64{}, map[period]int64{}
+// periods knows when the values of each resource were stored in which way: from the
+// first to the last revision that was seen of them.
+type periods struct {
+	first, last map[period]int64
+	before      map[period]int64    // the last revision of periods that began earlier
+	shared      map[period]bool     // another period overlaps with it
+	latest      map[field][2]period // the two periods that ended last
+}
+
+func (b *builder) periods(surveys []*survey) *periods {
+	ps := &periods{first: map[period]int64{}, last: map[period]int64{}, before: map[period]int64{}, shared: map[period]bool{}, latest: map[field][2]period{}}
+	fields := map[field][]period{}
 	for _, s := range surveys {
 		for _, r := range s.ledger.resources() {
-			p := period{resource: r.resource, cluster: b.holders.cluster[s]}
+			p := period{field: field{r.resource, b.holders.cluster[s]}}
 			if r.stored != storedPlain {
 				p.use = s.keys.stored[r.stored].use()
 			}
-			if r.first > 0 && (first[p] == 0 || r.first < first[p]) {
-				first[p] = r.first
+			if _, known := ps.last[p]; !known {
+				fields[p.field] = append(fields[p.field], p)
 			}
-			last[p] = max(last[p], r.last)
+			if r.first > 0 && (ps.first[p] == 0 || r.first < ps.first[p]) {
+				ps.first[p] = r.first
+			}
+			ps.last[p] = max(ps.last[p], r.last)
 		}
 	}
-	// before is up to which revision something else may have written the resource.
-	before := func(p period) (rev int64) {
-		for other, l := range last {
-			if other.use != p.use && other.resource == p.resource && other.cluster == p.cluster && first[other] < first[p] {
-				rev = max(rev, l)
+	for f, list := range fields {
+		slices.SortFunc(list, func(x, y period) int { return cmp.Compare(ps.last[y], ps.last[x]) })
+		ps.latest[f] = [2]period{list[0], list[min(1, len(list)-1)]}
+		slices.SortFunc(list, func(x, y period) int { return cmp.Compare(ps.first[x], ps.first[y]) })
+		last, next := int64(0), 0 // of the periods before next
+		for i, p := range list {
+			for ; ps.first[list[next]] < ps.first[p]; next++ {
+				last = max(last, ps.last[list[next]])
 			}
+			ps.before[p] = last
+			ps.shared[p] = last > ps.first[p] || i+1 < len(list) && ps.first[list[i+1]] < ps.last[p]
 		}
-		return rev
 	}
-	writes, known := map[useID]int64{}, map[period]int64{}
+	return ps
+}
+
+// others is the last revision of any other period of the same resource.
+func (ps *periods) others(p period) int64 {
+	latest := ps.latest[p.field]
+	if latest[0] != p {
+		return ps.last[latest[0]]
+	}
+	if latest[1] != p {
+		return ps.last[latest[1]]
+	}
+	return 0
+}
+
+// A count is how often a key was written with: certainly, and if it was in use since the
+// objects that it encrypts were created.
+type count struct{ certain, likely int64 }
+
+// addOveruse reports the aesgcm keys that have been written with too often. The version
+// of a value counts the writes since its key was created. They were certainly made with
+// the key that the value names if that was in use by then, and no other one after it. Else
+// those versions are certain that were seen, with all between them if no other key was in
+// use meanwhile; and the others are likely, unless something else was in use before.
+func (b *builder) addOveruse(surveys []*survey) {
+	var ps *periods
+	counts := map[useID]count{}
 	for p, n := range b.spans(surveys) {
-		since, ok := known[p]
-		if !ok {
-			since = before(p)
-			known[p] = since
+		if ps == nil {
+			ps = b.periods(surveys)
 		}
-		if n.create > since {
-			writes[p.use] += n.high
-		} else {
-			writes[p.use] += n.high - n.low + 1
+		c := counts[p.use]
+		seen := n.high - n.low + 1
+		if ps.shared[p] {
+			seen = min(seen, 2) // some of those between may be of another key
 		}
+		switch {
+		case ps.first[p] <= n.create && ps.others(p) <= n.create:
+			c.certain += n.high
+			c.likely += n.high
+		case n.create > ps.before[p]:
+			c.certain += seen
+			c.likely += n.high
+		default:
+			c.certain += seen
+			c.likely += seen
+		}
+		counts[p.use] = c
 	}
-	for _, u := range b.sortedUses() {
-		if n := writes[u.id]; n > maxWrites {
+	for use, c := range counts {
+		key := keyLabel(use.provider, use.keyName)
+		switch {
+		case c.certain > maxWrites:
 			b.find(Finding{Rule: RuleKeyOveruse, Message: fmt.Sprintf(
-				"at least %d values were written with %s, by the versions of those that are left; its limit is %d", n, keyLabel(u.id.provider, u.id.keyName), maxWrites)})
+				"at least %d values were written with %s, by the versions of those that are left; its limit is %d", c.certain, key, maxWrites)})
+		case c.likely > maxWrites:
+			b.find(Finding{Rule: RuleKeyOveruse, Severity: SeverityLow, Message: fmt.Sprintf(
+				"%d values were written with %s if it is the first key of the objects that it encrypts, by their versions; its limit is %d", c.likely, key, maxWrites)})
 		}
 	}
 }
@@ -118,7 +178,7 @@ func (b *builder) spans(surveys []*survey) iter.Seq2[period, incarnation] {
 				resources[i] = s.identity(key).GroupResource
 			}
 			for hash, n := range s.ledger.written {
-				p := period{s.keys.stored[n.stored].use(), resources[n.dir], b.holders.cluster[s]}
+				p := period{s.keys.stored[n.stored].use(), field{resources[n.dir], b.holders.cluster[s]}}
 				if len(surveys) > 1 {
 					if have, ok := joined[spanID{p, hash}]; ok {
 						n.low, n.high = min(have.low, n.low), max(have.high, n.high)

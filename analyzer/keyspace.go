@@ -13,6 +13,9 @@ import (
 // API server sets no bound for names; a hostile value could claim megabytes.
 const maxName = 64 << 10
 
+// maxNames bounds the bytes of all names of one db.
+const maxNames = 16 << 20
+
 // A stored is how a value was stored. There are few different ones in a file, so
 // an entry holds an index into the list of them.
 type stored struct {
@@ -53,6 +56,7 @@ type keyspace struct {
 	stored      []stored
 	storedIndex map[string]uint32
 	scratch     []byte
+	named       int // bytes of all names in stored
 
 	// broken says what is wrong with an entry, by its index.
 	broken map[int32]error
@@ -144,6 +148,9 @@ func (k *keyspace) intern(env envelope.Envelope) uint32 {
 	}
 	env.KeyName = env.KeyName[:min(len(env.KeyName), maxName)]
 	env.Object.KeyID = env.Object.KeyID[:min(len(env.Object.KeyID), maxName)]
+	if k.named > maxNames {
+		env.KeyName, env.Object.KeyID = nil, nil // more than any cluster has: they are counted as one
+	}
 	b := append(k.scratch[:0], byte(env.Provider), byte(env.Encoding))
 	b = append(append(b, env.Version...), 0)
 	b = append(append(b, env.KeyName...), 0)
@@ -153,6 +160,7 @@ func (k *keyspace) intern(env envelope.Envelope) uint32 {
 	if !ok {
 		i = uint32(len(k.stored))
 		k.storedIndex[string(b)] = i
+		k.named += len(b)
 		k.stored = append(k.stored, stored{
 			provider: env.Provider, version: string(env.Version), keyName: string(env.KeyName),
 			kmsKeyID: string(env.Object.KeyID), encoding: env.Encoding,

@@ -98,8 +98,10 @@ type Retirement struct {
 	Residue int `json:"residue"`
 	WAL     int `json:"wal"`
 	// Unreadable counts newest values of which nobody can tell which key they need.
-	Unreadable int  `json:"unreadable"`
-	Complete   bool `json:"complete"`
+	Unreadable int `json:"unreadable"`
+	// Complete is false where there may be newest values that were not seen: something was
+	// not read, or of a WAL there is no db.
+	Complete bool `json:"complete"`
 	// Seen says that some value, or the configuration, names the key at all.
 	Seen bool `json:"seen"`
 }
@@ -139,6 +141,15 @@ func (u *KeyUse) namespace(r object.GroupResource, namespace string) *NamespaceU
 // record is in the tree, as history. The ledger has all records of the tree.
 func (b *builder) use(s *survey, e *entry, id object.Identity, newest bool) {
 	how := s.keys.stored[e.stored]
+	needed := how
+	if key := e.proof.key; key != nil {
+		// The bytes behind a name may look like the rest of a longer one: the key that opens
+		// the value tells.
+		needed.keyName = key.Name
+	}
+	if b.options.Retire != nil && b.holders.isNewest(s, e) && (newest && b.retires(needed) || b.mayNeed(s, e)) {
+		b.stragglers = append(b.stragglers, Text(e.key))
+	}
 	if e.deleted || how.provider == envelope.Identity {
 		return
 	}
@@ -167,13 +178,8 @@ func (b *builder) use(s *survey, e *entry, id object.Identity, newest bool) {
 		}
 		return
 	}
-	if key := e.proof.key; key != nil && key.Name != how.keyName {
-		// The bytes behind a name may look like the rest of a longer one: the key that opens
-		// the value tells.
-		how.keyName = key.Name
-		u = b.useOf(how)
-		n = u.namespace(id.GroupResource, id.Namespace)
-	}
+	u = b.useOf(needed)
+	n = u.namespace(id.GroupResource, id.Namespace)
 	u.Newest++
 	n.Newest++
 	u.Resources[Text(id.GroupResource.String()).ValidUTF8()]++
@@ -183,9 +189,19 @@ func (b *builder) use(s *survey, e *entry, id object.Identity, newest bool) {
 	case closed, notObject:
 		u.newFailed++
 	}
-	if r := b.options.Retire; r != nil && r.Provider == how.provider && r.Name == how.keyName {
-		b.stragglers = append(b.stragglers, Text(e.key))
-	}
+}
+
+// retires reports whether a value of a key to retire was stored like that.
+func (b *builder) retires(how stored) bool {
+	r := b.options.Retire
+	return r.Provider == how.provider && r.Name == how.keyName
+}
+
+// mayNeed reports whether the value before the newest one needs the key to retire, where
+// the newest may never take effect.
+func (b *builder) mayNeed(s *survey, e *entry) bool {
+	before, ok := s.before[s.keys.index[e.key]]
+	return ok && b.retires(s.keys.stored[before])
 }
 
 // addUses adds what the ledgers counted.
@@ -194,6 +210,7 @@ func (b *builder) addUses(surveys []*survey, p *proofs) {
 		return
 	}
 	for _, s := range surveys {
+		b.logAlone = b.logAlone || s.File == nil && s.segments[0].What == ""
 		s.ledger.settle()
 		for _, r := range s.ledger.resources() {
 			if r.stored == storedPlain {
@@ -313,7 +330,7 @@ func (b *builder) configOf(id useID) string {
 func (b *builder) retire(name KeyName) {
 	slices.Sort(b.stragglers)
 	v := b.verdict()
-	r := &Retirement{Key: Text(name.String()), Stragglers: append([]Text{}, b.stragglers...), Unreadable: b.unknown, Complete: v.Complete}
+	r := &Retirement{Key: Text(name.String()), Stragglers: append([]Text{}, b.stragglers...), Unreadable: b.unknown, Complete: v.Complete && !b.logAlone}
 	for _, u := range b.uses {
 		if u.id.provider == name.Provider && u.id.keyName == name.Name {
 			r.Seen = true

@@ -160,7 +160,9 @@ func (l *ledger) sealed(at *sighting, env *envelope.Envelope) {
 	case envelope.AESGCM:
 		l.count(at, dir)
 	case envelope.KMSv2:
-		l.noteKMS(at.stored, env)
+		if at.complete {
+			l.noteKMS(at.stored, env)
+		}
 	}
 }
 
@@ -184,11 +186,11 @@ func (l *ledger) write(at *sighting) uint64 {
 	}{at.key, at.sum})
 }
 
-// carve notes where a value lies that no record of a page holds, if it is encrypted and
-// is to be proven.
+// carve notes where a value lies that no record of a page holds, if it is encrypted: it is
+// read once more to be proven.
 func (l *ledger) carve(value []byte, at sighting) {
 	switch {
-	case l.s.options.Encryption == nil && !l.s.options.Keys || !envelope.IsEncrypted(value):
+	case !envelope.IsEncrypted(value):
 	case len(l.carved) == maxCarved:
 		l.carvedSkipped++
 	default:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"slices"
 
 	"github.com/etcdsift/etcdsift/decode"
@@ -92,6 +93,7 @@ func (s *survey) readLog(ctx context.Context, sources []Source) error {
 			return err
 		}
 	}
+	l.replay.sure = max(l.commit, l.applied)
 	l.apply(^uint64(0))
 	s.commit = l.commit
 	if s.File == nil {
@@ -182,6 +184,10 @@ func (l *logReader) entry(e *wal.Entry) {
 	}
 	if index <= l.last {
 		l.replace(index)
+	}
+	if next := max(l.applied, l.last) + 1; l.File != nil && l.applied > 0 && index > next {
+		l.notExamined = append(l.notExamined, NotExamined{Path: l.block.Path,
+			What: fmt.Sprintf("raft entries %d to %d are in no WAL segment that is here, and the db does not have them", next, index-1)})
 	}
 	l.last = index
 	applied := l.File != nil && index <= l.applied

@@ -181,6 +181,8 @@ func (f *failure) message() string {
 	switch {
 	case f.outcome == notObject:
 		return what + " decrypts to something that is not this object"
+	case f.refused:
+		return what + " can not be read: the KMS plugin does not decrypt its data encryption key"
 	case f.from != "":
 		return fmt.Sprintf("%s opens with the path of %s alone: it was encrypted for that key, and moved", what, Text(f.from).ValidUTF8())
 	case f.given != "":

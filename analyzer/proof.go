@@ -27,6 +27,7 @@ type proof struct {
 	key     *encryption.Key // that opened it, nil if none did
 	covered bool            // the key is of the entry of the value's resource
 	stale   bool            // a KMS plugin would write it in another way
+	refused bool            // a KMS plugin did not decrypt its data encryption key
 }
 
 type outcome uint8
@@ -56,6 +57,7 @@ type failure struct {
 	key     string
 	outcome outcome
 	newest  bool // the newest of its key
+	refused bool // see proof
 	at      sighting
 	copies  int // equal failures of the key, of which at is the one with the highest revision
 	from    string
@@ -240,7 +242,7 @@ func (p *prover) note(b *batch, j *job, result proof) {
 	id := failureID{b.in, string(b.bytes[j.key:j.start]), result.outcome, j.entry != nil}
 	f := p.failures[id]
 	if f == nil {
-		f = &failure{in: b.in, key: id.key, outcome: id.outcome, newest: id.newest, at: j.at}
+		f = &failure{in: b.in, key: id.key, outcome: id.outcome, newest: id.newest, refused: result.refused, at: j.at}
 		p.failures[id] = f
 	}
 	if j.at.rev.Compare(f.at.rev) > 0 {
@@ -268,6 +270,7 @@ func proveValue(ctx context.Context, config *encryption.Config, s *survey, key s
 		case errors.Is(err, encryption.ErrNoKMS):
 		case errors.Is(err, encryption.ErrClosed):
 			result.outcome = max(result.outcome, closed)
+			result.refused = result.refused || errors.Is(err, encryption.ErrRefused)
 		case err != nil:
 			return proof{}, err
 		default:

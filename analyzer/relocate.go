@@ -27,7 +27,7 @@ func (p *prover) relocate(surveys []*survey) error {
 	paths := newPaths(surveys, p.proofs.failures)
 	trials, bytes := 0, int64(0)
 	for _, f := range p.proofs.failures {
-		if f.outcome != closed || !boundToKey(f.in.keys.storedOf(f)) {
+		if f.outcome != closed || f.refused || !boundToKey(f.in.keys.storedOf(f)) {
 			continue
 		}
 		value, err := f.in.readSighting(&f.at)

@@ -43,10 +43,11 @@ type replay struct {
 	blind    bool  // what came before is not known, so no comparison can fail for sure
 	leases   map[int64][]int32
 	scans    int
+	sure     uint64 // up to which index the log says that all is committed, at its end
 }
 
 func newReplay(s *survey) *replay {
-	r := &replay{survey: s, revision: s.evidence.Revision, blind: s.File == nil, leases: map[int64][]int32{}}
+	r := &replay{survey: s, revision: s.evidence.Revision, blind: s.File == nil, leases: map[int64][]int32{}, sure: ^uint64(0)}
 	for i := range s.keys.entries {
 		if lease := s.keys.entries[i].lease; lease != 0 {
 			r.leases[lease] = append(r.leases[lease], int32(i))
@@ -113,6 +114,7 @@ func (r *replay) put(rev mvcc.Revision, index uint64, op *write) bool {
 		i = r.keys.insert(op.key)
 	}
 	old := r.keys.entries[i]
+	r.keepBefore(i, index)
 	if op.keepOld && (!known || old.deleted) {
 		return false // etcd refuses it
 	}
@@ -139,6 +141,16 @@ func (r *replay) put(rev mvcc.Revision, index uint64, op *write) bool {
 	return true
 }
 
+// keepBefore notes how the value was stored that a write replaces of which the log does
+// not say that it is committed: it may never take effect.
+func (r *replay) keepBefore(i int32, index uint64) {
+	e := &r.keys.entries[i]
+	if _, known := r.before[i]; known || index <= r.sure || e.deleted || e.rev == (mvcc.Revision{}) {
+		return
+	}
+	r.before[i] = e.stored
+}
+
 // remove deletes the keys of those entries.
 func (r *replay) remove(rev mvcc.Revision, index uint64, entries []int32) (changed bool) {
 	for _, i := range entries {
@@ -146,6 +158,7 @@ func (r *replay) remove(rev mvcc.Revision, index uint64, entries []int32) (chang
 		if e.deleted {
 			continue
 		}
+		r.keepBefore(i, index)
 		r.keys.set(i, entry{rev: rev, index: index, deleted: true}, nil)
 		changed = true
 	}

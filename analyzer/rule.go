@@ -151,7 +151,7 @@ func Rules() []Rule {
 			"The rotation is not finished: the old key is still needed to read the object, and may not be dropped.",
 			"Rewrite the object (kubectl get ... -o json | kubectl replace -f -)."},
 		{RuleKeyOveruse, SeverityMedium,
-			"an aesgcm key has been written with more often than it is made for",
+			"an aesgcm key has been written with more often than it is made for (low where it may have been another key before)",
 			"Its nonces are random and short: Kubernetes' documentation asks for a new key every 200,000 writes.",
 			"Put a new key first, rewrite every object, and rotate by schedule; or use KMS v2."},
 		{RuleWeakProvider, SeverityMedium,

@@ -43,12 +43,8 @@ func (u Use) compare(o Use) int {
 
 // validity compares the exposed copies of a Secret, in memory, with what it holds now.
 func (b *builder) validity(k *keyInScope, dataKeys []Text) *Validity {
-	current, known := b.current(k)
-	defer func() {
-		for _, d := range current {
-			clear(d.Value)
-		}
-	}()
+	current, wipe, known := b.current(k)
+	defer wipe()
 	uses := map[string]Use{}
 	for _, c := range k.copies {
 		value, err := c.in.readSighting(c.sighting)
@@ -89,14 +85,15 @@ func compareData(uses map[string]Use, value []byte, current []object.Datum, know
 		if known {
 			use = Gone
 			for _, now := range current {
-				if now.Name == d.Name {
+				switch {
+				case bytes.Equal(now.Value, d.Value) && (now.Name == d.Name || len(d.Value) >= minDatum):
+					use = Unchanged // under another name, too
+				case now.Name == d.Name && use == Gone:
 					use = Changed
-					if bytes.Equal(now.Value, d.Value) {
-						use = Unchanged
-					}
 				}
 			}
 		}
+		clear(d.Value)
 		if have, ok := uses[d.Name]; !ok || use.compare(have) < 0 {
 			uses[d.Name] = use
 		}
@@ -116,31 +113,37 @@ func findData(uses map[string]Use, piece []byte, current []object.Datum) {
 	}
 }
 
-// current is the data that a Secret has now; false if that can not be told. The caller
-// clears the values.
-func (b *builder) current(k *keyInScope) ([]object.Datum, bool) {
+// current is the data that a Secret has now; false if that can not be told. wipe clears
+// all that it was read from.
+func (b *builder) current(k *keyInScope) (data []object.Datum, wipe func(), known bool) {
+	nothing := func() {}
 	if k.state == StateDeleted {
-		return nil, true
+		return nil, nothing, true
 	}
 	if k.newest == nil || k.newest.broken {
-		return nil, false
+		return nil, nothing, false
 	}
 	e, s := k.newest, k.in
 	value := make([]byte, e.size)
 	if err := s.source(e.file).readAt(value, e.off); err != nil {
-		return nil, false
+		return nil, nothing, false
 	}
 	if s.keys.stored[e.stored].provider != envelope.Identity {
 		if e.proof.outcome != proven {
-			return nil, false
+			return nil, nothing, false
 		}
 		opened, err := e.proof.key.Open(b.ctx, value, []byte(e.key))
 		if err != nil {
 			b.err = cmp.Or(b.err, err)
-			return nil, false
+			return nil, nothing, false
 		}
 		value = opened.Plain
 	}
 	data, whole, err := object.ParseSecretData(value, e.off)
-	return data, whole && err == nil
+	return data, func() {
+		clear(value)
+		for _, d := range data {
+			clear(d.Value) // which JSON has in base64
+		}
+	}, whole && err == nil
 }

@@ -5,7 +5,10 @@ import (
 	"hash/maphash"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
+	"github.com/etcdsift/etcdsift/decode"
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/mvcc"
 	"github.com/etcdsift/etcdsift/decode/object"
@@ -74,6 +77,19 @@ func (w *watch) value(value []byte, off int64, watched bool) bool {
 
 // sum is the same for equal values in one run, and means nothing outside it.
 func (w *watch) sum(value []byte) uint64 { return maphash.Bytes(w.seed, value) }
+
+// maxPlainName bounds the name of a key that is taken for one outside of the tree.
+const maxPlainName = 256
+
+// isName reports whether the names in an envelope look like some, or are known.
+func (w *watch) isName(env *envelope.Envelope) bool {
+	known := slices.ContainsFunc(w.names, func(n envelope.Name) bool { return n.Provider == env.Provider && n.Name == string(env.KeyName) })
+	return (known || isPlainName(env.KeyName)) && isPlainName(env.Object.KeyID)
+}
+
+func isPlainName(b []byte) bool {
+	return len(b) <= maxPlainName && utf8.Valid(b) && !bytes.ContainsFunc(b, func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) })
+}
 
 // sumEdge is how many bytes at each end of a ciphertext are looked at to tell it from
 // others.
@@ -178,6 +194,10 @@ func (s *survey) sightValue(value []byte, watched bool, at sighting) {
 // watched.
 func (s *survey) sightSealed(value []byte, watched bool, at sighting) {
 	env, err := s.keys.open(value, at.off)
+	if at.region != RegionLive && at.region != RegionWAL && !s.watch.isName(&env) {
+		// The bytes behind the prefix may be anything's, such as another object's.
+		env, err = envelope.Envelope{}, decode.ErrValue
+	}
 	at.stored = s.keys.intern(env)
 	at.complete = at.complete && err == nil
 	at.sum = s.watch.sealedSum(&env)

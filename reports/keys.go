@@ -160,17 +160,25 @@ func keyRows(w *errWriter, keys []analyzer.KeyUse) {
 	}
 }
 
+// maxPlaceRows bounds the resources that the table lists. JSON has all.
+const maxPlaceRows = 500
+
 // keyPlaces says which resources and namespaces have values that need each key.
 func keyPlaces(w *errWriter, keys []analyzer.KeyUse) {
 	g := grid{header: []string{"KEY", "RESOURCE", "NEWEST", "NAMESPACES"}, right: []int{2}, firm: []string{"KEY", "RESOURCE"}}
+	rows := 0
 	for _, k := range keys {
-		for _, resource := range slices.Sorted(maps.Keys(k.Resources)) {
-			var names []string
-			for _, n := range k.Namespaces {
-				if n.Newest > 0 && n.Resource.ValidUTF8() == resource {
-					names = append(names, fmt.Sprintf("%s %d", orDash(visible(n.Namespace)), n.Newest))
-				}
+		byResource := map[string][]string{}
+		for _, n := range k.Namespaces {
+			if r := n.Resource.ValidUTF8(); n.Newest > 0 {
+				byResource[r] = append(byResource[r], fmt.Sprintf("%s %d", orDash(visible(n.Namespace)), n.Newest))
 			}
+		}
+		for _, resource := range slices.Sorted(maps.Keys(k.Resources)) {
+			if rows++; rows > maxPlaceRows {
+				continue
+			}
+			names := byResource[resource]
 			if more := len(names) - maxNamed; more > 1 {
 				names = append(names[:maxNamed:maxNamed], fmt.Sprintf("and %d more", more))
 			}
@@ -180,6 +188,9 @@ func keyPlaces(w *errWriter, keys []analyzer.KeyUse) {
 	if len(g.rows) > 0 {
 		w.printf("\nNewest values:\n")
 		g.write(w)
+	}
+	if more := rows - maxPlaceRows; more > 0 {
+		w.printf("and %d more resources\n", more)
 	}
 }
 

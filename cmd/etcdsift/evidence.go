@@ -20,6 +20,7 @@ type evidence struct {
 	sources     []analyzer.Source
 	notExamined []analyzer.NotExamined
 	notEvidence []analyzer.NotExamined // PATHs that are none
+	besides     []analyzer.NotExamined // what lies beside the PATHs, and matters to some questions
 	files       []*os.File
 }
 
@@ -55,11 +56,29 @@ func openEvidence(paths []string, noWAL bool) (*evidence, error) {
 			problems = append(problems, err)
 		}
 	}
+	e.noteLogs()
 	if len(e.sources) == 0 {
 		e.close()
 		return nil, &statusError{analyzer.ExitNotEvidence, problems}
 	}
 	return e, nil
+}
+
+// noteLogs notes the WAL that lies beside a db that was named alone: the newest writes may
+// be in it.
+func (e *evidence) noteLogs() {
+	withLog := map[string]bool{}
+	for _, s := range e.sources {
+		withLog[s.Member] = withLog[s.Member] || s.Kind == analyzer.KindWAL
+	}
+	for _, s := range e.sources {
+		if s.Kind != analyzer.KindDB || s.Member == "" || withLog[s.Member] || e.noWAL {
+			continue
+		}
+		if found, err := filepath.Glob(filepath.Join(s.Member, "wal", "*.wal")); err == nil && len(found) > 0 {
+			e.besides = append(e.besides, analyzer.NotExamined{Path: s.Path, What: "the WAL beside this db, which may have newer writes: name the data dir"})
+		}
+	}
 }
 
 // add opens what one path names. With several paths, the report names files by

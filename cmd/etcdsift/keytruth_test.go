@@ -47,7 +47,8 @@ func runJSON(t *testing.T, v any, args ...string) int {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	status := run(context.Background(), args, &stdout, &stderr)
-	if stderr.Len() > 0 {
+	unseen := slices.Contains(args, "aescbc:nobody") && strings.HasSuffix(stderr.String(), "is it spelt right?\n")
+	if stderr.Len() > 0 != unseen {
 		t.Errorf("%v: exit status %d: %s", args, status, stderr.String())
 	}
 	if err := json.Unmarshal(stdout.Bytes(), v); err != nil {

@@ -109,7 +109,8 @@ func (c *leakCheck) run(args ...string) (status int, stdout, stderr string) {
 func (c *leakCheck) want(statuses []int, args ...string) {
 	c.Helper()
 	status, stdout, stderr := c.run(args...)
-	if !slices.Contains(statuses, status) || stdout == "" || stderr != "" {
+	warned := strings.HasSuffix(stderr, "is it spelt right?\n") // of a key that is not there yet
+	if !slices.Contains(statuses, status) || stdout == "" || stderr != "" && !warned {
 		c.Errorf("%v: exit status %d, %d bytes, %s", args, status, len(stdout), stderr)
 	}
 }

@@ -51,6 +51,9 @@ func (f *evidenceFlags) study(cmd *cobra.Command, paths []string, o analyzer.Opt
 		complain(cmd.ErrOrStderr(), string(n.Path)+": "+n.What)
 	}
 	o.NotExamined, o.NotEvidence = found.notExamined, found.notEvidence
+	if o.Retire != nil {
+		o.NotExamined = append(o.NotExamined, found.besides...) // that no newest value needs a key is a claim on all
+	}
 	bar := newProgress(cmd.ErrOrStderr(), found.sources)
 	o.Progress = bar.update
 	report, err := analyzer.Run(cmd.Context(), found.sources, o)

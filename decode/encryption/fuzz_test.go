@@ -2,6 +2,7 @@ package encryption
 
 import (
 	"bytes"
+	"errors"
 	"regexp"
 	"slices"
 	"strings"
@@ -122,7 +123,7 @@ func FuzzOpen(f *testing.F) {
 		for _, k := range e.Match(stored) {
 			o, err := k.Open(t.Context(), stored, key)
 			switch {
-			case err != nil && (err != ErrClosed && (err != ErrNoKMS || k.plugin == nil) || o.Plain != nil || o.Stale || o.Unsure):
+			case err != nil && (!errors.Is(err, ErrClosed) && (err != ErrNoKMS || k.plugin == nil) || o.Plain != nil || o.Stale || o.Unsure):
 				t.Fatalf("%v: %+v, %v", k.Provider, o, err)
 			case err == nil && o.Unsure && k.Provider != envelope.AESCBC:
 				t.Fatalf("%v: unsure", k.Provider)

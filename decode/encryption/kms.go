@@ -2,11 +2,13 @@ package encryption
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -32,7 +34,13 @@ type plugin struct {
 
 	reader value.Read // nil until OpenKMS
 	keyID  string     // of v2: what the plugin writes with now
+
+	mu      sync.Mutex
+	refused map[[sha256.Size]byte]bool // by the hash of a data encryption key as it is stored
 }
+
+// maxRefused bounds the data encryption keys of which a plugin is not asked again.
+const maxRefused = 1 << 16
 
 // A KMSError says that a plugin could not be reached, or answered with something that
 // is no answer.
@@ -175,6 +183,10 @@ func (p *plugin) open(ctx context.Context, payload, key []byte) (Opened, error) 
 	if p.reader == nil {
 		return Opened{}, ErrNoKMS
 	}
+	dek := p.dek(payload)
+	if p.hasRefused(dek) {
+		return Opened{}, ErrRefused
+	}
 	plain, stale, err := p.reader.TransformFromStorage(ctx, payload, value.DefaultContext(key))
 	switch {
 	case err == nil:
@@ -186,9 +198,51 @@ func (p *plugin) open(ctx context.Context, payload, key []byte) (Opened, error) 
 	case ctx.Err() != nil:
 		return Opened{}, ctx.Err()
 	case isSilence(err):
-		return Opened{}, &KMSError{p.name, p.endpoint, errors.New("the plugin answers no more")}
+		return Opened{}, &KMSError{p.name, p.endpoint, rpcError(err)}
+	case isStatus(err):
+		p.refuse(dek)
+		return Opened{}, ErrRefused
 	}
 	return Opened{}, ErrClosed
+}
+
+// dek tells the data encryption key of a value from others.
+func (p *plugin) dek(payload []byte) [sha256.Size]byte {
+	if p.version == "v1" {
+		if len(payload) < 2 {
+			return [sha256.Size]byte{}
+		}
+		return sha256.Sum256(payload[:min(len(payload), 2+int(binary.BigEndian.Uint16(payload)))])
+	}
+	o, _ := envelope.ParseEncryptedObject(payload, 0) // of a broken one what could be read
+	h := sha256.New()
+	h.Write(o.DEKSource)
+	h.Write([]byte{0})
+	h.Write(o.KeyID)
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+func (p *plugin) hasRefused(dek [sha256.Size]byte) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.refused[dek]
+}
+
+func (p *plugin) refuse(dek [sha256.Size]byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.refused == nil {
+		p.refused = map[[sha256.Size]byte]bool{}
+	}
+	if len(p.refused) < maxRefused {
+		p.refused[dek] = true
+	}
+}
+
+// isStatus reports whether an error is the answer of a plugin.
+func isStatus(err error) bool {
+	_, ok := status.FromError(err)
+	return ok
 }
 
 // isSilence reports whether a plugin gave no answer, which says nothing of the value.

@@ -286,7 +286,7 @@ func TestOpenNoiseUnderKMSv1(t *testing.T) {
 		noise[31] = byte(i) // in one of 256, it makes the last byte of the next block a padding of one
 		sealed := behindDEK(noise)
 		o, err := only(t, c.Match(sealed)).Open(t.Context(), sealed, []byte(etcdKey))
-		if err != nil && err != ErrClosed {
+		if err != nil && !errors.Is(err, ErrClosed) {
 			t.Fatal(err)
 		}
 		if len(o.Plain) == 31 {
@@ -314,7 +314,7 @@ func TestOpenKMSOfFixtures(t *testing.T) {
 				stored := values[v.Key]
 				k := only(t, c.For(object.GroupResource{Group: v.Resource.Group, Resource: v.Resource.Resource}).Match(stored))
 				o, err := k.Open(t.Context(), stored, []byte(v.Key))
-				if (err == nil) != v.Readable || err != nil && err != ErrClosed {
+				if (err == nil) != v.Readable || err != nil && !errors.Is(err, ErrClosed) {
 					t.Errorf("%s: %v, want readable %v", v.Key, err, v.Readable)
 				}
 				// A value under the name of another provider is stale to the API server in any

@@ -18,6 +18,10 @@ import (
 // that sealed it, or the value was changed, or sealed for another etcd key.
 var ErrClosed = errors.New("the key does not open the value")
 
+// ErrRefused is ErrClosed where it is the KMS plugin that does not decrypt the data
+// encryption key of a value.
+var ErrRefused = fmt.Errorf("the KMS plugin does not decrypt its data encryption key: %w", ErrClosed)
+
 // ErrNoKMS says that only a KMS plugin can open a value, and that none may be called.
 var ErrNoKMS = errors.New("only the KMS plugin can open the value")
 
@@ -54,7 +58,7 @@ type Opened struct {
 // Open decrypts a value that Match says the key may have written. key is the etcd key
 // under which it lies: aesgcm and KMS bind a value to it, but for KMS v1 on AES-CBC. The value is not changed.
 //
-// The error is ErrClosed, ErrNoKMS, that of ctx, or a *KMSError if the plugin did not
+// The error is ErrClosed, ErrRefused, ErrNoKMS, that of ctx, or a *KMSError if the plugin did not
 // answer; none holds a byte of the value. The identity provider gives the value itself.
 func (k *Key) Open(ctx context.Context, value, key []byte) (Opened, error) {
 	switch {

@@ -60,7 +60,7 @@ func only(t testing.TB, keys []*Key) *Key {
 func checkClosed(t testing.TB, k *Key, stored []byte, key, what string) {
 	t.Helper()
 	o, err := k.Open(t.Context(), stored, []byte(key))
-	if err != ErrClosed || o.Plain != nil || o.Stale || o.Unsure {
+	if !errors.Is(err, ErrClosed) || o.Plain != nil || o.Stale || o.Unsure {
 		t.Fatalf("%s: %+v, %v, want %v", what, o, err, ErrClosed)
 	}
 }
@@ -83,7 +83,7 @@ func TestOpen(t *testing.T) {
 					t.Fatalf("%d bytes: the value was changed", n)
 				}
 				o, err = k.Open(t.Context(), sealed, []byte(etcdKey+"2"))
-				if s.bound && err != ErrClosed || !s.bound && (err != nil || string(o.Plain) != plain) {
+				if s.bound && !errors.Is(err, ErrClosed) || !s.bound && (err != nil || string(o.Plain) != plain) {
 					t.Fatalf("%d bytes under another etcd key: %+v, %v", n, o, err)
 				}
 			}
@@ -98,10 +98,10 @@ func TestOpenWithAnotherKey(t *testing.T) {
 		for _, secret := range []string{other32, encode(raw32[:31] + "x")} {
 			c := parse(t, toSecret+"  - "+k.Provider.String()+": {keys: [{name: '"+k.Name+"', secret: "+secret+"}]}\n")
 			o, err := only(t, c.Match(sealed)).Open(t.Context(), sealed, []byte(etcdKey))
-			if s.authentic && err != ErrClosed {
+			if s.authentic && !errors.Is(err, ErrClosed) {
 				t.Errorf("%s: %v, want %v", s.name, err, ErrClosed)
 			}
-			if !s.authentic && err != ErrClosed && (err != nil || string(o.Plain) == "0123456789") {
+			if !s.authentic && !errors.Is(err, ErrClosed) && (err != nil || string(o.Plain) == "0123456789") {
 				t.Errorf("%s: %+v, %v", s.name, o, err)
 			}
 		}
@@ -121,7 +121,7 @@ func TestOpenFlipped(t *testing.T) {
 					continue
 				}
 				o, err := k.Open(t.Context(), flipped, []byte(etcdKey))
-				if err != nil && err != ErrClosed || err == nil && bytes.Equal(o.Plain, []byte(plain)) {
+				if err != nil && !errors.Is(err, ErrClosed) || err == nil && bytes.Equal(o.Plain, []byte(plain)) {
 					t.Fatalf("%s, byte %d: %+v, %v", s.name, bit/8, o, err)
 				}
 			}
@@ -146,7 +146,7 @@ func TestOpenCutAtEveryByte(t *testing.T) {
 			payload := n - len(k.prefix)
 			if s.authentic || payload%aes.BlockSize != 0 || payload < 2*aes.BlockSize {
 				checkClosed(t, k, cut, etcdKey, s.name)
-			} else if _, err := k.Open(t.Context(), cut, []byte(etcdKey)); err != nil && err != ErrClosed {
+			} else if _, err := k.Open(t.Context(), cut, []byte(etcdKey)); err != nil && !errors.Is(err, ErrClosed) {
 				t.Fatalf("%s, %d bytes: %v", s.name, n, err)
 			}
 		}
@@ -305,7 +305,7 @@ func TestOpenOddPadding(t *testing.T) {
 		sealed := append([]byte("k8s:enc:aescbc:v1:k:"), encryptCBC(t, []byte(raw32), iv, []byte(tt.blocks))...)
 		o, err := only(t, c.Match(sealed)).Open(t.Context(), sealed, []byte(etcdKey))
 		if tt.want == "closed" {
-			if err != ErrClosed {
+			if !errors.Is(err, ErrClosed) {
 				t.Errorf("%s: %+v, %v, want %v", tt.name, o, err, ErrClosed)
 			}
 			continue
