@@ -3,9 +3,12 @@ package analyzer
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"os"
 	"testing"
 
+	"github.com/etcdsift/etcdsift/decode/encryption"
+	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
 
@@ -88,6 +91,62 @@ func FuzzRun(f *testing.F) {
 					t.Errorf("copy at %d, %d bytes, in a file of %d", c.Offset, c.Length, len(b))
 				}
 			}
+		}
+	})
+}
+
+// The same for the questions that keys are asked, over values of every kind that a
+// configuration may have something against. What they say holds no canary.
+func FuzzRunWithKeys(f *testing.F) {
+	var configs []*encryption.Config
+	for _, name := range []string{"wrong-bytes", "moved-aesgcm", "colon-names", "nonce-reuse", "key-overuse"} {
+		c, err := fixtures.LookupEncryption(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		e, err := c.Build(f.Context(), f.TempDir())
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Cleanup(func() { _ = e.Close() })
+		db, err := os.ReadFile(e.DB)
+		if err != nil {
+			f.Fatal(err)
+		}
+		config, err := encryption.Parse([]byte(e.Config))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(db, uint8(len(configs)))
+		configs = append(configs, config)
+	}
+	f.Fuzz(func(t *testing.T, b []byte, which uint8) {
+		if len(b) > 1<<20 {
+			return
+		}
+		o := Options{Encryption: configs[int(which)%len(configs)], Keys: true, Retire: &KeyName{Provider: envelope.AESCBC, Name: "key1"}}
+		r, err := Run(context.Background(), []Source{inMemory(b)}, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Retire.Safe && (!r.Verdict.Complete || len(r.Retire.Stragglers) > 0) {
+			t.Errorf("%+v, %+v", r.Retire, r.Verdict)
+		}
+		for _, u := range r.Keys {
+			sum := NamespaceUse{}
+			for _, n := range u.Namespaces {
+				sum.Newest, sum.History, sum.Residue, sum.WAL = sum.Newest+n.Newest, sum.History+n.History, sum.Residue+n.Residue, sum.WAL+n.WAL
+			}
+			if u.Newest < 0 || u.History < 0 || u.Residue < 0 || sum.Newest != u.Newest || sum.History != u.History || sum.Residue != u.Residue || sum.WAL != u.WAL {
+				t.Errorf("%+v", u)
+			}
+		}
+		said, err := json.Marshal([]any{r, r.Keys, r.Retire})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(said, []byte("CNRY-")) {
+			t.Errorf("a canary in %s", said)
 		}
 	})
 }

@@ -43,20 +43,14 @@ func (u Use) compare(o Use) int {
 
 // validity compares the exposed copies of a Secret, in memory, with what it holds now.
 func (b *builder) validity(k *keyInScope, dataKeys []Text) *Validity {
-	current, wipe, known := b.current(k)
-	defer wipe()
 	uses := map[string]Use{}
-	for _, c := range k.copies {
-		value, err := c.in.readSighting(c.sighting)
-		if err != nil {
-			continue // that it can not be read is told elsewhere
+	switch {
+	case k.onlyNewest():
+		for _, name := range dataKeys {
+			uses[string(name)] = Unchanged // it is what is in use
 		}
-		if c.object {
-			compareData(uses, value, current, known)
-		} else {
-			findData(uses, value, current)
-		}
-		clear(value)
+	case k.comparable():
+		b.compareCopies(uses, k)
 	}
 	for _, name := range dataKeys {
 		if _, ok := uses[string(name)]; !ok {
@@ -74,6 +68,41 @@ func (b *builder) validity(k *keyInScope, dataKeys []Text) *Validity {
 		v.Status = Gone
 	}
 	return v
+}
+
+// onlyNewest reports whether the newest value is the one plaintext copy.
+func (k *keyInScope) onlyNewest() bool {
+	e := k.newest
+	return e != nil && !e.broken && len(k.copies) == 1 && k.copies[0].in == k.in && k.copies[0].complete &&
+		k.copies[0].file == e.file && k.copies[0].off == e.off
+}
+
+// comparable reports whether the current value can be told: without the key that opens
+// it the copies need not be read.
+func (k *keyInScope) comparable() bool {
+	if k.state == StateDeleted {
+		return true
+	}
+	e := k.newest
+	return e != nil && !e.broken && (k.in.keys.stored[e.stored].provider == envelope.Identity || e.proof.outcome == proven)
+}
+
+// compareCopies compares every copy of a Secret with what it holds now.
+func (b *builder) compareCopies(uses map[string]Use, k *keyInScope) {
+	current, wipe, known := b.current(k)
+	defer wipe()
+	for _, c := range k.copies {
+		value, err := c.in.readSighting(c.sighting)
+		if err != nil {
+			continue // that it can not be read is told elsewhere
+		}
+		if c.object {
+			compareData(uses, value, current, known)
+		} else {
+			findData(uses, value, current)
+		}
+		clear(value)
+	}
 }
 
 // compareData compares the data of one exposed copy with the current ones. Of several
@@ -120,18 +149,12 @@ func (b *builder) current(k *keyInScope) (data []object.Datum, wipe func(), know
 	if k.state == StateDeleted {
 		return nil, nothing, true
 	}
-	if k.newest == nil || k.newest.broken {
-		return nil, nothing, false
-	}
 	e, s := k.newest, k.in
 	value := make([]byte, e.size)
 	if err := s.source(e.file).readAt(value, e.off); err != nil {
 		return nil, nothing, false
 	}
 	if s.keys.stored[e.stored].provider != envelope.Identity {
-		if e.proof.outcome != proven {
-			return nil, nothing, false
-		}
 		opened, err := e.proof.key.Open(b.ctx, value, []byte(e.key))
 		if err != nil {
 			b.err = cmp.Or(b.err, err)
