@@ -52,36 +52,6 @@ func answer(r *analyzer.Report) []string {
 	return append(sentences, validity(r)...)
 }
 
-// validity says how much of what was exposed is still in use.
-func validity(r *analyzer.Report) []string {
-	counts := map[analyzer.Use]int{}
-	for _, x := range r.Exposures {
-		if x.Validity != nil && x.Status == analyzer.StatusExposed {
-			counts[x.Validity.Status]++
-		}
-	}
-	var parts []string
-	for _, p := range []struct {
-		use  analyzer.Use
-		what string
-	}{
-		{analyzer.Unchanged, plural(counts[analyzer.Unchanged], "holds", "hold") + " data that is still in use (rotate now)"},
-		{analyzer.Changed, plural(counts[analyzer.Changed], "has", "have") + " changed since"},
-		{analyzer.Gone, plural(counts[analyzer.Gone], "was", "were") + " deleted since"},
-	} {
-		if n := counts[p.use]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, p.what))
-		}
-	}
-	if n := counts[analyzer.UseUnknown]; n > 0 {
-		parts = append(parts, fmt.Sprintf("of %d it is not known whether %s still in use (--encryption-config tells)", n, plural(n, "it is", "they are")))
-	}
-	if len(parts) == 0 {
-		return nil
-	}
-	return []string{"Of the exposed Secrets, " + and(parts) + "."}
-}
-
 func scopeAnswer(r *analyzer.Report, scope analyzer.ScopeCount) string {
 	what := noun(scope)
 	unreadable := ""
@@ -224,28 +194,6 @@ func exposures(w *errWriter, r *analyzer.Report) {
 	g.write(w)
 }
 
-// use says whether an exposed Secret is still in use.
-func use(x analyzer.Exposure) string {
-	if x.Validity == nil {
-		return "-"
-	}
-	return string(x.Validity.Status)
-}
-
-// dataKeys lists the names of a Secret's data, and where it is not the same for all of
-// them whether each is still in use.
-func dataKeys(x analyzer.Exposure) string {
-	v := x.Validity
-	if v == nil || !slices.ContainsFunc(v.DataKeys, func(d analyzer.DatumUse) bool { return d.Status != v.Status }) {
-		return list(x.DataKeys)
-	}
-	parts := make([]analyzer.Text, len(v.DataKeys))
-	for i, d := range v.DataKeys {
-		parts[i] = d.Name + analyzer.Text(" ("+string(d.Status)+")")
-	}
-	return list(parts)
-}
-
 // databases counts the pieces of evidence that are no part of another.
 func databases(r *analyzer.Report) (n int) {
 	for _, e := range r.Evidence {
@@ -273,67 +221,6 @@ func regions(copies []analyzer.Copy) string {
 		}
 	}
 	return strings.Join(parts, ", ")
-}
-
-// findings lists those that the tables above do not show already.
-func findings(w *errWriter, r *analyzer.Report) {
-	title := "\nFindings:\n"
-	if len(r.Exposures) > 0 {
-		title = "\nOther findings:\n"
-	}
-	var rest []analyzer.Finding
-	for _, f := range r.Findings {
-		if !f.Rule.IsPlaintext() {
-			rest = append(rest, f)
-		}
-	}
-	if len(rest) > 0 {
-		w.printf("%s", title)
-		writeFindings(w, rest)
-	}
-}
-
-// maxAlike is how many findings of one rule on keys of one resource a table shows one by
-// one: a rotation that has just begun leaves one for every object. JSON has all.
-const maxAlike = 5
-
-// writeFindings lists findings. Where there are many of one rule on keys of one resource
-// the first of them stands for all.
-func writeFindings(w *errWriter, found []analyzer.Finding) {
-	type sort struct {
-		rule           analyzer.RuleID
-		resource, path analyzer.Text
-	}
-	counts := map[sort]int{}
-	for _, f := range found {
-		counts[sort{f.Rule, f.Resource, f.Path}]++
-	}
-	for _, f := range found {
-		s := sort{f.Rule, f.Resource, f.Path}
-		switch n := counts[s]; {
-		case f.Key == "" || n <= maxAlike && n > 0:
-			finding(w, f)
-		case n > maxAlike:
-			f.Message += fmt.Sprintf("; and %d more %s of %s", n-1, "like this", orNot(visible(f.Resource)))
-			finding(w, f)
-			counts[s] = 0
-		}
-	}
-}
-
-// finding writes one finding: its rule, where it applies, and what it says.
-func finding(w *errWriter, f analyzer.Finding) {
-	var where []string
-	for _, part := range []analyzer.Text{f.Path, f.Key} {
-		if part != "" {
-			where = append(where, visible(part))
-		}
-	}
-	text := visible(f.Message)
-	if len(where) > 0 {
-		text = strings.Join(where, ", ") + ": " + text
-	}
-	w.paragraph("    ", fmt.Sprintf("  %v  %s  %s", f.Severity, f.Rule, text))
 }
 
 // maxPlaces bounds the places of damage that a table lists. JSON has more.

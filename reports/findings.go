@@ -1,0 +1,69 @@
+package reports
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/etcdsift/etcdsift/analyzer"
+)
+
+// findings lists those that the tables above do not show already.
+func findings(w *errWriter, r *analyzer.Report) {
+	title := "\nFindings:\n"
+	if len(r.Exposures) > 0 {
+		title = "\nOther findings:\n"
+	}
+	var rest []analyzer.Finding
+	for _, f := range r.Findings {
+		if !f.Rule.IsPlaintext() {
+			rest = append(rest, f)
+		}
+	}
+	if len(rest) > 0 {
+		w.printf("%s", title)
+		writeFindings(w, rest)
+	}
+}
+
+// maxAlike is how many findings of one rule on keys of one resource a table shows one by
+// one: a rotation that has just begun leaves one for every object. JSON has all.
+const maxAlike = 5
+
+// writeFindings lists findings. Where there are many of one rule on keys of one resource
+// the first of them stands for all.
+func writeFindings(w *errWriter, found []analyzer.Finding) {
+	type sort struct {
+		rule           analyzer.RuleID
+		resource, path analyzer.Text
+	}
+	counts := map[sort]int{}
+	for _, f := range found {
+		counts[sort{f.Rule, f.Resource, f.Path}]++
+	}
+	for _, f := range found {
+		s := sort{f.Rule, f.Resource, f.Path}
+		switch n := counts[s]; {
+		case f.Key == "" || n <= maxAlike && n > 0:
+			finding(w, f)
+		case n > maxAlike:
+			f.Message += fmt.Sprintf("; and %d more %s of %s", n-1, "like this", orNot(visible(f.Resource)))
+			finding(w, f)
+			counts[s] = 0
+		}
+	}
+}
+
+// finding writes one finding: its rule, where it applies, and what it says.
+func finding(w *errWriter, f analyzer.Finding) {
+	var where []string
+	for _, part := range []analyzer.Text{f.Path, f.Key} {
+		if part != "" {
+			where = append(where, visible(part))
+		}
+	}
+	text := visible(f.Message)
+	if len(where) > 0 {
+		text = strings.Join(where, ", ") + ": " + text
+	}
+	w.paragraph("    ", fmt.Sprintf("  %v  %s  %s", f.Severity, f.Rule, text))
+}

@@ -1,0 +1,60 @@
+package reports
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/etcdsift/etcdsift/analyzer"
+)
+
+// validity says how much of what was exposed is still in use.
+func validity(r *analyzer.Report) []string {
+	counts := map[analyzer.Use]int{}
+	for _, x := range r.Exposures {
+		if x.Validity != nil && x.Status == analyzer.StatusExposed {
+			counts[x.Validity.Status]++
+		}
+	}
+	var parts []string
+	for _, p := range []struct {
+		use  analyzer.Use
+		what string
+	}{
+		{analyzer.Unchanged, plural(counts[analyzer.Unchanged], "holds", "hold") + " data that is still in use (rotate now)"},
+		{analyzer.Changed, plural(counts[analyzer.Changed], "has", "have") + " changed since"},
+		{analyzer.Gone, plural(counts[analyzer.Gone], "was", "were") + " deleted since"},
+	} {
+		if n := counts[p.use]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, p.what))
+		}
+	}
+	if n := counts[analyzer.UseUnknown]; n > 0 {
+		parts = append(parts, fmt.Sprintf("of %d it is not known whether %s still in use (--encryption-config tells)", n, plural(n, "it is", "they are")))
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	return []string{"Of the exposed Secrets, " + and(parts) + "."}
+}
+
+// use says whether an exposed Secret is still in use.
+func use(x analyzer.Exposure) string {
+	if x.Validity == nil {
+		return "-"
+	}
+	return string(x.Validity.Status)
+}
+
+// dataKeys lists the names of a Secret's data, and where it is not the same for all of
+// them whether each is still in use.
+func dataKeys(x analyzer.Exposure) string {
+	v := x.Validity
+	if v == nil || !slices.ContainsFunc(v.DataKeys, func(d analyzer.DatumUse) bool { return d.Status != v.Status }) {
+		return list(x.DataKeys)
+	}
+	parts := make([]analyzer.Text, len(v.DataKeys))
+	for i, d := range v.DataKeys {
+		parts[i] = d.Name + analyzer.Text(" ("+string(d.Status)+")")
+	}
+	return list(parts)
+}
