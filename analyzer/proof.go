@@ -79,6 +79,7 @@ type prover struct {
 	config *encryption.Config
 	ctx    context.Context
 	cancel context.CancelFunc
+	spare  sync.Pool // of batches
 
 	mu       sync.Mutex
 	err      error // that ended it: of a plugin or the context
@@ -110,6 +111,7 @@ func prove(ctx context.Context, surveys []*survey, o Options) (*proofs, error) {
 		workers.Go(func() {
 			for b := range jobs {
 				p.batch(b)
+				p.spare.Put(b)
 			}
 		})
 	}
@@ -132,14 +134,14 @@ func prove(ctx context.Context, surveys []*survey, o Options) (*proofs, error) {
 func (p *prover) read(surveys []*survey, jobs chan<- *batch) error {
 	for _, s := range surveys {
 		p.proofs.rows[s] = map[uint32]*tally{}
-		b := newBatch(s)
+		b := p.newBatch(s)
 		err := s.sealed(p.ctx, func(v *sealedValue) error {
 			b.add(v)
 			if !b.full() {
 				return nil
 			}
 			full := b
-			b = newBatch(s)
+			b = p.newBatch(s)
 			select {
 			case jobs <- full:
 				return nil
@@ -173,8 +175,13 @@ type job struct {
 // batchSize is how many bytes of values go into a batch, unless one is longer.
 const batchSize = 256 << 10
 
-func newBatch(s *survey) *batch {
-	return &batch{in: s, bytes: make([]byte, 0, batchSize+batchSize/8)}
+func (p *prover) newBatch(s *survey) *batch {
+	b, ok := p.spare.Get().(*batch)
+	if !ok {
+		b = &batch{bytes: make([]byte, 0, batchSize+batchSize/8)}
+	}
+	b.in, b.bytes, b.jobs = s, b.bytes[:0], b.jobs[:0]
+	return b
 }
 
 func (b *batch) full() bool { return len(b.bytes) >= batchSize }
