@@ -1,0 +1,132 @@
+package analyzer
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"testing"
+)
+
+const gcmKey = "aesgcm:v1:key1"
+
+// gcm is a value of n bytes behind a nonce, as aesgcm:key1 stores it. Nothing opens it.
+func gcm(nonce, seed string, n int) []byte {
+	return slices.Concat([]byte("k8s:enc:"+gcmKey+":"), noise(nonce, 12), noise(seed, n))
+}
+
+// reuse are the findings of a nonce that was used twice in a db and perhaps a WAL.
+func reuse(t *testing.T, sources ...Source) []Finding {
+	t.Helper()
+	r, _ := run(t, Options{}, sources...)
+	if r.Coverage.Residue.Records+r.Coverage.Residue.Fragments == 0 {
+		t.Fatal("no residue: the test looks at nothing")
+	}
+	return r.of(RuleNonceReuse)
+}
+
+// A copy of a live record in which some bytes were written over is that record still: its
+// nonce was not used twice.
+func TestDamagedCopyOfRecord(t *testing.T) {
+	for _, n := range []int{80, 1500} { // the ends of a longer value are looked at alone
+		value := gcm("nonce", "value", n)
+		f := forgery{records: []record{{rev: 5, key: secretKey(1), value: value}, {rev: 6, key: secretKey(2), value: gcm("other", "other", 80)}},
+			freed: []int64{6}, index: 10, member: 7}
+		db := f.bytes(t)
+		copies := offsets(db, value)
+		if len(copies) != 2 {
+			t.Fatalf("%d copies, want the live one and that on a free page", len(copies))
+		}
+		for _, off := range copies {
+			for _, at := range []int{len(value) - n + 4, len(value) - n/2, len(value) - 1} { // behind the nonce, in the middle, in the tag
+				broken := bytes.Clone(db)
+				broken[off+at] ^= 1
+				if found := reuse(t, inMemory(broken)); len(found) > 0 {
+					t.Errorf("%d bytes, byte %d of the copy at %#x: %+v", n, at, off, found)
+				}
+			}
+		}
+	}
+}
+
+// The WAL has what a free page has, and no revision to tell that by.
+func TestDamagedCopyBesideLog(t *testing.T) {
+	for _, n := range []int{80, 1500} {
+		value, newest := gcm("nonce", "value", n), gcm("other", "other", n)
+		f := forgery{records: []record{{rev: 5, key: secretKey(1), value: value}, {rev: 6, create: 5, version: 2, key: secretKey(1), value: newest}},
+			freed: []int64{5}, index: 12, member: 7}
+		db := f.bytes(t)
+		copies := offsets(db, value)
+		if len(copies) != 1 {
+			t.Fatalf("%d copies, want that on a free page", len(copies))
+		}
+		log := func() Source {
+			return laterLog(t, 12, [3]string{"11", "s-1", string(value)}, [3]string{"12", "s-1", string(newest)})
+		}
+		for _, at := range []int{len(value) - n + 4, len(value) - n/2} {
+			broken := bytes.Clone(db)
+			broken[copies[0]+at] ^= 1
+			if found := reuse(t, withLog(inMemory(broken), log())...); len(found) > 0 {
+				t.Errorf("%d bytes, byte %d: %+v", n, at, found)
+			}
+		}
+	}
+}
+
+// More damaged copies than there is room to look at are no reuse either; that some were
+// not looked at is told.
+func TestManyDamagedCopies(t *testing.T) {
+	f := forgery{index: 10, member: 7}
+	for i := range maxReused + maxReused/4 {
+		rev := int64(i + 5)
+		seed := fmt.Sprint(i)
+		f.records = append(f.records, record{rev: rev, key: secretKey(i), value: gcm(seed, seed, 24)})
+		if i%16 == 0 {
+			f.freed = append(f.freed, rev) // one on each page, so that all pages are written anew
+		}
+	}
+	db := f.bytes(t)
+	size := len(f.records[0].value)
+	seen, damaged := map[string]bool{}, 0
+	for _, off := range offsets(db, []byte("k8s:enc:"+gcmKey+":")) {
+		value := string(db[off : off+size])
+		if seen[value] {
+			db[off+size-1] ^= 1
+			damaged++
+		}
+		seen[value] = true
+	}
+	if damaged <= maxReused {
+		t.Fatalf("%d damaged copies, want more than %d", damaged, maxReused)
+	}
+	r, _ := run(t, Options{}, inMemory(db))
+	if found := r.of(RuleNonceReuse); len(found) > 0 {
+		t.Errorf("%d findings, such as %+v", len(found), found[0])
+	}
+	if len(r.Coverage.NotExamined) != 1 {
+		t.Errorf("not examined: %+v", r.Coverage.NotExamined)
+	}
+}
+
+// Two values with one nonce are found without a configuration wherever they lie: on a page
+// of the tree, on a free one, or in bytes that are no page any more.
+func TestReuseInResidue(t *testing.T) {
+	first, second := gcm("nonce", "first", 80), gcm("nonce", "second", 80)
+	for _, key := range []string{secretKey(1), secretKey(2)} {
+		f := forgery{records: []record{{rev: 5, key: secretKey(1), value: first}, {rev: 6, key: key, value: second},
+			{rev: 7, key: secretKey(3), value: gcm("other", "other", 80)}}, freed: []int64{5}, index: 10, member: 7}
+		db := f.bytes(t)
+		copies := offsets(db, first)
+		if len(copies) != 1 {
+			t.Fatalf("%d copies, want that on a free page", len(copies))
+		}
+		free := inMemory(bytes.Clone(db))
+		start := copies[0] &^ 4095
+		clear(db[start : start+16+3*16]) // the header and the elements
+		for region, source := range map[Region]Source{RegionFree: free, RegionFragment: inMemory(db)} {
+			found := reuse(t, source)
+			if len(found) != 1 || found[0].Key != Text(secretKey(1)) || found[0].Severity != SeverityHigh {
+				t.Errorf("%s, with a value of %s: %+v", region, key, found)
+			}
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package analyzer
+
+import (
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/etcdsift/etcdsift/decode/encryption"
+	"github.com/etcdsift/etcdsift/fixtures"
+)
+
+// What was exposed is compared with the current value as what it is, however either is
+// stored: a JSON value has it in base64. Under another name it is in use as well.
+func TestValidityAcrossForms(t *testing.T) {
+	const password, pin = "hunter2-hunter2", "1234"
+	type data = map[string]string
+	tests := []struct {
+		name                     string
+		old, now                 data
+		oldEncoding, nowEncoding string
+		want                     map[Text]Use
+		status                   Use
+	}{
+		{"the same", data{"password": password}, data{"password": password}, fixtures.Protobuf, fixtures.Protobuf,
+			map[Text]Use{"password": Unchanged}, Unchanged},
+		{"under another name", data{"password": password}, data{"db-password": password}, fixtures.Protobuf, fixtures.Protobuf,
+			map[Text]Use{"password": Unchanged}, Unchanged},
+		{"under another name, and the old one holds another", data{"password": password}, data{"password": "another-password", "previous": password},
+			fixtures.Protobuf, fixtures.Protobuf, map[Text]Use{"password": Unchanged}, Unchanged},
+		{"too short to tell under another name", data{"pin": pin}, data{"code": pin}, fixtures.Protobuf, fixtures.Protobuf,
+			map[Text]Use{"pin": Gone}, Gone},
+		{"too short, under its own", data{"pin": pin}, data{"pin": pin}, fixtures.Protobuf, fixtures.Protobuf,
+			map[Text]Use{"pin": Unchanged}, Unchanged},
+		{"JSON, then protobuf", data{"password": password, "user": "admin"}, data{"password": password, "user": "root"}, fixtures.JSON, fixtures.Protobuf,
+			map[Text]Use{"password": Unchanged, "user": Changed}, Unchanged},
+		{"protobuf, then JSON", data{"password": password, "user": "admin"}, data{"password": "another-password", "login": "root"}, fixtures.Protobuf, fixtures.JSON,
+			map[Text]Use{"password": Changed, "user": Gone}, Changed},
+		{"JSON, then JSON under another name", data{"password": password}, data{"db-password": password}, fixtures.JSON, fixtures.JSON,
+			map[Text]Use{"password": Unchanged}, Unchanged},
+	}
+	file, err := fixtures.Configuration(fixtures.Group{Resources: []string{"secrets"}, Keys: []fixtures.Key{{Provider: "aescbc", Name: "key1"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := encryption.Parse([]byte(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	providers, err := fixtures.OpenProviders(t.Context(), file, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := providers.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			sealed, err := providers.Seal(t.Context(), schema.GroupResource{Resource: "secrets"}, secretKey(1), secretWith(t, test.now, test.nowEncoding))
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := forgery{records: []record{{rev: 5, key: secretKey(1), value: secretWith(t, test.old, test.oldEncoding)},
+				{rev: 6, create: 5, version: 2, key: secretKey(1), value: sealed}}, index: 10, member: 7}
+			r, _ := run(t, Options{Encryption: config}, f.source(t))
+			if len(r.Exposures) != 1 || r.Exposures[0].Status != StatusExposed {
+				t.Fatalf("%+v", r.Exposures)
+			}
+			got := map[Text]Use{}
+			for _, d := range r.Exposures[0].Validity.DataKeys {
+				got[d.Name] = d.Status
+			}
+			if diff := gocmp.Diff(test.want, got); diff != "" || r.Exposures[0].Validity.Status != test.status {
+				t.Errorf("%s (-want +got):\n%s", r.Exposures[0].Validity.Status, diff)
+			}
+		})
+	}
+}
+
+// secretWith is the Secret of secretKey(1) as the API server stores it.
+func secretWith(t *testing.T, data map[string]string, encoding string) []byte {
+	t.Helper()
+	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "s-1"}, Data: map[string][]byte{}}
+	for name, value := range data {
+		s.Data[name] = []byte(value)
+	}
+	b, err := fixtures.Encode(s, encoding)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}

@@ -1,0 +1,101 @@
+package analyzer
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/etcdsift/etcdsift/decode/envelope"
+)
+
+// Where the bytes behind a prefix were written over, what stands there now is no name of a
+// key: it may be a part of a Secret.
+func TestForeignBytesBehindPrefix(t *testing.T) {
+	const secret = "hunter2-hunter2 and the rest of a private key\nMIIEvQIBADANBg\nusername: admin\n"
+	freed := gcm("nonce", "value", 400)
+	f := forgery{records: []record{{rev: 5, key: secretKey(1), value: freed}, {rev: 6, key: secretKey(2), value: gcm("other", "other", 400)}},
+		freed: []int64{5}, index: 10, member: 7}
+	db := f.bytes(t)
+	copies := offsets(db, freed)
+	if len(copies) != 1 {
+		t.Fatalf("%d copies, want that on a free page", len(copies))
+	}
+	for _, kept := range []string{"k8s:enc:aesgcm:v1:", "k8s:enc:aesgcm:v1:ke", "k8s:enc:aesgcm:"} {
+		broken := append([]byte{}, db...)
+		copy(broken[copies[0]+len(kept):copies[0]+len(freed)], strings.Repeat(secret, 10))
+		for name, o := range map[string]Options{"keys": {Keys: true}, "history": {Key: Text(secretKey(1))}, "scan": {}} {
+			r, values := run(t, o, inMemory(broken))
+			if name == "history" && len(r.History.Copies) == 0 {
+				t.Error("the freed copy is not in the history: the test looks at nothing")
+			}
+			all, err := json.Marshal([]any{r, r.Keys, r.History, values})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, part := range []string{"hunter2", "private key", "MIIEv", "admin"} {
+				if strings.Contains(string(all), part) {
+					t.Errorf("%s: behind %q, the report holds %q", name, kept, part)
+				}
+			}
+		}
+	}
+}
+
+// However many names the evidence has for namespaces, resources and keys, each is looked up
+// once. The test tells by its time if that is not so.
+func TestManyNames(t *testing.T) {
+	tests := []struct {
+		name string
+		n    int
+		key  func(i int) string
+		how  func(i int) string
+		rows int
+	}{
+		{"namespaces", 100_000, func(i int) string { return fmt.Sprintf("/registry/secrets/n-%06d/s", i) }, func(int) string { return oldKey }, 1},
+		{"resources", 20_000, func(i int) string { return fmt.Sprintf("/registry/x.example.com/kind%06ds/n/s", i) }, func(int) string { return oldKey }, 1},
+		{"keys of aesgcm", 20_000, secretKey, func(i int) string { return fmt.Sprintf("aesgcm:v1:key%d", i) }, 20_000},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			f := forgery{index: 10, member: 7}
+			tail := noise("tail", 48)
+			for i := range test.n {
+				value := append([]byte("k8s:enc:"+test.how(i)+":"), tail...)
+				f.records = append(f.records, record{rev: int64(i + 5), key: test.key(i), value: value})
+			}
+			r, _ := run(t, Options{Keys: true}, f.source(t))
+			newest, places := 0, 0
+			for _, k := range r.Keys {
+				newest += k.Newest
+				places += len(k.Namespaces)
+			}
+			if len(r.Keys) != test.rows || newest != test.n || places < min(test.n, 20_000) {
+				t.Errorf("%d keys, %d newest values, %d namespaces", len(r.Keys), newest, places)
+			}
+		})
+	}
+}
+
+// Long names are kept up to a bound, and all in number up to another.
+func TestLongNames(t *testing.T) {
+	k := newKeyspace(newWatch(Options{}))
+	long := strings.Repeat("n", maxName)
+	const more = 100
+	for i := range maxNames/maxName + more {
+		value := fmt.Appendf(nil, "k8s:enc:aescbc:v1:%06d%s:%s", i, long, noise("value", 48))
+		if stored, err := k.parse(value, 0); err != nil || k.stored[stored].provider != envelope.AESCBC {
+			t.Fatalf("%+v, %v", k.stored[stored], err)
+		}
+	}
+	bytes := 0
+	for _, s := range k.stored {
+		if len(s.keyName) > maxName {
+			t.Errorf("a name of %d bytes", len(s.keyName))
+		}
+		bytes += len(s.keyName)
+	}
+	if bytes > maxNames+maxName || k.named < bytes || k.named > maxNames+2*maxName {
+		t.Errorf("%d bytes of names, %d counted, want at most %d", bytes, k.named, maxNames)
+	}
+}

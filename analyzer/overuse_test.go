@@ -1,0 +1,57 @@
+package analyzer
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+)
+
+// versionOf is the write of a version of the Secret s-N with aesgcm:NAME.
+func versionOf(rev, create, version int64, n int, name string) record {
+	return record{rev: rev, create: create, version: version, key: secretKey(n), value: sealed("aesgcm:v1:"+name, fmt.Sprint(rev))}
+}
+
+// A version counts the writes to an object, whichever key they were made with. They are a
+// key's own where it was in use before the object was created, and no other one since.
+func TestOveruseOfSeveralKeys(t *testing.T) {
+	tests := []struct {
+		name    string
+		records []record
+		want    []Severity
+	}{
+		// key1 wrote most of it, of which a compaction left nothing.
+		{"one value, of the key after another", []record{versionOf(1_000_000, 5, 300_000, 1, "key2")}, []Severity{SeverityLow}},
+		{"one value, seldom written", []record{versionOf(1_000_000, 5, 3_000, 1, "key2")}, nil},
+		{"beside a value that is older", []record{versionOf(4, 4, 1, 1, "key1"), versionOf(400_000, 10, 300_000, 2, "key1")}, []Severity{SeverityMedium}},
+		{"two values, of which the first writes are gone", []record{versionOf(150_000, 10, 110_000, 1, "key1"), versionOf(400_000, 11, 110_000, 2, "key1")}, []Severity{SeverityLow}},
+		{"a key, then another that wrote most", []record{versionOf(10, 10, 1, 1, "key1"), versionOf(20, 10, 2, 1, "key2"), versionOf(500_020, 10, 500_002, 1, "key2")},
+			[]Severity{SeverityMedium}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			r, _ := run(t, Options{}, forgery{records: test.records, index: 10, member: 7}.source(t))
+			var got []Severity
+			for _, f := range r.of(RuleKeyOveruse) {
+				got = append(got, f.Severity)
+			}
+			slices.Sort(got)
+			if diff := gocmp.Diff(test.want, got); diff != "" {
+				t.Errorf("findings (-want +got):\n%s%+v", diff, r.of(RuleKeyOveruse))
+			}
+		})
+	}
+}
+
+// Of what was written between two versions under a key, all may be another key's.
+func TestOveruseOfKeyUsedAgain(t *testing.T) {
+	records := []record{versionOf(4, 4, 1, 9, "key1"), versionOf(10, 10, 1, 1, "key1"), versionOf(20, 10, 11, 1, "key2"),
+		versionOf(500_020, 10, 500_011, 1, "key2"), versionOf(500_021, 10, 500_012, 1, "key1")}
+	r, _ := run(t, Options{}, forgery{records: records, index: 10, member: 7}.source(t))
+	for _, f := range r.of(RuleKeyOveruse) {
+		if f.Severity > SeverityLow {
+			t.Errorf("%+v", f)
+		}
+	}
+}

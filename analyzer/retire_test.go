@@ -1,0 +1,113 @@
+package analyzer
+
+import (
+	"slices"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+)
+
+const (
+	oldKey = "aescbc:v1:key1"
+	newKey = "aescbc:v1:key2"
+)
+
+// retire asks whether aescbc:key1 may be dropped.
+func retire(t *testing.T, sources ...Source) *Report {
+	t.Helper()
+	name, err := ParseKeyName("aescbc:key1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, _ := run(t, Options{Keys: true, Retire: &name}, sources...)
+	return r
+}
+
+// put is an entry of a WAL that puts a Secret.
+func put(index, name, how string) [3]string {
+	return [3]string{index, name, string(sealed(how, index))}
+}
+
+// A key is safe to drop only where each newest value was seen, and none needs it, whatever
+// becomes of entries that are not known to be committed.
+func TestRetire(t *testing.T) {
+	dbOf := func(how string) Source {
+		return forgery{records: []record{{rev: 5, key: secretKey(1), value: sealed(how, "db")}}, index: 10, member: 7}.source(t)
+	}
+	tests := []struct {
+		name       string
+		sources    []Source
+		safe       bool
+		complete   bool
+		stragglers []Text
+	}{
+		{"the db alone", []Source{dbOf(newKey)}, true, true, nil},
+		{"a WAL that goes on where the db ends", withLog(dbOf(newKey), laterLog(t, 12,
+			put("11", "s-2", oldKey), put("12", "s-2", newKey), put("13", "s-3", newKey))), true, true, nil},
+		{"a WAL that starts later", withLog(dbOf(newKey), laterLog(t, 15,
+			put("15", "s-2", newKey), put("16", "s-3", newKey))), false, false, nil},
+		{"a WAL that starts with what the db has", withLog(dbOf(newKey), laterLog(t, 11,
+			put("9", "s-1", oldKey), put("10", "s-1", newKey), put("11", "s-2", newKey), put("12", "s-2", newKey))), true, true, nil},
+		{"a WAL alone", []Source{laterLog(t, 1001, put("1000", "s-1", newKey), put("1001", "s-2", newKey))}, false, false, nil},
+		{"a put that is not committed", withLog(dbOf(oldKey), laterLog(t, 10, put("11", "s-1", newKey))),
+			false, true, []Text{Text(secretKey(1))}},
+		{"a deletion that is not committed", withLog(dbOf(oldKey), laterLog(t, 10, [3]string{"11", "s-1", ""})),
+			false, true, []Text{Text(secretKey(1))}},
+		{"two puts that are not committed", withLog(dbOf(oldKey), laterLog(t, 10, put("11", "s-1", newKey), put("12", "s-1", newKey))),
+			false, true, []Text{Text(secretKey(1))}},
+		{"a committed put", withLog(dbOf(oldKey), laterLog(t, 11, put("11", "s-1", newKey), put("12", "s-2", newKey))), true, true, nil},
+		{"a committed put, and one that is not", withLog(dbOf(newKey), laterLog(t, 11, put("11", "s-1", oldKey), put("12", "s-1", newKey))),
+			false, true, []Text{Text(secretKey(1))}},
+		{"a put with the key that is not committed", withLog(dbOf(newKey), laterLog(t, 10, put("11", "s-1", oldKey))),
+			false, true, []Text{Text(secretKey(1))}},
+		{"a committed deletion", withLog(dbOf(oldKey), laterLog(t, 11, [3]string{"11", "s-1", ""}, put("12", "s-2", newKey))), true, true, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			r := retire(t, test.sources...)
+			if len(r.Coverage.Damage) > 0 {
+				t.Fatalf("damage %+v", r.Coverage.Damage)
+			}
+			if r.Retire.Safe != test.safe || r.Retire.Complete != test.complete || (r.Verdict.ExitStatus == ExitClean) != test.safe {
+				t.Errorf("safe %v, complete %v, exit status %d", r.Retire.Safe, r.Retire.Complete, r.Verdict.ExitStatus)
+			}
+			if diff := gocmp.Diff(append([]Text{}, test.stragglers...), r.Retire.Stragglers); diff != "" {
+				t.Errorf("stragglers (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// What a defragmentation that was cut short left beside the db is older than it, and is no
+// state of the cluster: the newest values are those of the db alone.
+func TestLeftoverBesideDB(t *testing.T) {
+	const n = 10
+	var before, now []record
+	for i := range n {
+		before = append(before, record{rev: int64(5 + i), key: secretKey(i), value: sealed(oldKey, secretKey(i))})
+		now = append(now, record{rev: int64(105 + i), create: int64(5 + i), version: 2, key: secretKey(i), value: sealed(newKey, secretKey(i))})
+	}
+	db, left := forgery{records: now, index: 10, member: 7}.source(t), forgery{records: before}.source(t)
+	db.Path, db.Kind, db.Member = "member/snap/db", KindDB, "member"
+	left.Path, left.Kind, left.What = "member/snap/db.tmp.123", KindDB, "unfinished defragmentation"
+	for _, sources := range [][]Source{{db, left}, {left, db}} {
+		r := retire(t, sources...)
+		if !r.Retire.Safe || len(r.Retire.Stragglers) > 0 {
+			t.Errorf("%+v", r.Retire)
+		}
+		newest := map[Text]int{}
+		for _, k := range r.Keys {
+			newest[k.KeyName] = k.Newest
+		}
+		if diff := gocmp.Diff(map[Text]int{"key1": 0, "key2": n}, newest); diff != "" {
+			t.Errorf("newest values (-want +got):\n%s", diff)
+		}
+		want := []ResourceCount{{Resource: "secrets", Keys: n, Providers: map[string]int{"aescbc": n}}}
+		if diff := gocmp.Diff(want, r.Inventory); diff != "" {
+			t.Errorf("inventory (-want +got):\n%s", diff)
+		}
+		if !slices.Equal(r.Scope, []ScopeCount{{Resource: "secrets", Keys: n}}) {
+			t.Errorf("scope %+v", r.Scope)
+		}
+	}
+}
