@@ -62,7 +62,7 @@ func TestDamagedCopyBesideLog(t *testing.T) {
 		log := func() Source {
 			return laterLog(t, 12, [3]string{"11", "s-1", string(value)}, [3]string{"12", "s-1", string(newest)})
 		}
-		for _, at := range []int{len(value) - n + 4, len(value) - n/2} {
+		for _, at := range []int{len(value) - n + 4, len(value) - n/2, len(value) - 1} { // the last in the tag
 			broken := bytes.Clone(db)
 			broken[copies[0]+at] ^= 1
 			if found := reuse(t, withLog(inMemory(broken), log())...); len(found) > 0 {

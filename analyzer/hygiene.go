@@ -158,7 +158,7 @@ func (b *builder) addOveruse(surveys []*survey) {
 				"at least %d values were written with %s, by the versions of those that are left; its limit is %d", c.certain, key, maxWrites)})
 		case c.likely > maxWrites:
 			b.find(Finding{Rule: RuleKeyOveruse, Severity: SeverityLow, Message: fmt.Sprintf(
-				"%d values were written with %s if it is the first key of the objects that it encrypts, by their versions; its limit is %d", c.likely, key, maxWrites)})
+				"%d values were written with %s if no other key has encrypted the same objects since they were created, by their versions; its limit is %d", c.likely, key, maxWrites)})
 		}
 	}
 }

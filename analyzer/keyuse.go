@@ -197,11 +197,10 @@ func (b *builder) retires(how stored) bool {
 	return r.Provider == how.provider && r.Name == how.keyName
 }
 
-// mayNeed reports whether the value before the newest one needs the key to retire, where
+// mayNeed reports whether a value before the newest one needs the key to retire, where
 // the newest may never take effect.
 func (b *builder) mayNeed(s *survey, e *entry) bool {
-	before, ok := s.before[s.keys.index[e.key]]
-	return ok && b.retires(s.keys.stored[before])
+	return slices.ContainsFunc(s.before[s.keys.index[e.key]], func(before uint32) bool { return b.retires(s.keys.stored[before]) })
 }
 
 // addUses adds what the ledgers counted.

@@ -185,7 +185,7 @@ func (l *logReader) entry(e *wal.Entry) {
 	if index <= l.last {
 		l.replace(index)
 	}
-	if next := max(l.applied, l.last) + 1; l.File != nil && l.applied > 0 && index > next {
+	if next := max(l.applied, l.last) + 1; l.File != nil && index > next {
 		l.notExamined = append(l.notExamined, NotExamined{Path: l.block.Path,
 			What: fmt.Sprintf("raft entries %d to %d are in no WAL segment that is here, and the db does not have them", next, index-1)})
 	}

@@ -1,6 +1,7 @@
 package analyzer
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -45,6 +46,7 @@ type sharing struct {
 	key   string
 	value uint64 // hash
 	tail  string // what authenticates it, or depends on all of it
+	body  uint64 // hash of all but the tail; 0 for AES-CBC
 	dek   bool   // the nonce belongs to a data encryption key
 	how   stored
 }
@@ -146,24 +148,47 @@ func (n *nonces) look(v *sealedValue, env *envelope.Envelope) {
 	}
 	sum := v.in.watch.sum(v.value)
 	for _, other := range have {
-		if other.value == sum || other.key == string(v.key) && sameWrite(&other, v, tailOf(env)) {
+		if other.value == sum || other.key == string(v.key) && sameWrite(&other, v, env) {
 			return
 		}
 	}
 	n.suspects[h] = append(have, sharing{
 		at:  seen{&sighting{key: string(v.key), rev: v.rev, region: v.region, file: v.file, off: v.off, size: int64(len(v.value)), index: v.index, page: -1}, v.in},
-		key: string(v.key), value: sum, tail: tailOf(env), dek: dek, how: v.in.keys.stored[v.in.keys.intern(*env)],
+		key: string(v.key), value: sum, tail: tailOf(env), body: bodyOf(v, env), dek: dek, how: v.in.keys.stored[v.in.keys.intern(*env)],
 	})
 }
 
 // sameWrite reports whether two values of one key are copies of the same write, one of
 // which is damaged: they have the same revision, or where the WAL tells of none, the same
 // length and the same tag.
-func sameWrite(other *sharing, v *sealedValue, tail string) bool {
+func sameWrite(other *sharing, v *sealedValue, env *envelope.Envelope) bool {
 	if v.rev.Main > 0 && other.at.rev.Main > 0 {
 		return other.at.rev == v.rev
 	}
-	return other.at.size == int64(len(v.value)) && other.tail == tail
+	if other.at.size != int64(len(v.value)) {
+		return false
+	}
+	body := bodyOf(v, env)
+	return other.tail == tailOf(env) || body != 0 && other.body == body
+}
+
+// bodyOf is a hash of a value without its tag. Where all else is equal and the tag is not,
+// the tag is damaged: under one nonce equal plaintexts have equal tags. The last block of
+// AES-CBC is no tag, and 0 stands for its values.
+func bodyOf(v *sealedValue, env *envelope.Envelope) uint64 {
+	if env.Provider == envelope.AESCBC || env.Provider == envelope.KMSv1 {
+		return 0
+	}
+	tail := []byte(tailOf(env))
+	at := bytes.LastIndex(v.value, tail)
+	if at < 0 {
+		return 0
+	}
+	var h maphash.Hash
+	h.SetSeed(v.in.watch.seed)
+	_, _ = h.Write(v.value[:at])
+	_, _ = h.Write(v.value[at+len(tail):])
+	return max(h.Sum64(), 1)
 }
 
 // tailOf is the tag of a value, or the last block of AES-CBC, which depends on all before.

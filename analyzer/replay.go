@@ -142,13 +142,14 @@ func (r *replay) put(rev mvcc.Revision, index uint64, op *write) bool {
 }
 
 // keepBefore notes how the value was stored that a write replaces of which the log does
-// not say that it is committed: it may never take effect.
+// not say that it is committed: it may never take effect, and of several such writes any
+// may turn out to be the last.
 func (r *replay) keepBefore(i int32, index uint64) {
 	e := &r.keys.entries[i]
-	if _, known := r.before[i]; known || index <= r.sure || e.deleted || e.rev == (mvcc.Revision{}) {
+	if index <= r.sure || e.deleted || e.rev == (mvcc.Revision{}) || slices.Contains(r.before[i], e.stored) {
 		return
 	}
-	r.before[i] = e.stored
+	r.before[i] = append(r.before[i], e.stored)
 }
 
 // remove deletes the keys of those entries.

@@ -55,6 +55,13 @@ func TestRetire(t *testing.T) {
 			false, true, []Text{Text(secretKey(1))}},
 		{"two puts that are not committed", withLog(dbOf(oldKey), laterLog(t, 10, put("11", "s-1", newKey), put("12", "s-1", newKey))),
 			false, true, []Text{Text(secretKey(1))}},
+		{"a put of the key between two that are not committed", withLog(dbOf(newKey), laterLog(t, 10, put("11", "s-1", oldKey), put("12", "s-1", newKey))),
+			false, true, []Text{Text(secretKey(1))}},
+		{"a put of the key before a deletion, neither committed", withLog(dbOf(newKey), laterLog(t, 10, put("11", "s-1", oldKey), [3]string{"12", "s-1", ""})),
+			false, true, []Text{Text(secretKey(1))}},
+		{"a db that does not say what it has applied", withLog(
+			forgery{records: []record{{rev: 5, key: secretKey(1), value: sealed(newKey, "db")}}, member: 7}.source(t),
+			laterLog(t, 1001, put("1000", "s-2", newKey), put("1001", "s-3", newKey))), false, false, nil},
 		{"a committed put", withLog(dbOf(oldKey), laterLog(t, 11, put("11", "s-1", newKey), put("12", "s-2", newKey))), true, true, nil},
 		{"a committed put, and one that is not", withLog(dbOf(newKey), laterLog(t, 11, put("11", "s-1", oldKey), put("12", "s-1", newKey))),
 			false, true, []Text{Text(secretKey(1))}},

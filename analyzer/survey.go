@@ -48,7 +48,7 @@ type survey struct {
 	sightings []sighting
 	// before is how values were stored that only writes replace that may never take effect,
 	// by their index in keys.entries.
-	before map[int32]uint32
+	before map[int32][]uint32
 
 	unheld map[string]string // keys of sightings that the tree does not have
 	residue
@@ -114,7 +114,7 @@ func (s *survey) examine(ctx context.Context) error {
 // reset forgets what a sweep found.
 func (s *survey) reset() {
 	s.keys, s.etcd = newKeyspace(s.watch), mvcc.State{}
-	s.ledger, s.before = newLedger(s), map[int32]uint32{}
+	s.ledger, s.before = newLedger(s), map[int32][]uint32{}
 	s.sightings, s.unheld = nil, map[string]string{}
 	s.residue = residue{file: s.file}
 	s.damage, s.damageMore, s.bytesRead, s.records = nil, 0, 0, 0

@@ -72,7 +72,7 @@ func (e *evidence) noteLogs() {
 		withLog[s.Member] = withLog[s.Member] || s.Kind == analyzer.KindWAL
 	}
 	for _, s := range e.sources {
-		if s.Kind != analyzer.KindDB || s.Member == "" || withLog[s.Member] || e.noWAL {
+		if s.Kind != analyzer.KindDB || s.Member == "" || withLog[s.Member] {
 			continue
 		}
 		if found, err := filepath.Glob(filepath.Join(s.Member, "wal", "*.wal")); err == nil && len(found) > 0 {
