@@ -63,6 +63,7 @@ type KeyUse struct {
 	// Of KMS v2: how many data encryption keys (or seeds) there are, of which types, and
 	// the names of the annotations.
 	DEKs        int    `json:"deks,omitempty"`
+	MoreDEKs    bool   `json:"moreDEKs,omitempty"` // there are more than were counted
 	DEKTypes    []Text `json:"dekSourceTypes,omitempty"`
 	Annotations []Text `json:"annotations,omitempty"`
 
@@ -255,6 +256,7 @@ func (u *KeyUse) date(rev int64) {
 // two have are one, but which they are is not kept.
 func (u *KeyUse) kms(facts *kmsFacts) {
 	u.DEKs = max(u.DEKs, len(facts.deks))
+	u.MoreDEKs = u.MoreDEKs || facts.more
 	for t := range facts.sources {
 		u.DEKTypes = append(u.DEKTypes, Text(t.String()))
 	}
@@ -264,16 +266,16 @@ func (u *KeyUse) kms(facts *kmsFacts) {
 	u.DEKTypes, u.Annotations = slices.Compact(u.DEKTypes), slices.Compact(u.Annotations)
 }
 
-// proof is what is known of the newest values, or where there are none of the others.
+// proof is what is known of all newest values, or where there are none of the others.
 func (u *KeyUse) proof() Proof {
-	good, bad := u.newProven, u.newFailed
+	bad, good := u.newFailed > 0, u.newProven == u.Newest
 	if u.Newest == 0 {
-		good, bad = u.proven, u.failed
+		bad, good = u.failed > 0, u.proven > 0
 	}
 	switch {
-	case bad > 0:
+	case bad:
 		return Failed
-	case good > 0:
+	case good:
 		return Proven
 	}
 	return Unproven

@@ -1,6 +1,7 @@
 package analyzer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"runtime"
@@ -105,6 +106,9 @@ func prove(ctx context.Context, surveys []*survey, o Options) (*proofs, error) {
 	defer cancel()
 	p := &prover{config: o.Encryption, ctx: ctx, cancel: cancel, failures: map[failureID]*failure{},
 		proofs: &proofs{rows: map[*survey]map[uint32]*tally{}}}
+	for _, s := range surveys {
+		p.proofs.rows[s] = map[uint32]*tally{} // before the goroutines that look it up
+	}
 	jobs := make(chan *batch, runtime.GOMAXPROCS(0))
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
@@ -133,7 +137,6 @@ func prove(ctx context.Context, surveys []*survey, o Options) (*proofs, error) {
 // read sends the values of all surveys to jobs, copied, in batches.
 func (p *prover) read(surveys []*survey, jobs chan<- *batch) error {
 	for _, s := range surveys {
-		p.proofs.rows[s] = map[uint32]*tally{}
 		b := p.newBatch(s)
 		err := s.sealed(p.ctx, func(v *sealedValue) error {
 			b.add(v)
@@ -252,8 +255,9 @@ func (p *prover) note(b *batch, j *job, result proof) {
 		f = &failure{in: b.in, key: id.key, outcome: id.outcome, newest: id.newest, refused: result.refused, at: j.at}
 		p.failures[id] = f
 	}
-	if j.at.rev.Compare(f.at.rev) > 0 {
-		f.at = j.at
+	// Goroutines end in any order; the report must not.
+	if cmp.Or(f.at.rev.Compare(j.at.rev), cmp.Compare(j.at.file, f.at.file), cmp.Compare(j.at.off, f.at.off)) < 0 {
+		f.at, f.refused = j.at, result.refused
 	}
 	f.copies++
 }
@@ -281,9 +285,9 @@ func proveValue(ctx context.Context, config *encryption.Config, s *survey, key s
 		case err != nil:
 			return proof{}, err
 		default:
-			any, is := isObjectOf(id, key, opened.Plain)
+			found, is := isObjectOf(id, key, opened.Plain)
 			clear(opened.Plain)
-			if !any && opened.Unsure {
+			if !found && opened.Unsure {
 				result.outcome = max(result.outcome, closed)
 				continue
 			}
@@ -315,9 +319,10 @@ func Decrypt(ctx context.Context, config *encryption.Config, r object.GroupResou
 			return opened.Plain, nil
 		}
 		if err == nil {
-			if _, err = object.ParseMeta(opened.Plain, 0); err == nil {
+			if _, err = object.ParseName(opened.Plain, 0); err == nil {
 				return opened.Plain, nil
 			}
+			clear(opened.Plain)
 			err = encryption.ErrClosed
 		}
 		last = err
@@ -335,7 +340,7 @@ func configuredFor(config *encryption.Config, id object.Identity) *encryption.En
 
 // isObjectOf reports whether plain is a Kubernetes object at all, and whether it is that
 // of its etcd key, by namespace and name. What API servers keep of themselves has no name.
-func isObjectOf(id object.Identity, key string, plain []byte) (any, is bool) {
+func isObjectOf(id object.Identity, key string, plain []byte) (found, is bool) {
 	m, err := object.ParseName(plain, 0)
 	if err != nil || m.Kind == "" {
 		return false, false

@@ -102,6 +102,9 @@ func rest(t *analyzer.Retirement) string {
 			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.what))
 		}
 	}
+	if len(parts) == 0 && !t.Complete {
+		return ""
+	}
 	if len(parts) == 0 {
 		return " Nothing else in it does either."
 	}
@@ -121,6 +124,9 @@ func keysAnswer(r *analyzer.Report) string {
 		plain += n.Providers["identity"]
 	}
 	tail := fmt.Sprintf(" %d newest %s not encrypted, and %s none.", plain, plural(plain, "value is", "values are"), plural(plain, "needs", "need"))
+	if len(needed) == 0 && missing(r) != "" {
+		return "No newest value that needs a key was found in what could be read."
+	}
 	if len(needed) == 0 {
 		return "No key is needed to restore this evidence: no newest value is encrypted." + tail
 	}
@@ -217,7 +223,11 @@ func kmsKeys(w *errWriter, keys []analyzer.KeyUse) {
 			annotations = "annotations " + list(k.Annotations)
 		}
 		w.printf("\n")
-		w.paragraph("  ", fmt.Sprintf("%s: %d data encryption %s (%s), %s.", keyName(k), k.DEKs, plural(k.DEKs, "key", "keys"), list(k.DEKTypes), annotations))
+		atLeast := ""
+		if k.MoreDEKs {
+			atLeast = "over "
+		}
+		w.paragraph("  ", fmt.Sprintf("%s: %s%d data encryption %s (%s), %s.", keyName(k), atLeast, k.DEKs, plural(k.DEKs, "key", "keys"), list(k.DEKTypes), annotations))
 	}
 	for _, name := range slices.Sorted(maps.Keys(current)) {
 		if current[name] > 1 {

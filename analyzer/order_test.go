@@ -1,0 +1,67 @@
+package analyzer
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/etcdsift/etcdsift/fixtures"
+)
+
+// Values are proven by several goroutines, and findings come out of maps: the report is
+// the same all the same, of one file and of two.
+func TestOrderOfProofs(t *testing.T) {
+	for _, name := range []string{"wrong-bytes", "moved-aesgcm", "nonce-reuse", "key-overuse"} {
+		c, err := fixtures.LookupEncryption(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := buildEncryption(t, c)
+		config := openConfig(t, e)
+		for _, copies := range []int{1, 2} {
+			report := func() string {
+				var sources []Source
+				for i := range copies {
+					s := open(t, e.DB)
+					s.Path += Text(rune('a' + i))
+					sources = append(sources, s)
+				}
+				r, err := Run(t.Context(), sources, Options{Encryption: config, Keys: true})
+				if err != nil {
+					t.Fatal(err)
+				}
+				b, err := json.Marshal([]any{r, r.Keys})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return string(b)
+			}
+			want := report()
+			for range 8 {
+				if got := report(); got != want {
+					t.Fatalf("%s, %d files:\n got %s\nwant %s", name, copies, got, want)
+				}
+			}
+		}
+	}
+}
+
+// A key is proven only if it opens all newest values that name it.
+func TestProofOfUse(t *testing.T) {
+	for _, c := range []struct {
+		use  KeyUse
+		want Proof
+	}{
+		{KeyUse{Newest: 2, newProven: 2}, Proven},
+		{KeyUse{Newest: 2, newProven: 1}, Unproven},
+		{KeyUse{Newest: 2, newProven: 1, newFailed: 1}, Failed},
+		{KeyUse{Newest: 2, proven: 9}, Unproven},
+		{KeyUse{Newest: 1, newProven: 1, failed: 3}, Proven},
+		{KeyUse{proven: 1}, Proven},
+		{KeyUse{proven: 1, failed: 1}, Failed},
+		{KeyUse{}, Unproven},
+	} {
+		if got := c.use.proof(); got != c.want {
+			t.Errorf("%+v: %s, want %s", c.use, got, c.want)
+		}
+	}
+}
