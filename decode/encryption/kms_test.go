@@ -1,7 +1,5 @@
 package encryption
 
-//lint:file-ignore SA1019 KMS v1 is deprecated, and what it stored is still there to be read.
-
 import (
 	"bytes"
 	"context"
@@ -9,7 +7,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,124 +17,16 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 	"go.etcd.io/etcd/api/v3/mvccpb"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/server/options/encryptionconfig"
 	"k8s.io/apiserver/pkg/storage/value"
 	aestransformer "k8s.io/apiserver/pkg/storage/value/encrypt/aes"
-	kmsv1 "k8s.io/kms/apis/v1beta1"
-	kmsv2 "k8s.io/kms/apis/v2"
 
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/object"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
-
-// A pluginV2 is a KMS v2 plugin whose answers a test chooses. It wraps a key by turning
-// over its bits behind the key ID, and unwraps what it has wrapped under any key ID.
-type pluginV2 struct {
-	kmsv2.UnimplementedKeyManagementServiceServer
-	health, keyID string
-	statusErr     error
-	decryptErr    error
-}
-
-func (p *pluginV2) Status(context.Context, *kmsv2.StatusRequest) (*kmsv2.StatusResponse, error) {
-	return &kmsv2.StatusResponse{Version: "v2", Healthz: p.health, KeyId: p.keyID}, p.statusErr
-}
-
-func (p *pluginV2) Encrypt(_ context.Context, r *kmsv2.EncryptRequest) (*kmsv2.EncryptResponse, error) {
-	return &kmsv2.EncryptResponse{Ciphertext: wrap(p.keyID, r.Plaintext), KeyId: p.keyID}, nil
-}
-
-func (p *pluginV2) Decrypt(_ context.Context, r *kmsv2.DecryptRequest) (*kmsv2.DecryptResponse, error) {
-	if p.decryptErr != nil {
-		return nil, p.decryptErr
-	}
-	plain, err := unwrap(r.KeyId, r.Ciphertext)
-	return &kmsv2.DecryptResponse{Plaintext: plain}, err
-}
-
-// A pluginV1 is the same of KMS v1, which has no key IDs.
-type pluginV1 struct {
-	kmsv1.UnimplementedKeyManagementServiceServer
-	encryptErr, decryptErr error
-}
-
-func (p *pluginV1) Version(context.Context, *kmsv1.VersionRequest) (*kmsv1.VersionResponse, error) {
-	return &kmsv1.VersionResponse{Version: "v1beta1", RuntimeName: "test", RuntimeVersion: "1"}, nil
-}
-
-func (p *pluginV1) Encrypt(_ context.Context, r *kmsv1.EncryptRequest) (*kmsv1.EncryptResponse, error) {
-	return &kmsv1.EncryptResponse{Cipher: wrap("v1", r.Plain)}, p.encryptErr
-}
-
-func (p *pluginV1) Decrypt(_ context.Context, r *kmsv1.DecryptRequest) (*kmsv1.DecryptResponse, error) {
-	if p.decryptErr != nil {
-		return nil, p.decryptErr
-	}
-	plain, err := unwrap("v1", r.Cipher)
-	return &kmsv1.DecryptResponse{Plain: plain}, err
-}
-
-func wrap(keyID string, plain []byte) []byte {
-	out := []byte(keyID + ":")
-	for _, b := range plain {
-		out = append(out, ^b)
-	}
-	return append(out, out...) // twice, so that a change is found out
-}
-
-func unwrap(keyID string, sealed []byte) ([]byte, error) {
-	half := sealed[:len(sealed)/2]
-	body, ok := bytes.CutPrefix(half, []byte(keyID+":"))
-	if !ok || !bytes.Equal(half, sealed[len(sealed)/2:]) {
-		return nil, errors.New("not wrapped by this plugin")
-	}
-	out := make([]byte, len(body))
-	for i := range body {
-		out[i] = ^body[i]
-	}
-	return out, nil
-}
-
-// socket is a new path for a socket. It is short, as there is room for some 100 bytes.
-func socket(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "k")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return filepath.Join(dir, "s")
-}
-
-// serve starts a plugin of either version, and returns its socket and what stops it.
-func serve(t testing.TB, p any) (path string, stop func()) {
-	t.Helper()
-	path = socket(t)
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := grpc.NewServer()
-	switch p := p.(type) {
-	case *pluginV1:
-		kmsv1.RegisterKeyManagementServiceServer(s, p)
-	case *pluginV2:
-		kmsv2.RegisterKeyManagementServiceServer(s, p)
-	}
-	var wg sync.WaitGroup
-	wg.Go(func() { _ = s.Serve(l) })
-	stop = sync.OnceFunc(func() { s.Stop(); wg.Wait() })
-	t.Cleanup(stop)
-	return path, stop
-}
-
-func newV2() *pluginV2 { return &pluginV2{health: "ok", keyID: "kek-1"} }
 
 // kmsFile is a configuration with a KMS provider called vault.
 func kmsFile(version, path string, timeout time.Duration) string {
@@ -378,226 +267,6 @@ func newest(t *testing.T, file string) map[string][]byte {
 		t.Fatal(err)
 	}
 	return values
-}
-
-// checkKMSError checks that the error names the provider and its endpoint.
-func checkKMSError(t *testing.T, err error, path string) {
-	t.Helper()
-	var kms *KMSError
-	if !errors.As(err, &kms) || kms.Name != "vault" || kms.Endpoint != "unix://"+path || kms.Err == nil {
-		t.Fatalf("%v is no *KMSError of vault at unix://%s", err, path)
-	}
-	for _, want := range []string{`"vault"`, "unix://" + path} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("error %q, want %s in it", err, want)
-		}
-	}
-	if strings.Count(err.Error(), path) > 1 {
-		t.Errorf("error %q says a thing twice", err)
-	}
-	checkHidden(t, err)
-}
-
-func TestOpenKMSDead(t *testing.T) {
-	unserved := func(t *testing.T) string { // the file is there, but nobody listens
-		path := socket(t)
-		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		l.SetUnlinkOnClose(false)
-		l.Close()
-		return path
-	}
-	mute := func(t *testing.T) string { // it accepts, and says nothing
-		path := socket(t)
-		l, err := net.Listen("unix", path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { l.Close() })
-		return path
-	}
-	file := func(t *testing.T) string {
-		path := socket(t)
-		if err := os.WriteFile(path, []byte(secret32), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	rude := func(t *testing.T) string { // it says something else than gRPC
-		path := socket(t)
-		l, err := net.Listen("unix", path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { l.Close() })
-		go func() {
-			for conn, err := l.Accept(); err == nil; conn, err = l.Accept() {
-				fmt.Fprintf(conn, "HTTP/1.1 400 %s\r\n\r\n", secret32)
-				conn.Close()
-			}
-		}()
-		return path
-	}
-	for _, version := range []string{"v1", "v2"} {
-		for name, make := range map[string]func(*testing.T) string{"absent": func(t *testing.T) string { return socket(t) },
-			"unserved": unserved, "mute": mute, "no socket": file, "rude": rude} {
-			t.Run(version+" "+name, func(t *testing.T) {
-				path := make(t)
-				c := parse(t, kmsFile(version, path, 200*time.Millisecond))
-				start := time.Now()
-				err := c.OpenKMS(t.Context())
-				checkKMSError(t, err, path)
-				if took := time.Since(start); took > 5*time.Second {
-					t.Errorf("it took %v", took)
-				}
-				if want := "does not answer"; (name == "mute" || name == "rude") && !strings.Contains(err.Error(), want) {
-					t.Errorf("error %q, want %q in it", err, want)
-				}
-				if _, open := c.KMS(); open {
-					t.Error("it counts as open")
-				}
-				sealed := []byte("k8s:enc:kms:" + version + ":vault:\x00\x01xyz")
-				if _, err := only(t, c.Match(sealed)).Open(t.Context(), sealed, []byte(etcdKey)); err != ErrNoKMS {
-					t.Errorf("Open: %v, want %v", err, ErrNoKMS)
-				}
-			})
-		}
-	}
-}
-
-// Every plugin that does not answer is told, and those that do are open.
-func TestOpenKMSSome(t *testing.T) {
-	path, _ := serve(t, newV2())
-	file := kmsFile("v2", path, patient)
-	sealed := sealKMS(t, file, "plain")
-	nowhere := socket(t)
-	c := parse(t, file+fmt.Sprintf("  - kms: {name: a, endpoint: 'unix://%s.1'}\n  - kms: {apiVersion: v2, name: b, endpoint: 'unix://%s.2'}\n", nowhere, nowhere))
-	err := c.OpenKMS(t.Context())
-	for _, want := range []string{`"a"`, nowhere + ".1", `"b"`, nowhere + ".2"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("error %v, want %s in it", err, want)
-		}
-	}
-	if o, err := only(t, c.Match(sealed)).Open(t.Context(), sealed, []byte(etcdKey)); err != nil || string(o.Plain) != "plain" {
-		t.Errorf("%+v, %v", o, err)
-	}
-}
-
-func TestOpenKMSCancelled(t *testing.T) {
-	path, _ := serve(t, newV2())
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := parse(t, kmsFile("v2", path, patient)).OpenKMS(ctx); err == nil {
-		t.Error("OpenKMS with a context that is done")
-	}
-}
-
-// A plugin that is gone says nothing of a value. What it unwrapped before may still open.
-func TestOpenAfterPluginDied(t *testing.T) {
-	for version, p := range map[string]any{"v1": &pluginV1{}, "v2": newV2()} {
-		t.Run(version, func(t *testing.T) {
-			path, stop := serve(t, p)
-			sealed := sealKMS(t, kmsFile(version, path, patient), "plain")
-			c := openKMS(t, kmsFile(version, path, 300*time.Millisecond))
-			stop()
-			start := time.Now()
-			_, err := only(t, c.Match(sealed)).Open(t.Context(), sealed, []byte(etcdKey))
-			checkKMSError(t, err, path)
-			if took := time.Since(start); took > 5*time.Second {
-				t.Errorf("it took %v", took)
-			}
-			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-			defer cancel()
-			if _, err := only(t, c.Match(sealed)).Open(ctx, sealed, []byte(etcdKey)); !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("with less time than the plugin has: %v, want that of ctx", err)
-			}
-		})
-	}
-}
-
-// The connections end with the context of OpenKMS. That says nothing of a value either.
-func TestOpenAfterContextEnded(t *testing.T) {
-	for version, p := range map[string]any{"v1": &pluginV1{}, "v2": newV2()} {
-		t.Run(version, func(t *testing.T) {
-			path, _ := serve(t, p)
-			file := kmsFile(version, path, time.Second)
-			sealed := sealKMS(t, file, "plain")
-			c := parse(t, file)
-			ctx, cancel := context.WithCancel(t.Context())
-			if err := c.OpenKMS(ctx); err != nil {
-				t.Fatal(err)
-			}
-			cancel()
-			time.Sleep(50 * time.Millisecond) // until another goroutine has closed them
-			_, err := only(t, c.Match(sealed)).Open(t.Context(), sealed, []byte(etcdKey))
-			if err == nil || errors.Is(err, ErrClosed) {
-				t.Errorf("%v, want an error that says that nobody was asked", err)
-			}
-		})
-	}
-}
-
-// What a plugin says of its errors is its own affair, and may hold keys.
-func TestKMSErrorTexts(t *testing.T) {
-	said := errors.New("no: " + raw32 + " " + secret32)
-	coded := status.Error(codes.PermissionDenied, said.Error())
-	for _, said := range []error{said, coded} {
-		t.Run(status.Code(said).String(), func(t *testing.T) {
-			for version, p := range map[string]any{"v1": &pluginV1{encryptErr: said}, "v2": &pluginV2{health: "ok", keyID: "k", statusErr: said}} {
-				path, _ := serve(t, p)
-				checkKMSError(t, parse(t, kmsFile(version, path, patient)).OpenKMS(t.Context()), path)
-			}
-			v1, v2 := &pluginV1{}, newV2()
-			for version, p := range map[string]any{"v1": v1, "v2": v2} {
-				path, _ := serve(t, p)
-				file := kmsFile(version, path, patient)
-				sealed := sealKMS(t, file, "plain")
-				c := openKMS(t, file)
-				v1.decryptErr, v2.decryptErr = said, said
-				o, err := only(t, c.Match(sealed)).Open(t.Context(), sealed, []byte(etcdKey))
-				v1.decryptErr, v2.decryptErr = nil, nil
-				if err == nil || o.Plain != nil {
-					t.Errorf("%s: %+v, %v", version, o, err)
-				}
-				checkHidden(t, err)
-			}
-		})
-	}
-}
-
-// A plugin whose status is none.
-func TestOpenKMSOddStatus(t *testing.T) {
-	for name, p := range map[string]any{
-		"not healthy":      &pluginV2{health: secret32, keyID: "kek-1"},
-		"no key ID":        &pluginV2{health: "ok"},
-		"too long a keyID": &pluginV2{health: "ok", keyID: strings.Repeat(secret32, 40)},
-		"of KMS v1":        &pluginV1{},
-	} {
-		t.Run(name, func(t *testing.T) {
-			path, _ := serve(t, p)
-			c := parse(t, kmsFile("v2", path, patient))
-			checkKMSError(t, c.OpenKMS(t.Context()), path)
-			if _, open := c.KMS(); open {
-				t.Error("it counts as open")
-			}
-		})
-	}
-	path, _ := serve(t, newV2())
-	checkKMSError(t, parse(t, kmsFile("v1", path, patient)).OpenKMS(t.Context()), path)
-}
-
-// A plugin that unwraps a DEK to what is no key.
-func TestOpenKMSOddDEK(t *testing.T) {
-	path, _ := serve(t, &pluginV1{})
-	c := openKMS(t, kmsFile("v1", path, patient))
-	for n := range 33 {
-		wrapped := wrap("v1", make([]byte, n))
-		sealed := binary.BigEndian.AppendUint16([]byte("k8s:enc:kms:v1:vault:"), uint16(len(wrapped)))
-		sealed = slices.Concat(sealed, wrapped, make([]byte, 29))
-		checkClosed(t, only(t, c.Match(sealed)), sealed, etcdKey, fmt.Sprintf("DEK of %d bytes", n))
-	}
 }
 
 // The key of a KMS provider is that of its version, and its name goes into the prefix.
