@@ -1,13 +1,17 @@
 package reports
 
 import (
+	"bufio"
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	jsonv1 "github.com/go-json-experiment/json/v1"
 
 	"github.com/etcdsift/etcdsift/analyzer"
 )
@@ -18,51 +22,120 @@ type JSON struct{}
 // Write implements Format.
 func (JSON) Write(w io.Writer, r *analyzer.Report) error { return writeJSON(w, r, "  ") }
 
-// writeJSON writes v and a newline. Every character that a terminal might act on
-// is escaped, beyond what JSON asks for.
-func writeJSON(w io.Writer, v any, indent string) error {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", indent)
-	if err := enc.Encode(v); err != nil {
-		return err
+// textToJSON writes text of the evidence as analyzer.Text does on its own, without a
+// slice for each.
+var textToJSON = json.MarshalToFunc(func(enc *jsontext.Encoder, t analyzer.Text) error {
+	return enc.WriteToken(jsontext.String(t.ValidUTF8()))
+})
+
+// jsonOptions make output as encoding/json does.
+func jsonOptions(indent string) json.Options {
+	options := []json.Options{jsonv1.DefaultOptionsV1(), json.WithMarshalers(textToJSON)}
+	if indent != "" {
+		options = append(options, jsontext.WithIndent(indent))
 	}
-	_, err := w.Write(escapeUnprintable(b.Bytes()))
-	return err
+	return json.JoinOptions(options...)
 }
 
-// escapeUnprintable replaces what is not printable, other than the newlines
+// writeJSON writes v and a newline, as encoding/json would. It holds no more than a part
+// of the text in memory: a report may have tens of megabytes. Every character that a
+// terminal might act on is escaped, beyond what JSON asks for.
+func writeJSON(w io.Writer, v any, indent string) error {
+	out := bufio.NewWriterSize(&escaper{w: w}, 64<<10)
+	if err := json.MarshalWrite(out, v, jsonOptions(indent)); err != nil {
+		return err
+	}
+	_ = out.WriteByte('\n') // Flush has the error
+	return out.Flush()
+}
+
+// An escaper writes to w and replaces what is not printable, other than the newlines
 // between JSON's tokens, by \u escapes. It stands in strings alone.
-func escapeUnprintable(b []byte) []byte {
-	plain := func(r rune) bool { return r == '\n' || r == utf8.RuneError || unicode.IsPrint(r) }
-	if bytes.IndexFunc(b, func(r rune) bool { return !plain(r) }) < 0 {
-		return b
+type escaper struct {
+	w   io.Writer
+	cut []byte // the start of a character of which the rest comes with the next Write
+}
+
+func (e *escaper) Write(b []byte) (int, error) {
+	n := len(b)
+	if len(e.cut) > 0 {
+		b = append(e.cut, b...)
 	}
-	out := make([]byte, 0, len(b)+64)
+	whole := wholeRunes(b)
+	b, e.cut = b[:whole], bytes.Clone(b[whole:])
 	for len(b) > 0 {
-		r, n := utf8.DecodeRune(b)
-		switch {
-		case plain(r):
-			out = append(out, b[:n]...)
-		case r > 0xFFFF:
-			hi, lo := utf16.EncodeRune(r)
-			out = fmt.Appendf(out, `\u%04x\u%04x`, hi, lo)
-		default:
-			out = fmt.Appendf(out, `\u%04x`, r)
+		plain := plainLength(b)
+		if plain > 0 {
+			if _, err := e.w.Write(b[:plain]); err != nil {
+				return 0, err
+			}
+			b = b[plain:]
+			continue
 		}
-		b = b[n:]
+		r, size := utf8.DecodeRune(b)
+		if _, err := e.w.Write(escaped(r)); err != nil {
+			return 0, err
+		}
+		b = b[size:]
 	}
-	return out
+	return n, nil
+}
+
+// wholeRunes is the length of b without the start of a character at its end.
+func wholeRunes(b []byte) int {
+	for i := len(b) - 1; i >= max(0, len(b)-utf8.UTFMax); i-- {
+		if utf8.RuneStart(b[i]) {
+			if utf8.FullRune(b[i:]) {
+				break
+			}
+			return i
+		}
+	}
+	return len(b)
+}
+
+// plainLength is how much of b is as it may be, from its start on.
+func plainLength(b []byte) int {
+	for i := 0; i < len(b); {
+		if c := b[i]; c >= ' ' && c < 0x7F || c == '\n' {
+			i++
+			continue
+		}
+		r, n := utf8.DecodeRune(b[i:])
+		if r != utf8.RuneError && !unicode.IsPrint(r) {
+			return i
+		}
+		i += n
+	}
+	return len(b)
+}
+
+func escaped(r rune) []byte {
+	if r > 0xFFFF {
+		hi, lo := utf16.EncodeRune(r)
+		return fmt.Appendf(nil, `\u%04x\u%04x`, hi, lo)
+	}
+	return fmt.Appendf(nil, `\u%04x`, r)
 }
 
 // listJSONL writes a line of JSON a value.
-type listJSONL struct{ w io.Writer }
+type listJSONL struct {
+	out  *escaper
+	line bytes.Buffer // used again for each
+}
 
-func newListJSONL(w io.Writer) listJSONL { return listJSONL{w} }
+func newListJSONL(w io.Writer) *listJSONL { return &listJSONL{out: &escaper{w: w}} }
 
 // Value implements ValueFormat.
-func (l listJSONL) Value(v analyzer.Value) error { return writeJSON(l.w, v, "") }
+func (l *listJSONL) Value(v analyzer.Value) error {
+	l.line.Reset()
+	if err := json.MarshalWrite(&l.line, v, jsonOptions("")); err != nil {
+		return err
+	}
+	l.line.WriteByte('\n')
+	_, err := l.out.Write(l.line.Bytes())
+	return err
+}
 
 // Close implements ValueFormat.
-func (l listJSONL) Close() error { return nil }
+func (l *listJSONL) Close() error { return nil }

@@ -29,7 +29,7 @@ type stored struct {
 // someValues is n writes of a busy cluster, of all kinds.
 func someValues(t testing.TB, n int) []stored {
 	t.Helper()
-	load, err := fixtures.NewLoad(context.Background(), "carve", false)
+	load, err := fixtures.NewLoad(context.Background(), "carve", 0, false)
 	if err != nil {
 		t.Fatal(err)
 	}
