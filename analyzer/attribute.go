@@ -105,8 +105,7 @@ func (a *attributor) values(ctx context.Context, s *survey) error {
 			}
 		}
 	}
-	for i := range s.sightings {
-		at := &s.sightings[i]
+	for _, at := range s.sightings.all() {
 		if at.region != RegionFragment && at.region != RegionTail || at.deletion {
 			continue
 		}
@@ -186,7 +185,7 @@ const maxOwners = 64
 func (a *attributor) settle(id int32, p pieceOf) {
 	s, owners := p.in, a.owners[id]
 	slices.SortFunc(owners, func(x, y ownership) int {
-		return cmp.Or(cmp.Compare(x.lo, y.lo), compareBool(s.watch.key(y.key), s.watch.key(x.key)), cmp.Compare(y.hi, x.hi), cmp.Compare(x.key, y.key))
+		return cmp.Or(cmp.Compare(x.lo, y.lo), compareBool(s.watch.key([]byte(y.key)), s.watch.key([]byte(x.key))), cmp.Compare(y.hi, x.hi), cmp.Compare(x.key, y.key))
 	})
 	end := int32(0)
 	for _, o := range owners {
@@ -220,7 +219,7 @@ func (s *survey) leave(p piece, lo, hi int32) {
 // attributed keeps a piece of a value of which the key is known now.
 func (s *survey) attributed(p piece, o ownership) {
 	size := int64(o.hi - o.lo)
-	if !s.watch.key(o.key) && s.strays[o.key].Name == "" || s.watch.only == "" && !o.plaintext {
+	if !s.watch.key([]byte(o.key)) && s.strays[o.key].Name == "" || s.watch.only == "" && !o.plaintext {
 		s.counts.Other += size
 		return
 	}
@@ -235,7 +234,7 @@ func (s *survey) attributed(p piece, o ownership) {
 			at.region = RegionTail
 		}
 	}
-	s.keep(at)
+	s.orphans = append(s.orphans, at)
 }
 
 // mergePieces makes one extent of pieces that lie side by side: of sightings of the
@@ -263,20 +262,16 @@ func (s *survey) mergePieces() {
 	}
 }
 
-// mergeOrphans joins sightings of orphaned pieces.
+// mergeOrphans joins orphaned pieces of one value that lie side by side, and keeps them.
 func (s *survey) mergeOrphans() {
-	first := slices.IndexFunc(s.sightings, func(at sighting) bool { return at.orphan })
-	if first < 0 {
-		return
-	}
-	slices.SortStableFunc(s.sightings, func(a, b sighting) int {
-		return cmp.Or(compareBool(a.orphan, b.orphan), cmp.Compare(a.file, b.file), cmp.Compare(a.off, b.off))
+	slices.SortStableFunc(s.orphans, func(a, b sighting) int {
+		return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.off, b.off))
 	})
-	merged := s.sightings[:0]
-	for _, at := range s.sightings {
-		if n := len(merged); n > 0 && at.orphan {
+	merged := s.orphans[:0]
+	for _, at := range s.orphans {
+		if n := len(merged); n > 0 {
 			last := &merged[n-1]
-			if last.orphan && last.file == at.file && last.key == at.key && last.region == at.region &&
+			if last.file == at.file && last.key == at.key && last.region == at.region &&
 				last.reread == at.reread && last.off+last.size == at.off {
 				last.size += at.size
 				if last.rev != at.rev {
@@ -287,5 +282,8 @@ func (s *survey) mergeOrphans() {
 		}
 		merged = append(merged, at)
 	}
-	s.sightings = merged
+	for _, at := range merged {
+		s.keep(at)
+	}
+	s.orphans = nil
 }

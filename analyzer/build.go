@@ -25,6 +25,7 @@ type builder struct {
 	namespaces map[string]*NamespaceCount
 	scope      map[object.GroupResource]*ScopeCount
 	keys       map[clusterKey]*keyInScope
+	validities map[string]*Validity
 	uses       map[useID]*KeyUse
 	stragglers []Text // of Options.Retire
 	logAlone   bool   // there is a WAL without a db: what was written before it is not known
@@ -33,16 +34,16 @@ type builder struct {
 	err        error // that ended the run
 }
 
-// keyInScope is what all sources together say of a key that the verdict is about.
+// keyInScope is what all sources together say of a key that the verdict is about, and
+// of which plaintext copies were seen.
 type keyInScope struct {
-	key     string
-	id      object.Identity
-	status  Status // of the newest value
-	state   State
-	current Current
-	copies  []seen // that are plaintext
-	newest  *entry // of a key that is not deleted, in a survey
-	in      *survey
+	key    string
+	id     object.Identity
+	status Status // of the newest value
+	state  State
+	copies []seen // that are plaintext
+	newest *entry // of a key that is not deleted, in a survey
+	in     *survey
 }
 
 // A seen is a sighting and the survey that it is of.
@@ -66,19 +67,20 @@ func newReport(ctx context.Context, surveys []*survey, o Options, p *proofs) (*R
 		namespaces: map[string]*NamespaceCount{},
 		scope:      map[object.GroupResource]*ScopeCount{},
 		keys:       map[clusterKey]*keyInScope{},
+		validities: map[string]*Validity{},
 		uses:       map[useID]*KeyUse{},
 	}
 	for _, resource := range o.Resources {
 		b.scope[resource] = &ScopeCount{Resource: Text(resource.String())}
 	}
 	for _, s := range surveys {
-		for i := range s.keys.entries {
-			b.addKey(s, &s.keys.entries[i], s.keys.broken[int32(i)])
+		for _, at := range s.sightings.all() {
+			b.addSighting(s, at)
 		}
 	}
 	for _, s := range surveys {
-		for i := range s.sightings {
-			b.addSighting(s, &s.sightings[i])
+		for i, e := range s.keys.entries.all() {
+			b.addKey(s, e, s.keys.broken[int32(i)])
 		}
 	}
 	b.addScope()
@@ -115,23 +117,33 @@ func (b *builder) addKey(s *survey, e *entry, broken error) {
 	if !b.inScope(id.GroupResource) {
 		return
 	}
+	if !newest {
+		return // what counts is in another source
+	}
 	k := b.keys[b.holders.key(s, e.key)]
 	if k == nil {
-		k = &keyInScope{key: e.key, id: id, state: StateUnknown, status: StatusUnreadable} // until its newest value is met
-		b.keys[b.holders.key(s, e.key)] = k
-	}
-	if newest {
-		k.state = b.stateOf(s, e)
-	}
-	if newest && !deleted {
-		k.newest, k.in = e, s
-		how := s.keys.stored[e.stored]
-		k.status = s.keys.status(e)
-		k.current = Current{Provider: how.provider.String(), KeyName: Text(how.keyName), ModRevision: e.rev.Main}
-		if e.index != 0 {
-			k.current.WALIndex = &e.index
+		if !deleted {
+			b.countStatus(id, s.keys.status(e))
 		}
+		return
 	}
+	k.state = b.stateOf(s, e)
+	if !deleted {
+		k.newest, k.in, k.status = e, s, s.keys.status(e)
+	}
+}
+
+// current is what is told of the newest value of a key.
+func (k *keyInScope) current() Current {
+	if k.newest == nil {
+		return Current{}
+	}
+	how := k.in.keys.stored[k.newest.stored]
+	c := Current{Provider: how.provider.String(), KeyName: Text(how.keyName), ModRevision: k.newest.rev.Main}
+	if k.newest.index != 0 {
+		c.WALIndex = &k.newest.index
+	}
+	return c
 }
 
 // stateOf is the state of a key of which s has the newest revision.
@@ -205,18 +217,17 @@ func (b *builder) addEnvelopeFinding(s *survey, e *entry, id object.Identity, br
 
 // addScope turns the keys in scope into counts, exposures and their findings.
 func (b *builder) addScope() {
-	for _, k := range b.keys {
+	keys := slices.SortedFunc(maps.Values(b.keys), func(x, y *keyInScope) int {
+		return cmp.Or(cmp.Compare(x.id.Namespace, y.id.Namespace), cmp.Compare(x.id.Name, y.id.Name), cmp.Compare(x.key, y.key))
+	})
+	b.report.Exposures = make([]Exposure, 0, len(keys))
+	for _, k := range keys {
 		status := k.status
-		if len(k.copies) > 0 && (k.state == StateDeleted || status != StatusPlaintext) {
+		if k.state == StateDeleted || status != StatusPlaintext {
 			status = StatusExposed
 		}
-		if k.state == StateDeleted && len(k.copies) == 0 {
-			continue
-		}
-		b.countStatus(k, status)
-		if len(k.copies) > 0 {
-			b.expose(k, status)
-		}
+		b.countStatus(k.id, status)
+		b.expose(k, status)
 	}
 	for _, n := range b.inventory {
 		b.report.Inventory = append(b.report.Inventory, *n)
@@ -247,13 +258,14 @@ func (b *builder) inScope(r object.GroupResource) bool {
 	return true
 }
 
-func (b *builder) countStatus(k *keyInScope, status Status) {
-	n := b.namespaces[k.id.Namespace]
+// countStatus counts a key in scope.
+func (b *builder) countStatus(id object.Identity, status Status) {
+	n := b.namespaces[id.Namespace]
 	if n == nil {
-		n = &NamespaceCount{Namespace: Text(k.id.Namespace)}
-		b.namespaces[k.id.Namespace] = n
+		n = &NamespaceCount{Namespace: Text(id.Namespace)}
+		b.namespaces[id.Namespace] = n
 	}
-	scope := b.scope[k.id.GroupResource]
+	scope := b.scope[id.GroupResource]
 	scope.Keys++
 	switch status {
 	case StatusPlaintext:

@@ -33,11 +33,10 @@ func newHolders(surveys []*survey) *holders {
 		if l := h.latest[c]; l == nil || s.evidence.Revision > l.evidence.Revision {
 			h.latest[c] = s
 		}
-		for i := range s.keys.entries {
-			e := &s.keys.entries[i]
+		for _, e := range s.keys.entries.all() {
 			key := clusterKey{c, e.key}
 			other, ok := h.newest[key]
-			if !ok || e.rev.Compare(other.keys.entries[other.keys.index[e.key]].rev) > 0 {
+			if !ok || e.rev.Compare(other.keys.entry(e.key).rev) > 0 {
 				h.newest[key] = s
 			}
 		}

@@ -4,20 +4,19 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-
-	"github.com/etcdsift/etcdsift/decode/object"
 )
 
 // expose reports a key of which plaintext copies were seen.
 func (b *builder) expose(k *keyInScope, status Status) {
 	slices.SortStableFunc(k.copies, compareSeen)
 	x := Exposure{
-		Resource: Text(k.id.GroupResource.String()), Namespace: Text(k.id.Namespace), Name: Text(k.id.Name),
-		Key: Text(k.key), Status: status, State: k.state, Current: k.current, DataKeys: []Text{},
+		Resource: b.scope[k.id.GroupResource].Resource, Namespace: Text(k.id.Namespace), Name: Text(k.id.Name),
+		Key: Text(k.key), Status: status, State: k.state, Current: k.current(), DataKeys: []Text{},
 		Copies: make([]Copy, len(k.copies)),
 	}
+	pages := make([]uint64, len(k.copies))
 	for i, c := range k.copies {
-		x.Copies[i] = c.copy()
+		x.Copies[i] = c.copy(&pages[i])
 	}
 	if k.id.GroupResource == secrets {
 		k.describe(&x)
@@ -35,14 +34,16 @@ func compareSeen(a, b seen) int {
 
 func (c seen) path() Text { return c.in.source(c.file).Path }
 
-func (c seen) copy() Copy {
+// copy is the copy as it is reported. Its page lies at page: one piece of memory may hold
+// those of many copies.
+func (c seen) copy(page *uint64) Copy {
 	out := Copy{
 		Path: c.path(), Region: c.region, Offset: c.off, Length: c.size,
 		ModRevision: c.rev.Main, CreateRevision: c.create, Version: c.version, Complete: c.complete,
 	}
 	if c.page >= 0 {
-		page := uint64(c.page)
-		out.Page = &page
+		*page = uint64(c.page)
+		out.Page = page
 	}
 	if c.index > 0 {
 		out.WALIndex = &c.index
@@ -56,17 +57,11 @@ func (c seen) copy() Copy {
 func (k *keyInScope) describe(x *Exposure) {
 	for _, whole := range []bool{true, false} {
 		for _, c := range slices.Backward(k.copies) {
-			if !c.object || c.complete != whole {
+			if c.complete != whole {
 				continue
 			}
-			value, err := c.in.readSighting(c.sighting)
-			if err != nil {
-				c.in.addDamage(err)
-				continue
-			}
-			secret, _ := object.ParseSecret(value, c.off)
-			if secret.Type != "" || len(secret.DataKeys) > 0 {
-				x.Type, x.DataKeys = Text(secret.Type), texts(secret.DataKeys)
+			if f := c.in.contents.formOf(c.holds); f.kind != "" || len(f.dataKeys) > 0 {
+				x.Type, x.DataKeys = f.kind, f.dataKeys
 				return
 			}
 		}

@@ -54,7 +54,7 @@ func (s *survey) carveIn(file int, region Region, b []byte, off int64, block int
 			at.key, at.create, at.version = f.Key, f.CreateRevision, f.Version
 			at.rev = mvcc.Revision{Main: f.ModRevision, Sub: f.Sub}
 			s.ledger.carve(f.Value, at)
-			s.sightValue(f.Value, s.watch.key(f.Key), at)
+			s.sightValue(f.Value, s.watch.key([]byte(f.Key)), at)
 		case f.Kind == carve.Envelope:
 			// Nobody knows its key, and where it ends often neither.
 			at.stored = s.keys.intern(f.Envelope)
@@ -72,6 +72,9 @@ func (s *survey) findObject(f carve.Find, at sighting) {
 	}
 	at.stored, _ = s.keys.parse(f.Value, at.off)
 	at.sum = s.watch.sum(f.Value)
+	if f.TypeMeta.Kind == secretType.Kind {
+		at.holds = s.contents.add(f.Value, at.off)
+	}
 	s.found = append(s.found, found{at, f.TypeMeta, f.Namespace, f.Name})
 }
 
@@ -80,7 +83,7 @@ func (s *survey) findObject(f carve.Find, at sighting) {
 func (w *watch) kind(t object.TypeMeta) bool {
 	plural, singular := meta.UnsafeGuessKindToResource(schema.FromAPIVersionAndKind(t.APIVersion, t.Kind))
 	for _, part := range w.parts {
-		if name := strings.Trim(part, "/"); name == plural.Resource || name == singular.Resource {
+		if name := strings.Trim(string(part), "/"); name == plural.Resource || name == singular.Resource {
 			return true
 		}
 	}
@@ -109,9 +112,9 @@ func (s *survey) resolve() {
 			byKey[f.key] = nil
 		}
 	}
-	for i := range s.sightings {
-		if list, ok := byKey[s.sightings[i].key]; ok {
-			byKey[s.sightings[i].key] = append(list, i)
+	for i, at := range s.sightings.all() {
+		if list, ok := byKey[at.key]; ok {
+			byKey[at.key] = append(list, i)
 		}
 	}
 	for i := range s.found {
@@ -119,7 +122,7 @@ func (s *survey) resolve() {
 		if f.key == "" || s.watch.only != "" && f.key != s.watch.only {
 			continue
 		}
-		if _, ok := s.names.Identify(f.key); !ok && f.Kind == secretType.Kind {
+		if _, ok := s.names.Identify(f.key); !ok && f.TypeMeta.Kind == secretType.Kind {
 			s.strays[f.key] = object.Identity{GroupResource: secrets, Namespace: f.namespace, Name: f.name}
 		}
 		s.date(&f.sighting, byKey[f.key])
@@ -166,7 +169,7 @@ func (s *survey) keyOf(f *found) string {
 // sightings of those numbers, with the same bytes, if there is just one such revision.
 func (s *survey) date(at *sighting, among []int) {
 	for _, i := range among {
-		other := &s.sightings[i]
+		other := s.sightings.at(i)
 		if other.sum != at.sum || other.rev.Main == 0 || !other.complete || other.deletion || other.orphan {
 			continue
 		}

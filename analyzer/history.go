@@ -111,15 +111,14 @@ type placed struct {
 // which none is known behind the last entry before them that has one.
 func (s *survey) placed() []placed {
 	var known []*sighting // in the WAL
-	for i := range s.sightings {
-		if at := &s.sightings[i]; at.index > 0 && at.rev.Main > 0 {
+	for _, at := range s.sightings.all() {
+		if at.index > 0 && at.rev.Main > 0 {
 			known = append(known, at)
 		}
 	}
 	slices.SortFunc(known, func(a, b *sighting) int { return cmp.Compare(a.index, b.index) })
-	all := make([]placed, len(s.sightings))
-	for i := range s.sightings {
-		at := &s.sightings[i]
+	all := make([]placed, s.sightings.len())
+	for i, at := range s.sightings.all() {
 		all[i] = placed{seen{at, s}, at.rev.Main}
 		if at.index == 0 || at.rev.Main > 0 {
 			continue
@@ -145,7 +144,7 @@ func comparePlaced(a, b placed) int {
 
 func (p placed) occurrence() Occurrence {
 	o := Occurrence{
-		Copy: p.copy(), Deletion: p.deletion, WALTerm: p.term,
+		Copy: p.copy(new(uint64)), Deletion: p.deletion, WALTerm: p.term,
 		Applied: p.applied, Committed: p.applied || p.index > 0 && p.index <= p.in.commit, Refused: p.replaced, Reread: p.reread,
 	}
 	if !p.deletion {
@@ -164,9 +163,9 @@ func similar(surveys []*survey, key string) []Text {
 	end := "/" + strings.Trim(key, "/")
 	found := []Text{}
 	for _, s := range surveys {
-		for i := range s.keys.entries {
-			if k := s.keys.entries[i].key; strings.HasSuffix(k, end) {
-				found = append(found, Text(k))
+		for _, e := range s.keys.entries.all() {
+			if strings.HasSuffix(e.key, end) {
+				found = append(found, Text(e.key))
 			}
 		}
 	}

@@ -45,11 +45,10 @@ func (s *survey) identify(ctx context.Context, given []string) error {
 	s.names = object.NewRegistry(prefixes)
 	samples := map[string]int{}
 	inside := 0
-	for i := range s.keys.entries {
+	for _, e := range s.keys.entries.all() {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		e := &s.keys.entries[i]
 		segment, ok := s.names.Segment(e.key)
 		if ok {
 			inside++
@@ -69,7 +68,7 @@ func (s *survey) identify(ctx context.Context, given []string) error {
 	if given == nil && s.watch.secrets {
 		s.findStrays()
 	}
-	if given != nil && inside == 0 && len(s.keys.entries) > 0 {
+	if given != nil && inside == 0 && s.keys.entries.len() > 0 {
 		return &prefixError{given, s.findPrefixes()}
 	}
 	return nil
@@ -78,8 +77,7 @@ func (s *survey) identify(ctx context.Context, given []string) error {
 // findStrays looks for Secrets whose keys name none: one under a prefix or a path
 // that nobody knows must not go unseen.
 func (s *survey) findStrays() {
-	for i := range s.sightings {
-		at := &s.sightings[i]
+	for _, at := range s.sightings.all() {
 		if _, found := s.strays[at.key]; found || !at.object || !s.plaintext(at) {
 			continue
 		}
@@ -139,7 +137,7 @@ func (s *survey) hasValues() bool { return s.What == "" && s.Kind != KindOther }
 // values calls each for every live value in the order of the keys.
 func (s *survey) values(each func(Value) error, withPath bool) error {
 	for _, i := range s.keys.sorted() {
-		e := &s.keys.entries[i]
+		e := s.keys.entries.at(int(i))
 		v := s.value(e)
 		if withPath {
 			v.Path = s.Path
@@ -166,7 +164,7 @@ func (s *survey) value(e *entry) Value {
 		KeyName:        Text(how.keyName),
 		KMSKeyID:       Text(how.kmsKeyID),
 		Encoding:       how.encoding.String(),
-		Size:           e.size,
+		Size:           int(e.size),
 		CreateRevision: e.create,
 		ModRevision:    e.rev.Main,
 		Version:        e.version,

@@ -7,6 +7,7 @@ import (
 
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/mvcc"
+	"github.com/etcdsift/etcdsift/decode/page"
 )
 
 // maxName bounds what is kept of the name of a key and of a KMS key ID, in bytes. The
@@ -33,12 +34,12 @@ type entry struct {
 	create  int64
 	version int64
 	off     int64  // of the value in the file
-	page    uint64 // the leaf page that holds the record
-	size    int    // of the value
 	lease   int64
-	stored  uint32 // index in keyspace.stored
-	file    int    // that the value lies in, an index for survey.source
 	index   uint64 // of the raft entry that wrote it, if that is in the WAL alone
+	page    uint32 // the leaf page that holds the record
+	size    uint32 // of the value
+	stored  uint32 // index in keyspace.stored
+	file    int32  // that the value lies in, an index for survey.source
 	deleted bool
 	broken  bool // the record or its envelope breaks its format
 	watched bool // all copies are kept: see watch
@@ -50,8 +51,9 @@ type entry struct {
 // number of keys, not of records.
 type keyspace struct {
 	watch   *watch
-	entries []entry
+	entries chunks[entry]
 	index   map[string]int32
+	strings arena // of the keys
 
 	stored      []stored
 	storedIndex map[string]uint32
@@ -77,26 +79,26 @@ func newKeyspace(w *watch) keyspace {
 // entry finds the entry of a key, nil if there is none.
 func (k *keyspace) entry(key string) *entry {
 	if i, ok := k.index[key]; ok {
-		return &k.entries[i]
+		return k.entries.at(int(i))
 	}
 	return nil
 }
 
-// add takes a record on the given page, and reports whether all copies of its key
-// are kept. recordErr says what is wrong with it, nil if nothing is.
-func (k *keyspace) add(r mvcc.Record, page uint64, recordErr error) (watched bool) {
+// add takes a record on the given page, and returns the entry of its key. recordErr says
+// what is wrong with the record, nil if nothing is.
+func (k *keyspace) add(r *mvcc.Record, id page.ID, recordErr error) *entry {
 	k.newest = max(k.newest, r.Revision.Main)
 	i, known := k.index[string(r.Key)]
 	if !known {
-		i = k.insert(string(r.Key))
+		i = k.insert(r.Key)
 	}
-	e := &k.entries[i]
+	e := k.entries.at(int(i))
 	if known && r.Revision.Compare(e.rev) <= 0 {
-		return e.watched
+		return e
 	}
 	to := entry{
 		rev: r.Revision, create: r.CreateRevision, version: r.Version, lease: r.Lease,
-		off: r.ValueOff, page: page, size: len(r.Value), deleted: r.Tombstone && recordErr == nil,
+		off: r.ValueOff, page: uint32(id), size: uint32(len(r.Value)), deleted: r.Tombstone && recordErr == nil,
 	}
 	if !to.deleted {
 		var err error
@@ -104,21 +106,21 @@ func (k *keyspace) add(r mvcc.Record, page uint64, recordErr error) (watched boo
 		recordErr = cmp.Or(recordErr, err)
 	}
 	k.set(i, to, recordErr)
-	return k.entries[i].watched
+	return e
 }
 
 // insert adds an entry for a key that has none.
-func (k *keyspace) insert(key string) int32 {
-	i := int32(len(k.entries))
-	k.entries = append(k.entries, entry{key: key, watched: k.watch.key(key)})
-	k.index[key] = i
+func (k *keyspace) insert(key []byte) int32 {
+	i, name := int32(k.entries.len()), k.strings.add(key)
+	k.entries.add(entry{key: name, watched: k.watch.key(key)})
+	k.index[name] = i
 	return i
 }
 
 // set replaces what is known of the key of entry i by what to says. err says what is
 // wrong with its record or value, nil if nothing is.
 func (k *keyspace) set(i int32, to entry, err error) {
-	e := &k.entries[i]
+	e := k.entries.at(int(i))
 	to.key, to.watched, to.broken = e.key, e.watched, err != nil
 	*e = to
 	if e.broken {
@@ -182,14 +184,14 @@ func (k *keyspace) status(e *entry) Status {
 
 // sorted is the live entries' indexes in the order of their keys.
 func (k *keyspace) sorted() []int32 {
-	live := make([]int32, 0, len(k.entries))
-	for i := range k.entries {
-		if !k.entries[i].deleted {
+	live := make([]int32, 0, k.entries.len())
+	for i, e := range k.entries.all() {
+		if !e.deleted {
 			live = append(live, int32(i))
 		}
 	}
 	slices.SortFunc(live, func(a, b int32) int {
-		return strings.Compare(k.entries[a].key, k.entries[b].key)
+		return strings.Compare(k.entries.at(int(a)).key, k.entries.at(int(b)).key)
 	})
 	return live
 }

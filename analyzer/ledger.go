@@ -1,10 +1,10 @@
 package analyzer
 
 import (
+	"bytes"
 	"hash/maphash"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/mvcc"
@@ -98,13 +98,13 @@ func newLedger(s *survey) *ledger {
 }
 
 // dir numbers the dir of a key.
-func (l *ledger) dir(key string) int32 {
-	dir := key[:max(0, strings.LastIndexByte(key, '/'))]
-	i, ok := l.dirs[dir]
+func (l *ledger) dir(key []byte) int32 {
+	dir := key[:max(0, bytes.LastIndexByte(key, '/'))]
+	i, ok := l.dirs[string(dir)]
 	if !ok {
 		i = int32(len(l.samples))
-		l.dirs[strings.Clone(dir)] = i
-		l.samples = append(l.samples, strings.Clone(key))
+		l.dirs[string(dir)] = i
+		l.samples = append(l.samples, string(key))
 	}
 	return i
 }
@@ -121,9 +121,9 @@ func (l *ledger) row(stored uint32, dir int32) *row {
 
 // plain counts a plaintext value: its revision tells when the key that encrypts its
 // resource now was not in use yet.
-func (l *ledger) plain(at *sighting) {
-	if at.rev.Main > 0 && at.key != "" {
-		l.row(storedPlain, l.dir(at.key)).date(at.rev.Main)
+func (l *ledger) plain(key []byte, rev int64) {
+	if rev > 0 && len(key) > 0 {
+		l.row(storedPlain, l.dir(key)).date(rev)
 	}
 }
 
@@ -139,7 +139,7 @@ func (r *row) date(rev int64) {
 
 // sealed counts an encrypted value.
 func (l *ledger) sealed(at *sighting, env *envelope.Envelope) {
-	dir := l.dir(at.key)
+	dir := l.dir([]byte(at.key))
 	r := l.row(at.stored, dir)
 	r.date(at.rev.Main)
 	switch at.region {

@@ -97,7 +97,7 @@ func (s *survey) readLog(ctx context.Context, sources []Source) error {
 	l.apply(^uint64(0))
 	s.commit = l.commit
 	if s.File == nil {
-		s.details.LiveKeys = len(s.keys.entries)
+		s.details.LiveKeys = s.keys.entries.len()
 	}
 	return nil
 }
@@ -175,10 +175,10 @@ func (l *logReader) entry(e *wal.Entry) {
 	facts.LastIndex = max(facts.LastIndex, index)
 	if l.foreign {
 		// What another etcd wrote is found, and is nothing that this db has or will have.
-		from := len(l.sightings)
+		from := l.sightings.len()
 		l.sightOps(e.Ops, index, uint64(e.Term), false)
-		for i := range l.sightings[from:] {
-			l.sightings[from+i].replaced = true
+		for i := from; i < l.sightings.len(); i++ {
+			l.sightings.at(i).replaced = true
 		}
 		return
 	}
@@ -201,8 +201,8 @@ func (l *logReader) entry(e *wal.Entry) {
 func (l *logReader) replace(index uint64) {
 	n, _ := slices.BinarySearchFunc(l.pending, index, func(e entryOf, index uint64) int { return cmp.Compare(e.index, index) })
 	l.pending = l.pending[:n]
-	for i := len(l.sightings) - 1; i >= 0; i-- {
-		at := &l.sightings[i]
+	for i := l.sightings.len() - 1; i >= 0; i-- {
+		at := l.sightings.at(i)
 		if at.region != RegionWAL || at.replaced {
 			continue
 		}
@@ -261,16 +261,16 @@ func (l *logReader) sightOps(ops []wal.Op, index, term uint64, applied bool) []w
 
 // put keeps a put.
 func (l *logReader) put(op *wal.Op, w *write, at sighting) {
-	before := len(l.sightings)
+	before := l.sightings.len()
 	if !op.IgnoreValue {
 		at.key = string(op.Key)
-		l.sightValue(op.Value, l.watch.key(at.key), at)
+		l.sightValue(op.Value, l.watch.key(op.Key), at)
 	}
-	if len(l.sightings) > before {
+	if l.sightings.len() > before {
 		w.sighting = before
 	}
 	w.keepOld = op.IgnoreValue
-	w.value = entry{file: l.file, off: op.ValueOff, size: len(op.Value), lease: op.Lease}
+	w.value = entry{file: int32(l.file), off: op.ValueOff, size: uint32(len(op.Value)), lease: op.Lease}
 	w.value.stored, w.err = l.keys.parse(op.Value, op.ValueOff)
 	if !op.Complete && w.err == nil {
 		w.err = &decode.FormatError{Off: op.ValueOff, What: "value in the WAL", Err: decode.ErrTruncated}

@@ -73,7 +73,7 @@ func (b *builder) judge(s *survey, e *entry, id object.Identity) {
 	}
 	b.find(Finding{
 		Rule: RuleID(policyName(policy)), Resource: Text(id.GroupResource.String()), Namespace: Text(id.Namespace), Name: Text(id.Name),
-		Key: Text(e.key), Path: s.source(e.file).Path, Message: policyMessage(policy, entry, id, e, how),
+		Key: Text(e.key), Path: s.source(int(e.file)).Path, Message: policyMessage(policy, entry, id, e, how),
 	})
 }
 

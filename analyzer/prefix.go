@@ -21,8 +21,7 @@ const maxPrefixes = 16
 func (s *survey) findPrefixes() []string {
 	counts := map[string]int{}
 	usual := object.NewRegistry(object.DefaultPrefixes)
-	for i := range s.keys.entries {
-		e := &s.keys.entries[i]
+	for _, e := range s.keys.entries.all() {
 		if e.deleted {
 			continue
 		}

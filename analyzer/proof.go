@@ -24,8 +24,8 @@ const (
 
 // A proof is what came of decrypting one value.
 type proof struct {
-	outcome outcome
 	key     *encryption.Key // that opened it, nil if none did
+	outcome outcome
 	covered bool            // the key is of the entry of the value's resource
 	stale   bool            // a KMS plugin would write it in another way
 	refused bool            // a KMS plugin did not decrypt its data encryption key

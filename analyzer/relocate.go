@@ -102,9 +102,9 @@ func newPaths(surveys []*survey, failures []*failure) paths {
 		return p
 	}
 	for _, s := range surveys {
-		for i := range s.keys.entries {
-			if key := s.keys.entries[i].key; wanted[s.identity(key).GroupResource.String()] {
-				add(s, key)
+		for _, e := range s.keys.entries.all() {
+			if wanted[s.identity(e.key).GroupResource.String()] {
+				add(s, e.key)
 			}
 		}
 	}

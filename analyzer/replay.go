@@ -48,9 +48,9 @@ type replay struct {
 
 func newReplay(s *survey) *replay {
 	r := &replay{survey: s, revision: s.evidence.Revision, blind: s.File == nil, leases: map[int64][]int32{}, sure: ^uint64(0)}
-	for i := range s.keys.entries {
-		if lease := s.keys.entries[i].lease; lease != 0 {
-			r.leases[lease] = append(r.leases[lease], int32(i))
+	for i, e := range s.keys.entries.all() {
+		if e.lease != 0 {
+			r.leases[e.lease] = append(r.leases[e.lease], int32(i))
 		}
 	}
 	return r
@@ -101,7 +101,7 @@ func (r *replay) applyAll(rev *mvcc.Revision, index uint64, ops []write) (change
 func (r *replay) refuse(ops []write) {
 	for i := range ops {
 		if n := ops[i].sighting; n >= 0 && !r.blind {
-			r.sightings[n].replaced = true
+			r.sightings.at(n).replaced = true
 		}
 		r.refuse(ops[i].success)
 		r.refuse(ops[i].failure)
@@ -111,9 +111,9 @@ func (r *replay) refuse(ops []write) {
 func (r *replay) put(rev mvcc.Revision, index uint64, op *write) bool {
 	i, known := r.keys.index[op.key]
 	if !known {
-		i = r.keys.insert(op.key)
+		i = r.keys.insert([]byte(op.key))
 	}
-	old := r.keys.entries[i]
+	old := *r.keys.entries.at(int(i))
 	r.keepBefore(i, index)
 	if op.keepOld && (!known || old.deleted) {
 		return false // etcd refuses it
@@ -132,7 +132,7 @@ func (r *replay) put(rev mvcc.Revision, index uint64, op *write) bool {
 		r.leases[op.lease] = append(r.leases[op.lease], i)
 	}
 	if op.sighting >= 0 {
-		at := &r.sightings[op.sighting]
+		at := r.sightings.at(op.sighting)
 		at.rev, at.create, at.version = mvcc.Revision{Main: rev.Main, Sub: rev.Sub}, to.create, to.version
 		if r.blind {
 			at.rev, at.create, at.version = mvcc.Revision{}, 0, 0
@@ -145,7 +145,7 @@ func (r *replay) put(rev mvcc.Revision, index uint64, op *write) bool {
 // not say that it is committed: it may never take effect, and of several such writes any
 // may turn out to be the last.
 func (r *replay) keepBefore(i int32, index uint64) {
-	e := &r.keys.entries[i]
+	e := r.keys.entries.at(int(i))
 	if index <= r.sure || e.deleted || e.rev == (mvcc.Revision{}) || slices.Contains(r.before[i], e.stored) {
 		return
 	}
@@ -155,7 +155,7 @@ func (r *replay) keepBefore(i int32, index uint64) {
 // remove deletes the keys of those entries.
 func (r *replay) remove(rev mvcc.Revision, index uint64, entries []int32) (changed bool) {
 	for _, i := range entries {
-		e := r.keys.entries[i]
+		e := r.keys.entries.at(int(i))
 		if e.deleted {
 			continue
 		}
@@ -173,7 +173,7 @@ func (r *replay) matching(key, end string) []int32 {
 	if end == "" {
 		i, ok := r.keys.index[key]
 		if !ok && r.blind {
-			i, ok = r.keys.insert(key), true
+			i, ok = r.keys.insert([]byte(key)), true
 		}
 		if !ok {
 			return nil
@@ -184,8 +184,8 @@ func (r *replay) matching(key, end string) []int32 {
 		return nil
 	}
 	var found []int32
-	for i := range r.keys.entries {
-		if k := r.keys.entries[i].key; inRange(k, key, end) {
+	for i, e := range r.keys.entries.all() {
+		if inRange(e.key, key, end) {
 			found = append(found, int32(i))
 		}
 	}
@@ -209,7 +209,7 @@ func (r *replay) holds(conditions []compare) bool {
 func (r *replay) holdsOne(c compare) bool {
 	if c.end != "" {
 		for _, i := range r.matching(c.key, c.end) {
-			if e := &r.keys.entries[i]; !e.deleted && !r.compare(c, e) {
+			if e := r.keys.entries.at(int(i)); !e.deleted && !r.compare(c, e) {
 				return false
 			}
 		}

@@ -22,6 +22,7 @@ type residue struct {
 	pieces       []piece
 	unattributed []piece
 	found        []found
+	orphans      []sighting // pieces of which the key is known now
 	skipped      int64 // bytes of pieces over maxPieces
 }
 
@@ -111,8 +112,16 @@ func (s *survey) freeLeaf(p page.Page) {
 			continue
 		}
 		s.counts.Records++
-		s.sight(r, s.watch.key(string(r.Key)), sighting{region: regionOf(p), off: e.Off, page: int64(p.ID)}, nil)
+		s.sight(&r, s.watches(r.Key), sighting{region: regionOf(p), off: e.Off, page: int64(p.ID)}, nil)
 	}
+}
+
+// watches reports whether copies of the key are kept whatever their values are.
+func (s *survey) watches(key []byte) bool {
+	if i, ok := s.keys.index[string(key)]; ok {
+		return s.keys.entries.at(int(i)).watched
+	}
+	return s.watch.key(key)
 }
 
 // searchValue looks for objects in the value of another bucket than that of the keys,

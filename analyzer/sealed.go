@@ -29,8 +29,8 @@ func (v *sealedValue) entry() *entry {
 	if !ok {
 		return nil
 	}
-	e := &v.in.keys.entries[i]
-	if e.deleted || e.file != v.file || e.off != v.off {
+	e := v.in.keys.entries.at(int(i))
+	if e.deleted || int(e.file) != v.file || e.off != v.off {
 		return nil
 	}
 	return e

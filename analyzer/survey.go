@@ -45,12 +45,13 @@ type survey struct {
 	commit   uint64                     // the highest index that the WAL says is committed
 
 	ledger    *ledger // of all values, whoever watches them
-	sightings []sighting
+	sightings chunks[sighting]
 	// before is how values were stored that only writes replace that may never take effect,
 	// by their index in keys.entries.
 	before map[int32][]uint32
 
-	unheld map[string]string // keys of sightings that the tree does not have
+	unheld   map[string]string // keys of sightings that the tree does not have
+	contents *contents
 	residue
 
 	notExamined []NotExamined
@@ -115,7 +116,7 @@ func (s *survey) examine(ctx context.Context) error {
 func (s *survey) reset() {
 	s.keys, s.etcd = newKeyspace(s.watch), mvcc.State{}
 	s.ledger, s.before = newLedger(s), map[int32][]uint32{}
-	s.sightings, s.unheld = nil, map[string]string{}
+	s.sightings, s.unheld, s.contents = chunks[sighting]{}, map[string]string{}, newContents(s.watch.seed)
 	s.residue = residue{file: s.file}
 	s.damage, s.damageMore, s.bytesRead, s.records = nil, 0, 0, 0
 	s.buckets, s.details = nil, Details{Metas: []MetaDetails{}, Buckets: []BucketDetails{}, Prefixes: []Text{}}
@@ -217,8 +218,8 @@ func (s *survey) record(e page.LeafElement, p page.Page) {
 		}
 		return
 	}
-	watched := s.keys.add(r, uint64(p.ID), err)
-	s.sight(r, watched, sighting{region: RegionLive, off: e.Off, page: int64(p.ID)}, err)
+	entry := s.keys.add(&r, p.ID, err)
+	s.sight(&r, entry.watched, sighting{key: entry.key, held: true, region: RegionLive, off: e.Off, page: int64(p.ID)}, err)
 }
 
 // bucketName is the name of the bucket of p.
@@ -274,7 +275,7 @@ func (s *survey) finish(f *page.File, tree *page.Tree) {
 		s.addDamage(&decode.FormatError{Off: 0, Err: decode.ErrTruncated,
 			What: fmt.Sprintf("bucket key, KeyValue of revision %d", s.keys.marker)})
 	}
-	for _, e := range s.keys.entries {
+	for _, e := range s.keys.entries.all() {
 		if !e.deleted {
 			s.details.LiveKeys++
 		}
@@ -328,7 +329,7 @@ func (s *survey) hash(sum *digest, dbSize int64) {
 // read reads the value of e again.
 func (s *survey) read(e *entry) ([]byte, error) {
 	b := make([]byte, e.size)
-	return b, s.source(e.file).readAt(b, e.off)
+	return b, s.source(int(e.file)).readAt(b, e.off)
 }
 
 // readAt fills b; a file that ends before has shrunk.

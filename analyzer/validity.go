@@ -3,6 +3,7 @@ package analyzer
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"slices"
 
 	"github.com/etcdsift/etcdsift/decode/envelope"
@@ -57,7 +58,7 @@ func (b *builder) validity(k *keyInScope, dataKeys []Text) *Validity {
 			uses[string(name)] = UseUnknown
 		}
 	}
-	v := &Validity{Status: UseUnknown, DataKeys: []DatumUse{}}
+	v := Validity{Status: UseUnknown, DataKeys: make([]DatumUse, 0, len(uses))}
 	for name, use := range uses {
 		v.DataKeys = append(v.DataKeys, DatumUse{Text(name), use})
 	}
@@ -67,14 +68,27 @@ func (b *builder) validity(k *keyInScope, dataKeys []Text) *Validity {
 	} else if k.state == StateDeleted {
 		v.Status = Gone
 	}
-	return v
+	return b.shared(v)
+}
+
+// shared is v, or an equal one that was made before: many Secrets have the same data keys.
+func (b *builder) shared(v Validity) *Validity {
+	key := []byte(v.Status)
+	for _, d := range v.DataKeys {
+		key = append(append(binary.AppendUvarint(key, uint64(len(d.Name))), d.Name...), d.Status...)
+	}
+	have := b.validities[string(key)]
+	if have == nil {
+		have = &v
+		b.validities[string(key)] = have
+	}
+	return have
 }
 
 // onlyNewest reports whether the newest value is the one plaintext copy.
 func (k *keyInScope) onlyNewest() bool {
 	e := k.newest
-	return e != nil && !e.broken && len(k.copies) == 1 && k.copies[0].in == k.in && k.copies[0].complete &&
-		k.copies[0].file == e.file && k.copies[0].off == e.off
+	return e != nil && !e.broken && len(k.copies) == 1 && k.copies[0].complete && k.isNewest(k.copies[0])
 }
 
 // comparable reports whether the current value can be told: without the key that opens
@@ -89,42 +103,36 @@ func (k *keyInScope) comparable() bool {
 
 // compareCopies compares every copy of a Secret with what it holds now.
 func (b *builder) compareCopies(uses map[string]Use, k *keyInScope) {
-	current, wipe, known := b.current(k)
-	defer wipe()
+	current, known := b.current(k)
 	for _, c := range k.copies {
-		value, err := c.in.readSighting(c.sighting)
-		if err != nil {
-			continue // that it can not be read is told elsewhere
-		}
 		if c.object {
-			compareData(uses, value, current, known)
-		} else {
-			findData(uses, value, current)
+			data, _ := c.in.contents.of(c.holds)
+			compareData(uses, data, current, known)
 		}
-		clear(value)
+	}
+	if slices.ContainsFunc(k.copies, func(c seen) bool { return !c.object }) {
+		b.comparePieces(uses, k)
 	}
 }
 
 // compareData compares the data of one exposed copy with the current ones. Of several
 // copies, the one whose datum is still in use counts.
-func compareData(uses map[string]Use, value []byte, current []object.Datum, known bool) {
-	data, _, _ := object.ParseSecretData(value, 0) // of a broken one what could be read
+func compareData(uses map[string]Use, data, current []namedDatum, known bool) {
 	for _, d := range data {
 		use := UseUnknown
 		if known {
 			use = Gone
 			for _, now := range current {
 				switch {
-				case bytes.Equal(now.Value, d.Value) && (now.Name == d.Name || len(d.Value) >= minDatum):
+				case now.datum == d.datum && (now.name == d.name || d.size >= minDatum):
 					use = Unchanged // under another name, too
-				case now.Name == d.Name && use == Gone:
+				case now.name == d.name && use == Gone:
 					use = Changed
 				}
 			}
 		}
-		clear(d.Value)
-		if have, ok := uses[d.Name]; !ok || use.compare(have) < 0 {
-			uses[d.Name] = use
+		if have, ok := uses[string(d.name)]; !ok || use.compare(have) < 0 {
+			uses[string(d.name)] = use
 		}
 	}
 }
@@ -133,7 +141,25 @@ func compareData(uses map[string]Use, value []byte, current []object.Datum, know
 // bytes: a shorter one may be there by chance.
 const minDatum = 8
 
-// findData looks for current data in a piece from the middle of an exposed copy.
+// comparePieces looks for current data in the pieces from the middle of exposed copies.
+func (b *builder) comparePieces(uses map[string]Use, k *keyInScope) {
+	current, wipe, _ := b.readCurrent(k)
+	defer wipe()
+	for _, c := range k.copies {
+		if c.object {
+			continue
+		}
+		piece, err := c.in.readSighting(c.sighting)
+		if err != nil {
+			c.in.addDamage(err)
+			continue
+		}
+		findData(uses, piece, current)
+		clear(piece)
+	}
+}
+
+// findData looks for current data in a piece.
 func findData(uses map[string]Use, piece []byte, current []object.Datum) {
 	for _, now := range current {
 		if len(now.Value) >= minDatum && bytes.Contains(piece, now.Value) {
@@ -142,16 +168,37 @@ func findData(uses map[string]Use, piece []byte, current []object.Datum) {
 	}
 }
 
-// current is the data that a Secret has now; false if that can not be told. wipe clears
-// all that it was read from.
-func (b *builder) current(k *keyInScope) (data []object.Datum, wipe func(), known bool) {
+// current is the data that a Secret has now; false if that can not be told.
+func (b *builder) current(k *keyInScope) (data []namedDatum, known bool) {
+	for _, c := range k.copies {
+		if k.isNewest(c) && c.holds != 0 {
+			return k.in.contents.of(c.holds)
+		}
+	}
+	read, wipe, known := b.readCurrent(k)
+	defer wipe()
+	if k.in == nil {
+		return nil, known
+	}
+	return k.in.contents.sums(read), known
+}
+
+// isNewest reports whether a copy is the newest value.
+func (k *keyInScope) isNewest(c seen) bool {
+	e := k.newest
+	return e != nil && c.in == k.in && c.file == int(e.file) && c.off == e.off
+}
+
+// readCurrent reads the data that a Secret has now. wipe clears all that it was read
+// from.
+func (b *builder) readCurrent(k *keyInScope) (data []object.Datum, wipe func(), known bool) {
 	nothing := func() {}
 	if k.state == StateDeleted {
 		return nil, nothing, true
 	}
 	e, s := k.newest, k.in
 	value := make([]byte, e.size)
-	if err := s.source(e.file).readAt(value, e.off); err != nil {
+	if err := s.source(int(e.file)).readAt(value, e.off); err != nil {
 		return nil, nothing, false
 	}
 	if s.keys.stored[e.stored].provider != envelope.Identity {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"hash/maphash"
 	"slices"
-	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -18,11 +17,13 @@ import (
 // Which keys are in scope is known only when a file has been read, as that shows
 // the prefixes; a watch may take more, and never less.
 type watch struct {
-	parts   []string // a key that holds one of them may be in scope, such as "/secrets/"
+	parts   [][]byte // a key that holds one of them may be in scope, such as "/secrets/"
 	secrets bool     // so may any key of a value that says that it is a Secret
 	all     bool     // any key may be in scope
 	only    string   // if not empty, the one key of which all copies are wanted, encrypted ones too
-	seed    maphash.Seed
+	// contents says that what plaintext Secrets hold is taken down.
+	contents bool
+	seed     maphash.Seed
 
 	// names are those of keys that are known from elsewhere: one that holds a colon is
 	// found whole by them.
@@ -49,22 +50,31 @@ func newWatch(o Options) *watch {
 			}
 		}
 	}
+	w.contents = w.watchesSecrets()
 	return w
 }
 
 // resource adds the keys of a resource.
 func (w *watch) resource(r object.GroupResource) {
 	for _, part := range object.LastSegments(r) {
-		w.parts = append(w.parts, "/"+part+"/")
+		w.parts = append(w.parts, []byte("/"+part+"/"))
 	}
 }
 
 // key reports whether copies of the key are kept whatever their values are.
-func (w *watch) key(key string) bool {
+func (w *watch) key(key []byte) bool {
 	if w.only != "" {
-		return key == w.only
+		return string(key) == w.only
 	}
-	return w.all || slices.ContainsFunc(w.parts, func(part string) bool { return strings.Contains(key, part) })
+	if w.all {
+		return true
+	}
+	for _, part := range w.parts {
+		if bytes.Contains(key, part) {
+			return true
+		}
+	}
+	return false
 }
 
 // value reports whether a copy of the value is kept. watched is what key says.
@@ -148,9 +158,11 @@ type sighting struct {
 	term    uint64
 
 	stored   uint32 // index in keyspace.stored
+	holds    int32  // of a plaintext Secret: its number in survey.contents, 0 if it has none
 	deletion bool
 	object   bool // the bytes start as the value does
 	complete bool // and they are all of it
+	held     bool // key is in the memory of its entry
 	orphan   bool // a piece, of which the key is known by its bytes alone
 	reread   bool // a reachable record has the same key and revision
 	applied  bool // of a raft entry: the db has seen it
@@ -159,18 +171,35 @@ type sighting struct {
 }
 
 // sight keeps a copy of a value of r that is watched, or r itself, which stands at
-// at.off, if it is a deletion that is. err says what is wrong with the record.
-func (s *survey) sight(r mvcc.Record, watched bool, at sighting, err error) {
-	at.key, at.rev, at.create, at.version = string(r.Key), r.Revision, r.CreateRevision, r.Version
+// at.off, if it is a deletion that is. err says what is wrong with the record. A key of
+// which nothing is kept takes no memory.
+func (s *survey) sight(r *mvcc.Record, watched bool, at sighting, err error) {
+	at.rev, at.create, at.version = r.Revision, r.CreateRevision, r.Version
 	at.size, at.object, at.complete = int64(len(r.Value)), true, err == nil
 	if at.deletion = r.Tombstone && err == nil; at.deletion {
 		if s.watch.only != "" && watched {
+			at.key, at.held = s.keyName(r.Key), false
 			s.keep(at)
 		}
 		return
 	}
 	at.off = r.ValueOff
+	if !envelope.IsEncrypted(r.Value) && !s.watch.value(r.Value, at.off, watched) {
+		s.ledger.plain(r.Key, r.Revision.Main)
+		return
+	}
+	if !at.held {
+		at.key = s.keyName(r.Key)
+	}
 	s.sightValue(r.Value, watched, at)
+}
+
+// keyName is the key as a string, in the memory of the entry where it has one.
+func (s *survey) keyName(key []byte) string {
+	if i, ok := s.keys.index[string(key)]; ok {
+		return s.keys.entries.at(int(i)).key
+	}
+	return string(key)
 }
 
 // sightValue keeps a copy of value, which stands at at.off, if it is watched.
@@ -179,7 +208,7 @@ func (s *survey) sightValue(value []byte, watched bool, at sighting) {
 		s.sightSealed(value, watched, at)
 		return
 	}
-	s.ledger.plain(&at)
+	s.ledger.plain([]byte(at.key), at.rev.Main)
 	if !s.watch.value(value, at.off, watched) {
 		return
 	}
@@ -187,6 +216,9 @@ func (s *survey) sightValue(value []byte, watched bool, at sighting) {
 	at.stored = s.keys.intern(env)
 	at.complete = at.complete && (err == nil || env.Provider == envelope.Identity)
 	at.sum = s.watch.sum(value)
+	if s.watch.holdsSecret(at.key, value, at.off) {
+		at.holds = s.contents.add(value, at.off)
+	}
 	s.keep(at)
 }
 
@@ -209,14 +241,18 @@ func (s *survey) sightSealed(value []byte, watched bool, at sighting) {
 
 // keep notes a sighting. Equal keys share their memory.
 func (s *survey) keep(at sighting) {
+	if at.held {
+		s.sightings.add(at)
+		return
+	}
 	if i, ok := s.keys.index[at.key]; ok {
-		at.key = s.keys.entries[i].key
+		at.key = s.keys.entries.at(int(i)).key
 	} else if key, ok := s.unheld[at.key]; ok {
 		at.key = key
 	} else {
 		s.unheld[at.key] = at.key
 	}
-	s.sightings = append(s.sightings, at)
+	s.sightings.add(at)
 }
 
 // plaintext reports whether the value was stored as it was.
@@ -227,13 +263,13 @@ func (s *survey) plaintext(at *sighting) bool {
 // dateLog gives raft entries the revisions of the records that they became.
 func (s *survey) dateLog() {
 	byKey := map[string][]int{}
-	for i := range s.sightings {
-		if at := &s.sightings[i]; at.region != RegionWAL {
+	for i, at := range s.sightings.all() {
+		if at.region != RegionWAL {
 			byKey[at.key] = append(byKey[at.key], i)
 		}
 	}
-	for i := range s.sightings {
-		if at := &s.sightings[i]; at.region == RegionWAL && at.applied && !at.deletion {
+	for _, at := range s.sightings.all() {
+		if at.region == RegionWAL && at.applied && !at.deletion {
 			s.date(at, byKey[at.key])
 		}
 	}
@@ -250,8 +286,7 @@ func (s *survey) settle() {
 		rev mvcc.Revision
 	}
 	reachable := map[write]bool{}
-	for i := range s.sightings {
-		at := &s.sightings[i]
+	for _, at := range s.sightings.all() {
 		if at.region != RegionLive {
 			continue
 		}
@@ -261,8 +296,7 @@ func (s *survey) settle() {
 			at.region = RegionHistory
 		}
 	}
-	for i := range s.sightings {
-		at := &s.sightings[i]
+	for _, at := range s.sightings.all() {
 		if at.region == RegionLive || at.region == RegionHistory || at.region == RegionWAL || at.rev.Main == 0 {
 			continue
 		}

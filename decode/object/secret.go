@@ -57,9 +57,15 @@ func parseSecret(value []byte, off int64) (Secret, error) {
 // the datum.
 func (u *unknown) secret() (Secret, error) {
 	m, metaErr := u.meta()
-	s := Secret{Meta: m}
+	s, err := u.secretFields()
+	s.Meta = m
+	return s, firstError(err, metaErr)
+}
+
+// secretFields is all but the metadata.
+func (u *unknown) secretFields() (s Secret, err error) {
 	var keyErr error
-	err := wire.Each(u.raw, func(f wire.Field) error {
+	err = wire.Each(u.raw, func(f wire.Field) error {
 		switch {
 		case f.Is(2, protowire.BytesType), f.Is(4, protowire.BytesType):
 			key, err := dataKey(f.Bytes)
@@ -80,7 +86,7 @@ func (u *unknown) secret() (Secret, error) {
 	if err != nil {
 		err = formatError(u.rawOff, "Secret", err)
 	}
-	return s, firstError(err, metaErr, keyErr)
+	return s, firstError(err, keyErr)
 }
 
 // dataKey returns the key in an entry of data, if the entry has the only form
