@@ -33,7 +33,7 @@ type entry struct {
 	rev     mvcc.Revision
 	create  int64
 	version int64
-	off     int64  // of the value in the file
+	off     int64 // of the value in the file
 	lease   int64
 	index   uint64 // of the raft entry that wrote it, if that is in the WAL alone
 	page    uint32 // the leaf page that holds the record

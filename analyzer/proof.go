@@ -26,9 +26,9 @@ const (
 type proof struct {
 	key     *encryption.Key // that opened it, nil if none did
 	outcome outcome
-	covered bool            // the key is of the entry of the value's resource
-	stale   bool            // a KMS plugin would write it in another way
-	refused bool            // a KMS plugin did not decrypt its data encryption key
+	covered bool // the key is of the entry of the value's resource
+	stale   bool // a KMS plugin would write it in another way
+	refused bool // a KMS plugin did not decrypt its data encryption key
 }
 
 type outcome uint8

@@ -23,7 +23,7 @@ type residue struct {
 	unattributed []piece
 	found        []found
 	orphans      []sighting // pieces of which the key is known now
-	skipped      int64 // bytes of pieces over maxPieces
+	skipped      int64      // bytes of pieces over maxPieces
 }
 
 // A piece is bytes that belong to no record and are no object.
