@@ -85,7 +85,7 @@ func attribute(ctx context.Context, surveys []*survey) error {
 
 func (s *survey) readPiece(p piece) ([]byte, error) {
 	b := make([]byte, p.size)
-	if err := s.source(int(p.file)).readAt(b, p.off); err != nil {
+	if err := s.source(p.file).readAt(b, p.off); err != nil {
 		return nil, readError(-1, p.off, err)
 	}
 	return b, nil
@@ -225,7 +225,7 @@ func (s *survey) attributed(p piece, o ownership) {
 	}
 	s.counts.Fragments++
 	at := sighting{
-		key: o.key, region: RegionFragment, file: int(p.file), off: p.off + int64(o.lo), size: size, page: -1,
+		key: o.key, region: RegionFragment, file: p.file, off: p.off + int64(o.lo), size: size, page: -1,
 		rev: o.rev, create: o.create, version: o.version, object: o.start, reread: o.reachable, stored: o.stored, orphan: true,
 	}
 	if p.file == 0 && s.evidence.PageSize > 0 {

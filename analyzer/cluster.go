@@ -74,8 +74,7 @@ func (h *holders) isDeleted(s *survey, e *entry) bool {
 	if latest == nil || latest == s || latest.evidence.Revision < e.rev.Main || len(latest.damage) > 0 {
 		return false
 	}
-	_, known := latest.keys.index[e.key]
-	return !known
+	return latest.keys.entry(e.key) == nil
 }
 
 // stateOf is the state of a key that no tree has and of which s saw a copy: it was

@@ -88,7 +88,7 @@ func (b *builder) addUnattributed(s *survey) {
 	}
 	counts := map[Text]*count{}
 	for _, p := range s.unattributed {
-		path := s.source(int(p.file)).Path
+		path := s.source(p.file).Path
 		b.report.Coverage.Unattributed = append(b.report.Coverage.Unattributed,
 			Extent{Path: path, Offset: p.off, Length: int64(p.size), LooksLike: p.class.String()})
 		if !p.suspicious() {

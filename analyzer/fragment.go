@@ -28,7 +28,7 @@ func (s *survey) carve(p page.Page, b []byte, off int64) {
 
 // carveIn looks through bytes of a file in which content may change its nature at
 // each multiple of block, for what starts before the file offset end.
-func (s *survey) carveIn(file int, region Region, b []byte, off int64, block int, end int64) {
+func (s *survey) carveIn(file int32, region Region, b []byte, off int64, block int, end int64) {
 	for f := range carve.Scan(b, off, block) {
 		if f.Off >= end {
 			return
@@ -92,12 +92,12 @@ func (w *watch) kind(t object.TypeMeta) bool {
 
 // addPieces keeps the parts of an orphan, block by block since each may be of another
 // origin, for comparison with known values.
-func (s *survey) addPieces(file int, f carve.Find, block int) {
+func (s *survey) addPieces(file int32, f carve.Find, block int) {
 	for off, b := range carve.Pieces(f.Bytes, f.Off, block) {
 		if len(s.pieces) == maxPieces {
 			s.skipped += int64(len(b))
 		} else {
-			s.pieces = append(s.pieces, piece{off, int32(len(b)), int32(file), f.Class})
+			s.pieces = append(s.pieces, piece{off, int32(len(b)), file, f.Class})
 		}
 	}
 }

@@ -44,7 +44,7 @@ type entry struct {
 	broken  bool // the record or its envelope breaks its format
 	watched bool // all copies are kept: see watch
 
-	proof proof // of the value, where keys are at hand
+	proof *proof // of the value, nil where no key was tried
 }
 
 // A keyspace is the newest revision of each key of one db. It grows with the
@@ -52,7 +52,7 @@ type entry struct {
 type keyspace struct {
 	watch   *watch
 	entries chunks[entry]
-	index   map[string]int32
+	index   keyIndex
 	strings arena // of the keys
 
 	stored      []stored
@@ -70,7 +70,6 @@ type keyspace struct {
 func newKeyspace(w *watch) keyspace {
 	return keyspace{
 		watch:       w,
-		index:       map[string]int32{},
 		storedIndex: map[string]uint32{},
 		broken:      map[int32]error{},
 	}
@@ -78,7 +77,7 @@ func newKeyspace(w *watch) keyspace {
 
 // entry finds the entry of a key, nil if there is none.
 func (k *keyspace) entry(key string) *entry {
-	if i, ok := k.index[key]; ok {
+	if i, ok := k.find([]byte(key)); ok {
 		return k.entries.at(int(i))
 	}
 	return nil
@@ -88,7 +87,7 @@ func (k *keyspace) entry(key string) *entry {
 // what is wrong with the record, nil if nothing is.
 func (k *keyspace) add(r *mvcc.Record, id page.ID, recordErr error) *entry {
 	k.newest = max(k.newest, r.Revision.Main)
-	i, known := k.index[string(r.Key)]
+	i, known := k.find(r.Key)
 	if !known {
 		i = k.insert(r.Key)
 	}
@@ -113,7 +112,7 @@ func (k *keyspace) add(r *mvcc.Record, id page.ID, recordErr error) *entry {
 func (k *keyspace) insert(key []byte) int32 {
 	i, name := int32(k.entries.len()), k.strings.add(key)
 	k.entries.add(entry{key: name, watched: k.watch.key(key)})
-	k.index[name] = i
+	k.put(i)
 	return i
 }
 

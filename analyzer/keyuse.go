@@ -143,7 +143,7 @@ func (u *KeyUse) namespace(r object.GroupResource, namespace string) *NamespaceU
 func (b *builder) use(s *survey, e *entry, id object.Identity, newest bool) {
 	how := s.keys.stored[e.stored]
 	needed := how
-	if key := e.proof.key; key != nil {
+	if key := e.proved().key; key != nil {
 		// The bytes behind a name may look like the rest of a longer one: the key that opens
 		// the value tells.
 		needed.keyName = key.Name
@@ -184,7 +184,7 @@ func (b *builder) use(s *survey, e *entry, id object.Identity, newest bool) {
 	u.Newest++
 	n.Newest++
 	u.Resources[Text(id.GroupResource.String()).ValidUTF8()]++
-	switch e.proof.outcome {
+	switch e.proved().outcome {
 	case proven:
 		u.newProven++
 	case closed, notObject:
@@ -201,7 +201,8 @@ func (b *builder) retires(how stored) bool {
 // mayNeed reports whether a value before the newest one needs the key to retire, where
 // the newest may never take effect.
 func (b *builder) mayNeed(s *survey, e *entry) bool {
-	return slices.ContainsFunc(s.before[s.keys.index[e.key]], func(before uint32) bool { return b.retires(s.keys.stored[before]) })
+	i, _ := s.keys.find([]byte(e.key))
+	return slices.ContainsFunc(s.before[i], func(before uint32) bool { return b.retires(s.keys.stored[before]) })
 }
 
 // addUses adds what the ledgers counted.

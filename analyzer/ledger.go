@@ -194,7 +194,7 @@ func (l *ledger) carve(value []byte, at sighting) {
 	case len(l.carved) == maxCarved:
 		l.carvedSkipped++
 	default:
-		l.carved = append(l.carved, carvedValue{at.key, at.rev, at.region, int32(at.file), at.off, int32(at.size), at.complete})
+		l.carved = append(l.carved, carvedValue{at.key, at.rev, at.region, at.file, at.off, int32(at.size), at.complete})
 	}
 }
 

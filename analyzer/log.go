@@ -27,7 +27,7 @@ type segment struct {
 type logReader struct {
 	*survey
 	chain   wal.Chain
-	file    int // of the segment being read, for survey.source
+	file    int32 // of the segment being read, for survey.source
 	block   *segment
 	writer  *wal.Metadata // of the first segment that tells
 	foreign bool          // the segment being read is of another member or cluster
@@ -111,7 +111,7 @@ func (l *logReader) segment(ctx context.Context, source Source) error {
 		WAL:     &WALFacts{Sequence: name.Seq},
 	}}
 	l.segments = append(l.segments, seg)
-	l.file, l.block, l.foreign = len(l.segments), seg, false
+	l.file, l.block, l.foreign = int32(len(l.segments)), seg, false
 	sum := digest{Hash: sha256.New()}
 	records := l.chain.Read(source.File, source.Size, source.Name, func(off int64, b []byte) {
 		sum.add(off, b)
@@ -270,7 +270,7 @@ func (l *logReader) put(op *wal.Op, w *write, at sighting) {
 		w.sighting = before
 	}
 	w.keepOld = op.IgnoreValue
-	w.value = entry{file: int32(l.file), off: op.ValueOff, size: uint32(len(op.Value)), lease: op.Lease}
+	w.value = entry{file: l.file, off: op.ValueOff, size: uint32(len(op.Value)), lease: op.Lease}
 	w.value.stored, w.err = l.keys.parse(op.Value, op.ValueOff)
 	if !op.Complete && w.err == nil {
 		w.err = &decode.FormatError{Off: op.ValueOff, What: "value in the WAL", Err: decode.ErrTruncated}

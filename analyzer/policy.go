@@ -17,12 +17,12 @@ func (s *survey) policyOf(e *entry, id object.Identity) (encryption.Policy, *enc
 	if how.provider == envelope.Identity {
 		return entry.Policy(nil, false), entry
 	}
-	key := e.proof.key
-	if key == nil || !e.proof.covered {
+	key := e.proved().key
+	if key == nil || !e.proved().covered {
 		key = entry.Named(how.provider, how.keyName)
 	}
 	policy := entry.Policy(key, true)
-	if policy == encryption.Current && e.proof.stale {
+	if policy == encryption.Current && e.proved().stale {
 		policy = encryption.StaleKey
 	}
 	return policy, entry
@@ -38,7 +38,7 @@ func (s *survey) judged(e *entry, id object.Identity) (Proof, string) {
 	if s.keys.stored[e.stored].provider == envelope.Identity {
 		return "", policyName(policy)
 	}
-	return e.proof.Proof(), policyName(policy)
+	return e.proved().Proof(), policyName(policy)
 }
 
 // policyName is the rule that a value breaks by its policy.
@@ -64,7 +64,7 @@ func policyName(p encryption.Policy) string {
 func (b *builder) judge(s *survey, e *entry, id object.Identity) {
 	how := s.keys.stored[e.stored]
 	if b.options.Encryption == nil || id.Resource == "" || how.provider == envelope.Identity || how.provider == envelope.Unknown ||
-		e.proof.outcome == closed && e.proof.covered {
+		e.proved().outcome == closed && e.proved().covered {
 		return
 	}
 	policy, entry := s.policyOf(e, id)
@@ -73,7 +73,7 @@ func (b *builder) judge(s *survey, e *entry, id object.Identity) {
 	}
 	b.find(Finding{
 		Rule: RuleID(policyName(policy)), Resource: Text(id.GroupResource.String()), Namespace: Text(id.Namespace), Name: Text(id.Name),
-		Key: Text(e.key), Path: s.source(int(e.file)).Path, Message: policyMessage(policy, entry, id, e, how),
+		Key: Text(e.key), Path: s.source(e.file).Path, Message: policyMessage(policy, entry, id, e, how),
 	})
 }
 
@@ -96,7 +96,7 @@ func policyMessage(policy encryption.Policy, entry *encryption.Entry, id object.
 		return fmt.Sprintf("%s; the entry %q writes plaintext", with, entry)
 	case writer.KMSKeyID() != "" && writer.KMSKeyID() != how.kmsKeyID && writer.Name == how.keyName:
 		now = fmt.Sprintf("key ID %q", writer.KMSKeyID())
-	case writer.Provider == how.provider && writer.Name == how.keyName && e.proof.stale:
+	case writer.Provider == how.provider && writer.Name == how.keyName && e.proved().stale:
 		now = "another form of the same provider"
 	case writer.Provider == how.provider && writer.Name == how.keyName:
 		now = "another key of that name"

@@ -41,6 +41,14 @@ const (
 	notObject // a key opens it, and what is in it is not the object of its etcd key
 )
 
+// proved is what came of decrypting the value of e.
+func (e *entry) proved() proof {
+	if e.proof == nil {
+		return proof{}
+	}
+	return *e.proof
+}
+
 // Proof is the outcome in a word; empty for what was never encrypted.
 func (p proof) Proof() Proof {
 	switch p.outcome {
@@ -234,7 +242,7 @@ func (p *prover) stop(err error) {
 // note keeps what came of one value.
 func (p *prover) note(b *batch, j *job, result proof) {
 	if j.entry != nil {
-		j.entry.proof = result // of this job alone
+		j.entry.proof = &result // of this job alone
 	}
 	rows := p.proofs.rows[b.in]
 	if rows[j.at.stored] == nil {

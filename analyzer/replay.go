@@ -109,7 +109,7 @@ func (r *replay) refuse(ops []write) {
 }
 
 func (r *replay) put(rev mvcc.Revision, index uint64, op *write) bool {
-	i, known := r.keys.index[op.key]
+	i, known := r.keys.find([]byte(op.key))
 	if !known {
 		i = r.keys.insert([]byte(op.key))
 	}
@@ -171,7 +171,7 @@ func (r *replay) remove(rev mvcc.Revision, index uint64, entries []int32) (chang
 // been seen before is known from then on.
 func (r *replay) matching(key, end string) []int32 {
 	if end == "" {
-		i, ok := r.keys.index[key]
+		i, ok := r.keys.find([]byte(key))
 		if !ok && r.blind {
 			i, ok = r.keys.insert([]byte(key)), true
 		}

@@ -232,24 +232,6 @@ type NamespaceCount struct {
 	Unreadable int  `json:"unreadable"`
 }
 
-// Region is the kind of place in which a copy was seen.
-type Region string
-
-// The regions, from the most to the least orderly.
-const (
-	RegionLive     Region = "live"     // newest revision of its key in the newest tree
-	RegionHistory  Region = "history"  // that tree, but a newer revision or a tombstone follows
-	RegionFree     Region = "free"     // an intact record on a page that the tree does not reach
-	RegionFragment Region = "fragment" // bytes without an intact record around them
-	RegionTail     Region = "tail"     // past the high water mark
-	RegionWAL      Region = "wal"      // a raft entry in a WAL segment
-)
-
-// Regions lists all regions, from the most to the least orderly.
-func Regions() []Region {
-	return []Region{RegionLive, RegionHistory, RegionFree, RegionFragment, RegionTail, RegionWAL}
-}
-
 // State is whether the object still exists, as far as the evidence tells.
 type State string
 

@@ -118,7 +118,7 @@ func (s *survey) freeLeaf(p page.Page) {
 
 // watches reports whether copies of the key are kept whatever their values are.
 func (s *survey) watches(key []byte) bool {
-	if i, ok := s.keys.index[string(key)]; ok {
+	if i, ok := s.keys.find(key); ok {
 		return s.keys.entries.at(int(i)).watched
 	}
 	return s.watch.key(key)

@@ -17,7 +17,7 @@ type sealedValue struct {
 	value  []byte
 	rev    mvcc.Revision // 0 in the WAL
 	region Region        // RegionLive for all of the tree
-	file   int           // index for survey.source
+	file   int32         // index for survey.source
 	off    int64         // of the value
 	index  uint64        // of a raft entry
 	whole  bool
@@ -25,12 +25,12 @@ type sealedValue struct {
 
 // entry is the entry of which v is the newest value, nil if it is another's.
 func (v *sealedValue) entry() *entry {
-	i, ok := v.in.keys.index[string(v.key)]
+	i, ok := v.in.keys.find(v.key)
 	if !ok {
 		return nil
 	}
 	e := v.in.keys.entries.at(int(i))
-	if e.deleted || int(e.file) != v.file || e.off != v.off {
+	if e.deleted || e.file != v.file || e.off != v.off {
 		return nil
 	}
 	return e
@@ -47,10 +47,10 @@ func (s *survey) sealed(ctx context.Context, each func(*sealedValue) error) erro
 	for i := range s.ledger.carved {
 		c := &s.ledger.carved[i]
 		buf = append(buf[:0], make([]byte, c.size)...)
-		if err := s.source(int(c.file)).readAt(buf, c.off); err != nil {
+		if err := s.source(c.file).readAt(buf, c.off); err != nil {
 			continue // it could be read before: what changed meanwhile is told elsewhere
 		}
-		v := sealedValue{in: s, key: []byte(c.key), value: buf, rev: c.rev, region: c.region, file: int(c.file), off: c.off, whole: c.whole}
+		v := sealedValue{in: s, key: []byte(c.key), value: buf, rev: c.rev, region: c.region, file: c.file, off: c.off, whole: c.whole}
 		if err := each(&v); err != nil {
 			return err
 		}
@@ -111,7 +111,7 @@ func (s *survey) sealedLog(ctx context.Context, each func(*sealedValue) error) e
 			if err != nil || r.Kind != wal.KindEntry && r.Kind != wal.KindTorn {
 				continue
 			}
-			v := sealedValue{in: s, region: RegionWAL, file: i + 1, index: uint64(r.Entry.Index)}
+			v := sealedValue{in: s, region: RegionWAL, file: int32(i + 1), index: uint64(r.Entry.Index)}
 			if err := v.ops(r.Entry.Ops, each); err != nil {
 				return err
 			}

@@ -76,7 +76,7 @@ func newSurvey(source Source, o Options, w *watch) *survey {
 func (s *survey) name() string { return s.Path.ValidUTF8() }
 
 // source is a file of the survey: 0 is the db, the others are segments of the WAL.
-func (s *survey) source(i int) *Source {
+func (s *survey) source(i int32) *Source {
 	if i == 0 {
 		return &s.Source
 	}
@@ -329,7 +329,7 @@ func (s *survey) hash(sum *digest, dbSize int64) {
 // read reads the value of e again.
 func (s *survey) read(e *entry) ([]byte, error) {
 	b := make([]byte, e.size)
-	return b, s.source(int(e.file)).readAt(b, e.off)
+	return b, s.source(e.file).readAt(b, e.off)
 }
 
 // readAt fills b; a file that ends before has shrunk.

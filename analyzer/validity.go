@@ -98,7 +98,7 @@ func (k *keyInScope) comparable() bool {
 		return true
 	}
 	e := k.newest
-	return e != nil && !e.broken && (k.in.keys.stored[e.stored].provider == envelope.Identity || e.proof.outcome == proven)
+	return e != nil && !e.broken && (k.in.keys.stored[e.stored].provider == envelope.Identity || e.proved().outcome == proven)
 }
 
 // compareCopies compares every copy of a Secret with what it holds now.
@@ -186,7 +186,7 @@ func (b *builder) current(k *keyInScope) (data []namedDatum, known bool) {
 // isNewest reports whether a copy is the newest value.
 func (k *keyInScope) isNewest(c seen) bool {
 	e := k.newest
-	return e != nil && c.in == k.in && c.file == int(e.file) && c.off == e.off
+	return e != nil && c.in == k.in && c.file == e.file && c.off == e.off
 }
 
 // readCurrent reads the data that a Secret has now. wipe clears all that it was read
@@ -198,11 +198,11 @@ func (b *builder) readCurrent(k *keyInScope) (data []object.Datum, wipe func(), 
 	}
 	e, s := k.newest, k.in
 	value := make([]byte, e.size)
-	if err := s.source(int(e.file)).readAt(value, e.off); err != nil {
+	if err := s.source(e.file).readAt(value, e.off); err != nil {
 		return nil, nothing, false
 	}
 	if s.keys.stored[e.stored].provider != envelope.Identity {
-		opened, err := e.proof.key.Open(b.ctx, value, []byte(e.key))
+		opened, err := e.proved().key.Open(b.ctx, value, []byte(e.key))
 		if err != nil {
 			b.err = cmp.Or(b.err, err)
 			return nil, nothing, false

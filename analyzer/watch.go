@@ -144,12 +144,10 @@ func isSecret(value []byte, off int64) bool {
 // A sighting is one place where a stored value of a watched key was seen, or its
 // deletion.
 type sighting struct {
-	key    string
-	region Region // RegionLive for all of the newest tree, until settle
-	file   int    // index for survey.source
-	off    int64  // of the value, or of the bytes of it that were found
-	size   int64
-	page   int64 // -1 where the file has no pages
+	key  string
+	off  int64 // of the value, or of the bytes of it that were found
+	size int64
+	page int64 // -1 where the file has no pages
 
 	rev     mvcc.Revision // 0 where it is not known
 	create  int64
@@ -158,7 +156,9 @@ type sighting struct {
 	term    uint64
 
 	stored   uint32 // index in keyspace.stored
+	file     int32  // index for survey.source
 	holds    int32  // of a plaintext Secret: its number in survey.contents, 0 if it has none
+	region   Region // RegionLive for all of the newest tree, until settle
 	deletion bool
 	object   bool // the bytes start as the value does
 	complete bool // and they are all of it
@@ -196,7 +196,7 @@ func (s *survey) sight(r *mvcc.Record, watched bool, at sighting, err error) {
 
 // keyName is the key as a string, in the memory of the entry where it has one.
 func (s *survey) keyName(key []byte) string {
-	if i, ok := s.keys.index[string(key)]; ok {
+	if i, ok := s.keys.find(key); ok {
 		return s.keys.entries.at(int(i)).key
 	}
 	return string(key)
@@ -245,7 +245,7 @@ func (s *survey) keep(at sighting) {
 		s.sightings.add(at)
 		return
 	}
-	if i, ok := s.keys.index[at.key]; ok {
+	if i, ok := s.keys.find([]byte(at.key)); ok {
 		at.key = s.keys.entries.at(int(i)).key
 	} else if key, ok := s.unheld[at.key]; ok {
 		at.key = key

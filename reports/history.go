@@ -87,7 +87,7 @@ func historyRows(w *errWriter, h *analyzer.History) {
 		if c.WALIndex != nil {
 			index = fmt.Sprint(*c.WALIndex)
 		}
-		g.add(fmt.Sprint(i+1), revision, index, storedAs(c), strings.Join(append([]string{string(c.Region)}, remarks(c)...), ", "),
+		g.add(fmt.Sprint(i+1), revision, index, storedAs(c), strings.Join(append([]string{c.Region.String()}, remarks(c)...), ", "),
 			fmt.Sprintf("%#x %d %s", c.Offset, c.Length, visible(c.Path)))
 	}
 	w.printf("\n")

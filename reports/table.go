@@ -215,7 +215,7 @@ func regions(copies []analyzer.Copy) string {
 		switch n := counts[region]; n {
 		case 0:
 		case 1:
-			parts = append(parts, string(region))
+			parts = append(parts, region.String())
 		default:
 			parts = append(parts, fmt.Sprintf("%s %d", region, n))
 		}
