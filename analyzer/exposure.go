@@ -2,8 +2,8 @@ package analyzer
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
+	"strconv"
 )
 
 // expose reports a key of which plaintext copies were seen.
@@ -95,44 +95,59 @@ func (c seen) rule() RuleID {
 // that break it, by the newest of them.
 func (b *builder) addPlaintextFindings(k *keyInScope, x *Exposure) {
 	type place struct {
-		rule RuleID
-		path Text
+		rule   RuleID
+		path   Text
+		copies int
+		newest seen
 	}
-	counts := map[place]int{}
-	newest := map[place]seen{}
+	var places []place
+	at := func(rule RuleID, path Text) *place {
+		i := slices.IndexFunc(places, func(p place) bool { return p.rule == rule && p.path == path })
+		if i < 0 {
+			i = len(places)
+			places = append(places, place{rule: rule, path: path})
+		}
+		return &places[i]
+	}
 	for _, c := range k.copies {
-		p := place{c.rule(), c.path()}
-		counts[p]++
-		newest[p] = c
+		if rule := c.rule(); rule != "" {
+			p := at(rule, c.path())
+			p.copies++
+			p.newest = c
+		}
 		if x.Status == StatusPlaintext && x.Current.WALIndex != nil && c.index == *x.Current.WALIndex {
-			p.rule = RulePlaintextLive
-			counts[p], newest[p] = 1, c
+			p := at(RulePlaintextLive, c.path())
+			p.copies, p.newest = 1, c
 		}
 	}
-	delete(counts, place{})
-	for p, n := range counts {
-		if p.rule == "" {
-			continue
-		}
+	for _, p := range places {
 		b.find(Finding{
 			Rule: p.rule, Resource: x.Resource, Namespace: x.Namespace, Name: x.Name, Key: x.Key, Path: p.path,
-			Message: plaintextMessage(x, p.rule, newest[p], n),
+			Message: plaintextMessage(x, p.rule, p.newest, p.copies),
 		})
 	}
 }
 
+// where says where a copy lies.
+func (c seen) where() string {
+	b := make([]byte, 0, 80)
+	if c.rev.Main > 0 {
+		b = append(strconv.AppendInt(append(b, "of revision "...), c.rev.Main, 10), ", "...)
+	}
+	b = append(strconv.AppendInt(b, c.size, 10), " bytes at offset 0x"...)
+	b = strconv.AppendInt(b, c.off, 16)
+	if c.index > 0 {
+		b = strconv.AppendUint(append(b, ", WAL index "...), c.index, 10)
+	}
+	return string(b)
+}
+
 // plaintextMessage says where n copies lie, of which c is the newest.
 func plaintextMessage(x *Exposure, rule RuleID, c seen, n int) string {
-	where := fmt.Sprintf("%d bytes at offset %#x", c.size, c.off)
-	if c.rev.Main > 0 {
-		where = fmt.Sprintf("of revision %d, %s", c.rev.Main, where)
-	}
-	if c.index > 0 {
-		where += fmt.Sprintf(", WAL index %d", c.index)
-	}
+	where := c.where()
 	what := "a plaintext copy " + where
 	if n > 1 {
-		what = fmt.Sprintf("%d plaintext copies, the newest %s", n, where)
+		what = strconv.Itoa(n) + " plaintext copies, the newest " + where
 	}
 	switch rule {
 	case RulePlaintextLive:

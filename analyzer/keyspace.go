@@ -83,9 +83,9 @@ func (k *keyspace) entry(key string) *entry {
 	return nil
 }
 
-// add takes a record on the given page, and returns the entry of its key. recordErr says
+// add takes a record on the given page, and returns the number of the entry of its key. recordErr says
 // what is wrong with the record, nil if nothing is.
-func (k *keyspace) add(r *mvcc.Record, id page.ID, recordErr error) *entry {
+func (k *keyspace) add(r *mvcc.Record, id page.ID, recordErr error) int32 {
 	k.newest = max(k.newest, r.Revision.Main)
 	i, known := k.find(r.Key)
 	if !known {
@@ -93,7 +93,7 @@ func (k *keyspace) add(r *mvcc.Record, id page.ID, recordErr error) *entry {
 	}
 	e := k.entries.at(int(i))
 	if known && r.Revision.Compare(e.rev) <= 0 {
-		return e
+		return i
 	}
 	to := entry{
 		rev: r.Revision, create: r.CreateRevision, version: r.Version, lease: r.Lease,
@@ -105,7 +105,7 @@ func (k *keyspace) add(r *mvcc.Record, id page.ID, recordErr error) *entry {
 		recordErr = cmp.Or(recordErr, err)
 	}
 	k.set(i, to, recordErr)
-	return e
+	return i
 }
 
 // insert adds an entry for a key that has none.

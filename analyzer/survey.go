@@ -218,8 +218,9 @@ func (s *survey) record(e page.LeafElement, p page.Page) {
 		}
 		return
 	}
-	entry := s.keys.add(&r, p.ID, err)
-	s.sight(&r, entry.watched, sighting{key: entry.key, held: true, region: RegionLive, off: e.Off, page: int64(p.ID)}, err)
+	i := s.keys.add(&r, p.ID, err)
+	entry := s.keys.entries.at(int(i))
+	s.sight(&r, entry.watched, sighting{key: entry.key, entry: i + 1, region: RegionLive, off: e.Off, page: int64(p.ID)}, err)
 }
 
 // bucketName is the name of the bucket of p.

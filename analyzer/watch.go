@@ -157,12 +157,12 @@ type sighting struct {
 
 	stored   uint32 // index in keyspace.stored
 	file     int32  // index for survey.source
+	entry    int32  // number of the entry that key is of, plus 1; 0 if it had none when it was seen
 	holds    int32  // of a plaintext Secret: its number in survey.contents, 0 if it has none
 	region   Region // RegionLive for all of the newest tree, until settle
 	deletion bool
 	object   bool // the bytes start as the value does
 	complete bool // and they are all of it
-	held     bool // key is in the memory of its entry
 	orphan   bool // a piece, of which the key is known by its bytes alone
 	reread   bool // a reachable record has the same key and revision
 	applied  bool // of a raft entry: the db has seen it
@@ -178,7 +178,7 @@ func (s *survey) sight(r *mvcc.Record, watched bool, at sighting, err error) {
 	at.size, at.object, at.complete = int64(len(r.Value)), true, err == nil
 	if at.deletion = r.Tombstone && err == nil; at.deletion {
 		if s.watch.only != "" && watched {
-			at.key, at.held = s.keyName(r.Key), false
+			at.key = s.keyName(r.Key)
 			s.keep(at)
 		}
 		return
@@ -188,7 +188,7 @@ func (s *survey) sight(r *mvcc.Record, watched bool, at sighting, err error) {
 		s.ledger.plain(r.Key, r.Revision.Main)
 		return
 	}
-	if !at.held {
+	if at.entry == 0 {
 		at.key = s.keyName(r.Key)
 	}
 	s.sightValue(r.Value, watched, at)
@@ -241,12 +241,12 @@ func (s *survey) sightSealed(value []byte, watched bool, at sighting) {
 
 // keep notes a sighting. Equal keys share their memory.
 func (s *survey) keep(at sighting) {
-	if at.held {
+	if at.entry > 0 {
 		s.sightings.add(at)
 		return
 	}
 	if i, ok := s.keys.find([]byte(at.key)); ok {
-		at.key = s.keys.entries.at(int(i)).key
+		at.key, at.entry = s.keys.entries.at(int(i)).key, i+1
 	} else if key, ok := s.unheld[at.key]; ok {
 		at.key = key
 	} else {
@@ -285,22 +285,41 @@ func (s *survey) settle() {
 		key string
 		rev mvcc.Revision
 	}
-	reachable := map[write]bool{}
+	reachable := map[write]bool{} // of the writes that residue has
+	for _, at := range s.sightings.all() {
+		if at.isResidue() {
+			reachable[write{at.key, at.rev}] = false
+		}
+	}
 	for _, at := range s.sightings.all() {
 		if at.region != RegionLive {
 			continue
 		}
-		reachable[write{at.key, at.rev}] = true
-		e := s.keys.entry(at.key)
+		if _, ok := reachable[write{at.key, at.rev}]; ok {
+			reachable[write{at.key, at.rev}] = true
+		}
+		e := s.entryOf(at)
 		if e == nil || e.deleted || e.file != 0 || e.rev != at.rev {
 			at.region = RegionHistory
 		}
 	}
 	for _, at := range s.sightings.all() {
-		if at.region == RegionLive || at.region == RegionHistory || at.region == RegionWAL || at.rev.Main == 0 {
-			continue
+		if at.isResidue() {
+			e := s.entryOf(at) // whose newest value may be in the WAL alone
+			at.reread = at.reread || reachable[write{at.key, at.rev}] || e != nil && !e.deleted && e.rev == at.rev
 		}
-		e := s.keys.entry(at.key) // whose newest value may be in the WAL alone
-		at.reread = at.reread || reachable[write{at.key, at.rev}] || e != nil && !e.deleted && e.rev == at.rev
 	}
+}
+
+// isResidue reports whether a copy lies outside of the tree, and its revision is known.
+func (at *sighting) isResidue() bool {
+	return at.region != RegionLive && at.region != RegionHistory && at.region != RegionWAL && at.rev.Main != 0
+}
+
+// entryOf is the entry of the key of a copy, nil if there is none.
+func (s *survey) entryOf(at *sighting) *entry {
+	if at.entry > 0 {
+		return s.keys.entries.at(int(at.entry - 1))
+	}
+	return s.keys.entry(at.key)
 }
