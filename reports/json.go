@@ -20,7 +20,7 @@ import (
 type JSON struct{}
 
 // Write implements Format.
-func (JSON) Write(w io.Writer, r *analyzer.Report) error { return writeJSON(w, r, "  ") }
+func (JSON) Write(w io.Writer, r *analyzer.Report) error { return writeReport(w, r, "  ") }
 
 // textToJSON writes text of the evidence as analyzer.Text does on its own, without a
 // slice for each.
