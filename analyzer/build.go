@@ -162,17 +162,18 @@ func (b *builder) addSighting(s *survey, at *sighting) {
 	if !s.plaintext(at) {
 		return
 	}
-	id := s.identity(at.key)
-	if !b.inScope(id.GroupResource) {
-		return
+	key := b.holders.key(s, at.key)
+	k := b.keys[key]
+	if k == nil {
+		id := s.identity(at.key)
+		if !b.inScope(id.GroupResource) {
+			return
+		}
+		k = &keyInScope{key: at.key, id: id, state: b.holders.stateOf(s, at), status: StatusUnreadable}
+		b.keys[key] = k
 	}
 	if at.reread {
 		s.counts.Rereads++
-	}
-	k := b.keys[b.holders.key(s, at.key)]
-	if k == nil {
-		k = &keyInScope{key: at.key, id: id, state: b.holders.stateOf(s, at), status: StatusUnreadable}
-		b.keys[b.holders.key(s, at.key)] = k
 	}
 	k.copies = append(k.copies, seen{at, s})
 }

@@ -44,9 +44,9 @@ func (s *survey) findPrefixes() []string {
 // prefixOf guesses the prefix of one key.
 func (s *survey) prefixOf(e *entry, usual *object.Registry) (string, bool) {
 	underUsual := ""
-	if _, ok := usual.Segment(e.key); ok {
+	if found, known := usual.Finds(e.key); found {
 		underUsual = object.PrefixOf(e.key, object.DefaultPrefixes)
-		if usual.Knows(e.key) {
+		if known {
 			return underUsual, true
 		}
 	}

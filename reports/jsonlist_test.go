@@ -18,7 +18,7 @@ func TestWriteReport(t *testing.T) {
 			r.Exposures = append(r.Exposures, short.Exposures[i%len(short.Exposures)])
 			r.Findings = append(r.Findings, short.Findings[i%len(short.Findings)])
 		}
-		for _, indent := range []string{"  ", "\t"} {
+		for _, indent := range []string{"  ", " "} {
 			var want, got bytes.Buffer
 			if err := writeJSON(&want, &r, indent); err != nil {
 				t.Fatal(err)

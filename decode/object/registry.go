@@ -200,8 +200,15 @@ func (r *Registry) split(key string) (path, bool) {
 // Knows reports whether the resource that a key names is known for sure: a
 // built-in one, or a custom one below its group.
 func (r *Registry) Knows(key string) bool {
+	_, known := r.Finds(key)
+	return known
+}
+
+// Finds reports whether a key names an object below one of the prefixes, as Segment
+// does, and whether its resource is known, as Knows does.
+func (r *Registry) Finds(key string) (found, known bool) {
 	p, ok := r.split(key)
-	return ok && (p.known || p.groupFixed)
+	return ok, ok && (p.known || p.groupFixed)
 }
 
 // longestPath is the number of segments of the longest path in builtins.
