@@ -25,7 +25,6 @@ type builder struct {
 	namespaces map[string]*NamespaceCount
 	scope      map[object.GroupResource]*ScopeCount
 	keys       map[clusterKey]*keyInScope
-	validities map[string]*Validity
 	uses       map[useID]*KeyUse
 	stragglers []Text // of Options.Retire
 	logAlone   bool   // there is a WAL without a db: what was written before it is not known
@@ -67,7 +66,6 @@ func newReport(ctx context.Context, surveys []*survey, o Options, p *proofs) (*R
 		namespaces: map[string]*NamespaceCount{},
 		scope:      map[object.GroupResource]*ScopeCount{},
 		keys:       map[clusterKey]*keyInScope{},
-		validities: map[string]*Validity{},
 		uses:       map[useID]*KeyUse{},
 	}
 	for _, resource := range o.Resources {
@@ -146,6 +144,14 @@ func (k *keyInScope) current() Current {
 	return c
 }
 
+// exposed is the status of a key of which plaintext copies were seen.
+func (k *keyInScope) exposed() Status {
+	if k.state == StateDeleted || k.status != StatusPlaintext {
+		return StatusExposed
+	}
+	return StatusPlaintext
+}
+
 // stateOf is the state of a key of which s has the newest revision.
 func (b *builder) stateOf(s *survey, e *entry) State {
 	switch {
@@ -221,15 +227,10 @@ func (b *builder) addScope() {
 	keys := slices.SortedFunc(maps.Values(b.keys), func(x, y *keyInScope) int {
 		return cmp.Or(cmp.Compare(x.id.Namespace, y.id.Namespace), cmp.Compare(x.id.Name, y.id.Name), cmp.Compare(x.key, y.key))
 	})
-	b.report.Exposures = make([]Exposure, 0, len(keys))
 	for _, k := range keys {
-		status := k.status
-		if k.state == StateDeleted || status != StatusPlaintext {
-			status = StatusExposed
-		}
-		b.countStatus(k.id, status)
-		b.expose(k, status)
+		b.countStatus(k.id, k.exposed())
 	}
+	b.exposeAll(keys)
 	for _, n := range b.inventory {
 		b.report.Inventory = append(b.report.Inventory, *n)
 	}

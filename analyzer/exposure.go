@@ -2,12 +2,62 @@ package analyzer
 
 import (
 	"cmp"
+	"runtime"
 	"slices"
 	"strconv"
+	"sync"
 )
 
+// An exposer makes the exposures of some keys, and their findings, beside others that
+// do so at the same time: what they share they only read.
+type exposer struct {
+	*builder
+	keys       []*keyInScope // in order
+	exposures  []Exposure
+	findings   []Finding
+	validities map[string]*Validity
+	unread     []unread
+	err        error // that ends the run
+}
+
+// An unread is what could not be read of a survey's files.
+type unread struct {
+	in  *survey
+	err error
+}
+
+// exposeAll reports all keys of which plaintext copies were seen, in parts.
+func (b *builder) exposeAll(keys []*keyInScope) {
+	parts := make([]exposer, runtime.GOMAXPROCS(0))
+	var done sync.WaitGroup
+	for i := range parts {
+		share := keys[i*len(keys)/len(parts) : (i+1)*len(keys)/len(parts)]
+		parts[i] = exposer{builder: b, keys: share, exposures: make([]Exposure, 0, len(share)), validities: map[string]*Validity{}}
+		done.Go(func() {
+			for _, k := range parts[i].keys {
+				parts[i].expose(k)
+			}
+		})
+	}
+	done.Wait()
+	b.report.Exposures = make([]Exposure, 0, len(keys))
+	for _, part := range parts {
+		b.report.Exposures = append(b.report.Exposures, part.exposures...)
+		b.report.Findings = append(b.report.Findings, part.findings...)
+		b.err = cmp.Or(b.err, part.err)
+		for _, u := range part.unread {
+			u.in.addDamage(u.err)
+		}
+	}
+}
+
 // expose reports a key of which plaintext copies were seen.
-func (b *builder) expose(k *keyInScope, status Status) {
+func (b *exposer) expose(k *keyInScope) {
+	if b.ctx.Err() != nil {
+		b.err = b.ctx.Err()
+		return
+	}
+	status := k.exposed()
 	slices.SortStableFunc(k.copies, compareSeen)
 	x := Exposure{
 		Resource: b.scope[k.id.GroupResource].Resource, Namespace: Text(k.id.Namespace), Name: Text(k.id.Name),
@@ -23,7 +73,8 @@ func (b *builder) expose(k *keyInScope, status Status) {
 		x.Validity = b.validity(k, x.DataKeys)
 	}
 	b.addPlaintextFindings(k, &x)
-	b.report.Exposures = append(b.report.Exposures, x)
+	b.exposures = append(b.exposures, x)
+	k.copies = nil
 }
 
 // compareSeen orders copies by revision, then by where they lie.
@@ -93,7 +144,7 @@ func (c seen) rule() RuleID {
 
 // addPlaintextFindings reports, for each rule and file, the copies of an exposure
 // that break it, by the newest of them.
-func (b *builder) addPlaintextFindings(k *keyInScope, x *Exposure) {
+func (b *exposer) addPlaintextFindings(k *keyInScope, x *Exposure) {
 	type place struct {
 		rule   RuleID
 		path   Text
@@ -121,8 +172,8 @@ func (b *builder) addPlaintextFindings(k *keyInScope, x *Exposure) {
 		}
 	}
 	for _, p := range places {
-		b.find(Finding{
-			Rule: p.rule, Resource: x.Resource, Namespace: x.Namespace, Name: x.Name, Key: x.Key, Path: p.path,
+		b.findings = append(b.findings, Finding{
+			Rule: p.rule, Severity: ruleByID(p.rule).Severity, Resource: x.Resource, Namespace: x.Namespace, Name: x.Name, Key: x.Key, Path: p.path,
 			Message: plaintextMessage(x, p.rule, p.newest, p.copies),
 		})
 	}

@@ -43,7 +43,7 @@ func (u Use) compare(o Use) int {
 }
 
 // validity compares the exposed copies of a Secret, in memory, with what it holds now.
-func (b *builder) validity(k *keyInScope, dataKeys []Text) *Validity {
+func (b *exposer) validity(k *keyInScope, dataKeys []Text) *Validity {
 	uses := map[string]Use{}
 	switch {
 	case k.onlyNewest():
@@ -72,7 +72,7 @@ func (b *builder) validity(k *keyInScope, dataKeys []Text) *Validity {
 }
 
 // shared is v, or an equal one that was made before: many Secrets have the same data keys.
-func (b *builder) shared(v Validity) *Validity {
+func (b *exposer) shared(v Validity) *Validity {
 	key := []byte(v.Status)
 	for _, d := range v.DataKeys {
 		key = append(append(binary.AppendUvarint(key, uint64(len(d.Name))), d.Name...), d.Status...)
@@ -102,7 +102,7 @@ func (k *keyInScope) comparable() bool {
 }
 
 // compareCopies compares every copy of a Secret with what it holds now.
-func (b *builder) compareCopies(uses map[string]Use, k *keyInScope) {
+func (b *exposer) compareCopies(uses map[string]Use, k *keyInScope) {
 	current, known := b.current(k)
 	for _, c := range k.copies {
 		if c.object {
@@ -142,7 +142,7 @@ func compareData(uses map[string]Use, data, current []namedDatum, known bool) {
 const minDatum = 8
 
 // comparePieces looks for current data in the pieces from the middle of exposed copies.
-func (b *builder) comparePieces(uses map[string]Use, k *keyInScope) {
+func (b *exposer) comparePieces(uses map[string]Use, k *keyInScope) {
 	current, wipe, _ := b.readCurrent(k)
 	defer wipe()
 	for _, c := range k.copies {
@@ -151,7 +151,7 @@ func (b *builder) comparePieces(uses map[string]Use, k *keyInScope) {
 		}
 		piece, err := c.in.readSighting(c.sighting)
 		if err != nil {
-			c.in.addDamage(err)
+			b.unread = append(b.unread, unread{c.in, err})
 			continue
 		}
 		findData(uses, piece, current)
@@ -169,7 +169,7 @@ func findData(uses map[string]Use, piece []byte, current []object.Datum) {
 }
 
 // current is the data that a Secret has now; false if that can not be told.
-func (b *builder) current(k *keyInScope) (data []namedDatum, known bool) {
+func (b *exposer) current(k *keyInScope) (data []namedDatum, known bool) {
 	for _, c := range k.copies {
 		if k.isNewest(c) && c.holds != 0 {
 			return k.in.contents.of(c.holds)
@@ -191,7 +191,7 @@ func (k *keyInScope) isNewest(c seen) bool {
 
 // readCurrent reads the data that a Secret has now. wipe clears all that it was read
 // from.
-func (b *builder) readCurrent(k *keyInScope) (data []object.Datum, wipe func(), known bool) {
+func (b *exposer) readCurrent(k *keyInScope) (data []object.Datum, wipe func(), known bool) {
 	nothing := func() {}
 	if k.state == StateDeleted {
 		return nil, nothing, true
