@@ -32,7 +32,8 @@ func (b *builder) exposeAll(keys []*keyInScope) {
 	var done sync.WaitGroup
 	for i := range parts {
 		share := keys[i*len(keys)/len(parts) : (i+1)*len(keys)/len(parts)]
-		parts[i] = exposer{builder: b, keys: share, exposures: make([]Exposure, 0, len(share)), validities: map[string]*Validity{}}
+		parts[i] = exposer{builder: b, keys: share, exposures: make([]Exposure, 0, len(share)),
+			findings: make([]Finding, 0, 2*len(share)), validities: map[string]*Validity{}}
 		done.Go(func() {
 			for _, k := range parts[i].keys {
 				parts[i].expose(k)

@@ -39,6 +39,7 @@ type entry struct {
 	page    uint32 // the leaf page that holds the record
 	size    uint32 // of the value
 	stored  uint32 // index in keyspace.stored
+	dir     int32  // of the key, in the ledger, plus 1; 0 if it is not known
 	file    int32  // that the value lies in, an index for survey.source
 	deleted bool
 	broken  bool // the record or its envelope breaks its format
@@ -120,7 +121,7 @@ func (k *keyspace) insert(key []byte) int32 {
 // wrong with its record or value, nil if nothing is.
 func (k *keyspace) set(i int32, to entry, err error) {
 	e := k.entries.at(int(i))
-	to.key, to.watched, to.broken = e.key, e.watched, err != nil
+	to.key, to.dir, to.watched, to.broken = e.key, e.dir, e.watched, err != nil
 	*e = to
 	if e.broken {
 		k.broken[i] = err

@@ -24,6 +24,8 @@ const (
 type ledger struct {
 	s    *survey
 	rows map[rowID]*row
+	// plaintext is the rows of plaintext values, by the number of their dir.
+	plaintext chunks[row]
 	dirs map[string]int32 // what stands before the last slash of a key
 	// samples has a key of each dir, by its number. Of what kind its objects are is known
 	// when the whole file has been read.
@@ -43,13 +45,13 @@ type ledger struct {
 	seed          maphash.Seed
 }
 
-// A rowID is how values were stored, and the dir that their keys lie in. Plaintext
-// values are in a row of their own, whatever their encoding.
+// A rowID is how encrypted values were stored, and the dir that their keys lie in.
 type rowID struct {
 	stored uint32
 	dir    int32
 }
 
+// storedPlain stands for all that is not encrypted, whatever its encoding.
 const storedPlain = ^uint32(0)
 
 // A row counts values. Residue has those of which the tree has no copy, if the ledger
@@ -105,6 +107,7 @@ func (l *ledger) dir(key []byte) int32 {
 		i = int32(len(l.samples))
 		l.dirs[string(dir)] = i
 		l.samples = append(l.samples, string(key))
+		l.plaintext.add(row{})
 	}
 	return i
 }
@@ -123,7 +126,17 @@ func (l *ledger) row(stored uint32, dir int32) *row {
 // resource now was not in use yet.
 func (l *ledger) plain(key []byte, rev int64) {
 	if rev > 0 && len(key) > 0 {
-		l.row(storedPlain, l.dir(key)).date(rev)
+		l.plaintext.at(int(l.dir(key))).date(rev)
+	}
+}
+
+// plainOf is plain for a key that has an entry, which knows its dir.
+func (l *ledger) plainOf(e *entry, key []byte, rev int64) {
+	if e.dir == 0 {
+		e.dir = l.dir(key) + 1
+	}
+	if rev > 0 {
+		l.plaintext.at(int(e.dir - 1)).date(rev)
 	}
 }
 
@@ -270,6 +283,11 @@ func (l *ledger) resources() []rowCounts {
 	var all []rowCounts
 	for id, r := range l.rows {
 		all = append(all, rowCounts{*r, id.stored, ids[id.dir].GroupResource, ids[id.dir].Namespace})
+	}
+	for dir, r := range l.plaintext.all() {
+		if r.last > 0 {
+			all = append(all, rowCounts{*r, storedPlain, ids[dir].GroupResource, ids[dir].Namespace})
+		}
 	}
 	return all
 }

@@ -185,7 +185,11 @@ func (s *survey) sight(r *mvcc.Record, watched bool, at sighting, err error) {
 	}
 	at.off = r.ValueOff
 	if !envelope.IsEncrypted(r.Value) && !s.watch.value(r.Value, at.off, watched) {
-		s.ledger.plain(r.Key, r.Revision.Main)
+		if at.entry > 0 {
+			s.ledger.plainOf(s.keys.entries.at(int(at.entry-1)), r.Key, r.Revision.Main)
+		} else {
+			s.ledger.plain(r.Key, r.Revision.Main)
+		}
 		return
 	}
 	if at.entry == 0 {

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"runtime"
@@ -40,12 +41,13 @@ func writeReport(w io.Writer, r *analyzer.Report, indent string) error {
 }
 
 // listChunk is how many elements of a list are written in one go.
-const listChunk = 256
+const listChunk = 64
 
-// A chunkText is the text of some elements, or why there is none.
-type chunkText struct {
-	text []byte
+// A part is the text of some elements of a list, or why there is none.
+type part struct {
+	bytes.Buffer
 	err  error
+	done chan struct{}
 }
 
 // writeElements writes the elements of a list that stands one level deep, in order.
@@ -53,27 +55,30 @@ func writeElements[T any](w io.Writer, list []T, indent string) error {
 	if len(list) == 0 {
 		return nil
 	}
-	pending := make(chan chan chunkText, runtime.GOMAXPROCS(0))
+	workers := runtime.GOMAXPROCS(0)
+	pending, free := make(chan *part, workers), make(chan *part, 2*workers)
+	for range cap(free) {
+		free <- &part{done: make(chan struct{}, 1)}
+	}
 	go func() {
 		defer close(pending)
 		for start := 0; start < len(list); start += listChunk {
-			done := make(chan chunkText, 1)
-			pending <- done
+			p := <-free
+			pending <- p
 			go func() {
-				text, err := listText(list[start:min(len(list), start+listChunk)], start == 0, indent)
-				done <- chunkText{text, err}
+				p.err = writeTexts(&p.Buffer, list[start:min(len(list), start+listChunk)], start == 0, indent)
+				p.done <- struct{}{}
 			}()
 		}
 	}()
+	out := escaper{w: w}
 	var err error
-	for done := range pending {
-		chunk := <-done
-		if err == nil {
-			err = chunk.err
+	for p := range pending {
+		<-p.done
+		if err = cmp.Or(err, p.err); err == nil {
+			_, err = out.Write(p.Bytes())
 		}
-		if err == nil {
-			_, err = w.Write(chunk.text)
-		}
+		free <- p
 	}
 	if err == nil {
 		_, err = io.WriteString(w, "\n"+indent)
@@ -81,24 +86,19 @@ func writeElements[T any](w io.Writer, list []T, indent string) error {
 	return err
 }
 
-// listText is the text of elements, of which the first is that of the list.
-func listText[T any](list []T, first bool, indent string) ([]byte, error) {
-	var b bytes.Buffer
-	out := escaper{w: &b}
+// writeTexts writes elements to an empty buffer. The first of them may be that of the
+// list.
+func writeTexts[T any](b *bytes.Buffer, list []T, first bool, indent string) error {
 	options := json.JoinOptions(jsonOptions(indent), jsontext.WithIndentPrefix(indent+indent))
-	var text bytes.Buffer
+	b.Reset()
 	for i := range list {
-		text.Reset()
 		if !first || i > 0 {
-			text.WriteByte(',')
+			b.WriteByte(',')
 		}
-		text.WriteString("\n" + indent + indent)
-		if err := json.MarshalWrite(&text, &list[i], options); err != nil {
-			return nil, err
-		}
-		if _, err := out.Write(text.Bytes()); err != nil {
-			return nil, err
+		b.WriteString("\n" + indent + indent)
+		if err := json.MarshalWrite(b, &list[i], options); err != nil {
+			return err
 		}
 	}
-	return b.Bytes(), nil
+	return nil
 }
