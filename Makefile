@@ -3,12 +3,15 @@
 GO        ?= go
 FUZZTIME  ?= 1m
 BENCHSIZE ?= 1GiB
+# gRPC's trace pages bring Go's templates, and with them every method of every type:
+# a start takes 10 ms less without, and the program is a quarter smaller.
+TAGS      := -tags grpcnotrace
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 .PHONY: build demo test check platforms fuzz race bench score clean
 
 build: ## bin/etcdsift
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/etcdsift
+	CGO_ENABLED=0 $(GO) build -trimpath $(TAGS) -o bin/ ./cmd/etcdsift
 
 # A scan of evidence captured from a real cluster, after a migration to encryption. It
 # finds plaintext, so its exit status is 1.
@@ -30,7 +33,7 @@ check:
 platforms:
 	@set -e; for p in $(PLATFORMS); do \
 		echo "build for $$p"; \
-		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -buildvcs=false -o build/$${p%/*}-$${p#*/}/ ./cmd/etcdsift; \
+		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -buildvcs=false $(TAGS) -o build/$${p%/*}-$${p#*/}/ ./cmd/etcdsift; \
 	done
 
 # Each fuzz target in turn, for FUZZTIME.
