@@ -61,7 +61,7 @@ func finding(w *errWriter, f analyzer.Finding) {
 			where = append(where, visible(part))
 		}
 	}
-	text := visible(f.Message)
+	text := Visible(f.Message)
 	if len(where) > 0 {
 		text = strings.Join(where, ", ") + ": " + text
 	}

@@ -67,13 +67,26 @@ func (g *grid) write(w io.Writer) {
 	for _, row := range g.rows {
 		cells := make([]string, len(row))
 		for i, cell := range row {
-			cells[i] = strings.Join(wrap(cell, widths[i]), "\n")
+			cells[i] = strings.Join(wrapCell(cell, widths[i], i), "\n")
 		}
 		// Append fails for rows of another type alone, and Render for tables
 		// without columns.
 		_ = table.Append(cells)
 	}
 	_ = table.Render()
+}
+
+// wrapCell wraps the cell of a column. In the first column only the first line of a
+// row starts at the edge: else a name could be made to look like a row of its own.
+func wrapCell(cell string, width, column int) []string {
+	if column > 0 || displayWidth(cell) <= width {
+		return wrap(cell, width)
+	}
+	lines := wrap(cell, width-1)
+	for i := range lines[1:] {
+		lines[1+i] = " " + lines[1+i]
+	}
+	return lines
 }
 
 // widths shares the width of the table out among the columns: each as wide as

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -50,10 +49,12 @@ func writeJSON(w io.Writer, v any, indent string) error {
 }
 
 // An escaper writes to w and replaces what is not printable, other than the newlines
-// between JSON's tokens, by \u escapes. It stands in strings alone.
+// between JSON's tokens, by \u escapes, and the second of two number signs: to some CI
+// systems they begin a command. All of them stand in strings alone.
 type escaper struct {
-	w   io.Writer
-	cut []byte // the start of a character of which the rest comes with the next Write
+	w      io.Writer
+	cut    []byte // the start of a character of which the rest comes with the next Write
+	number bool   // a number sign came last
 }
 
 func (e *escaper) Write(b []byte) (int, error) {
@@ -64,11 +65,12 @@ func (e *escaper) Write(b []byte) (int, error) {
 	whole := wholeRunes(b)
 	b, e.cut = b[:whole], bytes.Clone(b[whole:])
 	for len(b) > 0 {
-		plain := plainLength(b)
+		plain := e.plainLength(b)
 		if plain > 0 {
 			if _, err := e.w.Write(b[:plain]); err != nil {
 				return 0, err
 			}
+			e.number = b[plain-1] == '#'
 			b = b[plain:]
 			continue
 		}
@@ -76,6 +78,7 @@ func (e *escaper) Write(b []byte) (int, error) {
 		if _, err := e.w.Write(escaped(r)); err != nil {
 			return 0, err
 		}
+		e.number = r == '#'
 		b = b[size:]
 	}
 	return n, nil
@@ -95,17 +98,27 @@ func wholeRunes(b []byte) int {
 }
 
 // plainLength is how much of b is as it may be, from its start on.
-func plainLength(b []byte) int {
+func (e *escaper) plainLength(b []byte) int {
+	number := e.number
 	for i := 0; i < len(b); {
-		if c := b[i]; c >= ' ' && c < 0x7F || c == '\n' {
+		switch c := b[i]; {
+		case c == '#':
+			if number {
+				return i
+			}
+			number = true
 			i++
-			continue
+		case c >= ' ' && c < 0x7F || c == '\n':
+			number = false
+			i++
+		default:
+			r, n := utf8.DecodeRune(b[i:])
+			if r != utf8.RuneError && !isPrintable(r) {
+				return i
+			}
+			number = false
+			i += n
 		}
-		r, n := utf8.DecodeRune(b[i:])
-		if r != utf8.RuneError && !unicode.IsPrint(r) {
-			return i
-		}
-		i += n
 	}
 	return len(b)
 }

@@ -250,7 +250,8 @@ func (q *quoter) text(s string, harmless bool) string {
 	if harmless {
 		return s
 	}
-	q.quoted = append(q.quoted, strconv.Quote(string([]rune(s)))) // U+FFFD for what is not UTF-8
+	quoted := strconv.QuoteToASCII(string([]rune(s))) // U+FFFD for what is not UTF-8
+	q.quoted = append(q.quoted, strings.ReplaceAll(quoted, "##", `#\x23`))
 	return placeStart + strconv.Itoa(len(q.quoted)-1) + placeEnd
 }
 
@@ -275,12 +276,12 @@ func (q *quoter) restore(text string) string {
 func isHarmlessKey(s string) bool { return len(s) <= 512 && s != "<<" && isHarmless(s) }
 
 // isHarmless tells a text that does no harm where YAML writes it as it is: to a
-// terminal, or as a command to some CI systems, which is a line that starts with
-// two colons. YAML breaks lines at spaces.
+// terminal, or as a command to some CI systems, which starts with two colons at the
+// start of a line, or two number signs anywhere. YAML breaks lines at spaces.
 func isHarmless(s string) bool {
 	before := '\n'
 	for i, r := range s {
-		if r != '\n' && r != '\t' && !unicode.IsPrint(r) {
+		if r != '\n' && r != '\t' && !isPrintable(r) {
 			return false
 		}
 		if unicode.IsSpace(before) && strings.HasPrefix(s[i:], "::") {
@@ -288,5 +289,5 @@ func isHarmless(s string) bool {
 		}
 		before = r
 	}
-	return utf8.ValidString(s)
+	return utf8.ValidString(s) && !strings.Contains(s, "##")
 }

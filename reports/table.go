@@ -121,7 +121,7 @@ func namespacesOf(r *analyzer.Report, resource analyzer.Text) []string {
 	seen := map[string]bool{}
 	for _, x := range r.Exposures {
 		if x.Resource == resource && x.Namespace != "" {
-			seen[visible(x.Namespace)] = true
+			seen[item(x.Namespace)] = true
 		}
 	}
 	return slices.Sorted(maps.Keys(seen))
@@ -234,15 +234,15 @@ func coverage(w *errWriter, r *analyzer.Report) {
 		w.printf("\nNot examined:\n")
 	}
 	for _, n := range c.NotExamined {
-		text := n.What
+		text := Visible(n.What)
 		if n.Path != "" {
-			text = visible(n.Path) + ": " + n.What
+			text = visible(n.Path) + ": " + text
 		}
 		w.paragraph("    ", "  "+text)
 	}
 	for _, e := range r.Evidence {
 		if e.Changed != "" {
-			w.paragraph("    ", fmt.Sprintf("  %s changed while it was read: %s", visible(e.Path), e.Changed))
+			w.paragraph("    ", fmt.Sprintf("  %s changed while it was read: %s", visible(e.Path), Visible(e.Changed)))
 		}
 	}
 	if len(c.Damage) == 0 {
@@ -250,7 +250,7 @@ func coverage(w *errWriter, r *analyzer.Report) {
 	}
 	w.printf("\nDamaged, or could not be read:\n")
 	for _, d := range c.Damage[:min(len(c.Damage), maxPlaces)] {
-		w.paragraph("    ", fmt.Sprintf("  %s at offset %#x, %s", visible(d.Path), d.Offset, visible(d.What)))
+		w.paragraph("    ", fmt.Sprintf("  %s at offset %#x, %s", visible(d.Path), d.Offset, Visible(d.What)))
 	}
 	if more := len(c.Damage) + c.DamageMore - maxPlaces; more > 0 {
 		w.printf("  and %d more\n", more)

@@ -12,42 +12,112 @@ import (
 	"github.com/olekukonko/tablewriter/pkg/twwidth"
 )
 
-// maxCell bounds a text from the evidence in a table, in characters: a key of 64
-// KiB must not bury the rest. JSON has it whole.
-const maxCell = 512
+// maxShown bounds a text from the evidence where people read it, in characters: a key
+// of 64 KiB must not bury the rest. JSON has it whole. The longest key that an API
+// server writes has 645: those of a custom resource with a long group.
+const maxShown = 768
 
-// visible is a text from the evidence as a terminal may show it: what is not
-// printable is written as an escape of Go, and a backslash doubled so that no key
-// can look like another. A second colon is escaped too: a line that starts with
-// two is a command to some CI systems.
-func visible[T ~string](t T) string {
-	var b strings.Builder
-	n := 0
-	for i := 0; i < len(t); n++ {
-		if n == maxCell {
-			fmt.Fprintf(&b, "... (%d bytes)", len(t))
-			break
-		}
-		r, size := utf8.DecodeRuneInString(string(t[i:min(i+utf8.UTFMax, len(t))]))
-		switch {
-		case r == utf8.RuneError && size == 1:
-			fmt.Fprintf(&b, `\x%02x`, t[i])
-		case r == '\\':
-			b.WriteString(`\\`)
-		case r == ':' && strings.HasSuffix(b.String(), ":"):
-			b.WriteString(`\x3a`)
-		case r == ' ' || unicode.IsPrint(r):
-			b.WriteRune(r)
-		default:
-			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
-		}
-		i += size
+// visible is a name from the evidence as a terminal may show it. It can not be taken
+// for anything else: what is not printable is written as an escape of Go, a backslash is
+// doubled, spaces stand only between words, and what this package writes itself ("-",
+// "(not Kubernetes)", "…") no name looks like.
+func visible[T ~string](t T) string { return shown(string(t), true) }
+
+// Visible is a message as a terminal may show it, with names in it or not.
+func Visible(s string) string { return shown(s, false) }
+
+// shown escapes a name or a message, and takes out the middle of one that is too long:
+// a message says at its end what is wrong.
+func shown(s string, name bool) string {
+	if isPlain(s) {
+		return s
 	}
-	return b.String()
+	if all, n := head(s, maxShown, name); n == len(s) {
+		return all
+	}
+	mark := fmt.Sprintf("… (%d bytes) …", len(s))
+	const end = maxShown / 4
+	first, _ := head(s, maxShown-end-utf8.RuneCountInString(mark), name)
+	return first + mark + tail(s, end, name)
 }
 
-// Visible is a text as a terminal may show it, for messages that are no report.
-func Visible(s string) string { return visible(s) }
+// head escapes as many characters of s as take at most limit, and says how many bytes
+// these are.
+func head(s string, limit int, name bool) (string, int) {
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		piece, size := escape(s, i, name)
+		if limit -= utf8.RuneCountInString(piece); limit < 0 {
+			return b.String(), i
+		}
+		b.WriteString(piece)
+		i += size
+	}
+	return b.String(), len(s)
+}
+
+// tail is the same from the end.
+func tail(s string, limit int, name bool) string {
+	text := ""
+	for i := len(s); i > 0; {
+		_, size := utf8.DecodeLastRuneInString(s[:i])
+		i -= size
+		piece, _ := escape(s, i, name)
+		if limit -= utf8.RuneCountInString(piece); limit < 0 {
+			break
+		}
+		text = piece + text
+	}
+	return text
+}
+
+// isPlain reports whether a text needs no escapes: nearly all do not.
+func isPlain(s string) bool {
+	if s == "" || len(s) > maxShown || s == "-" || s[0] == '(' {
+		return false
+	}
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c <= ' ', c >= utf8.RuneSelf, c == 0x7f, c == '\\':
+			return false
+		case c == ':' && (i == 0 || i == len(s)-1 || s[i-1] == ':'), c == '#' && i > 0 && s[i-1] == '#':
+			return false
+		}
+	}
+	return true
+}
+
+// escape is how the character at offset i of s is shown, and its size in bytes. Two
+// colons at the start of a line, and two number signs anywhere, begin a command to some
+// CI systems: the second is escaped. A name has neither a colon nor a space at its ends,
+// as others may follow.
+func escape(s string, i int, name bool) (string, int) {
+	r, size := utf8.DecodeRuneInString(s[i:])
+	twice := i > 0 && s[i-1] == s[i]
+	start, atEnd := name && i == 0, name && (i == 0 || i+size == len(s))
+	switch {
+	case r == utf8.RuneError && size == 1,
+		(r == ':' || r == '#') && twice,
+		(r == ':' || r == ' ') && atEnd,
+		r == ' ' && name && twice,
+		r == '(' && start,
+		r == '-' && start && len(s) == 1:
+		return fmt.Sprintf(`\x%02x`, s[i]), size
+	case r == '\\':
+		return `\\`, size
+	case r == ' ' || isPrintable(r) && r != '…':
+		return s[i : i+size], size
+	}
+	return strings.Trim(strconv.QuoteRuneToASCII(r), "'"), size
+}
+
+// isPrintable reports whether a character shows on a terminal, and does nothing to those
+// around it: of those that Unicode lets a program ignore some are letters or marks.
+func isPrintable(r rune) bool {
+	const blank = '\u2800' // a pattern of Braille without a dot
+	return unicode.IsPrint(r) && r != blank &&
+		!unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+}
 
 // orDash is what a table shows: a dash for nothing.
 func orDash(s string) string {
@@ -57,19 +127,26 @@ func orDash(s string) string {
 	return s
 }
 
-// maxListed bounds the items of a list in a table.
+// maxListed bounds the items of a list in a table; maxShown the characters of all but
+// the last.
 const maxListed = 32
 
 func list[T ~string](items []T) string {
-	shown := make([]string, min(len(items), maxListed))
-	for i := range shown {
-		shown[i] = visible(items[i])
-	}
-	if more := len(items) - maxListed; more > 0 {
-		shown = append(shown, fmt.Sprintf("and %d more", more))
+	var shown []string
+	length := 0
+	for i, t := range items {
+		if i == maxListed || length > maxShown {
+			shown = append(shown, fmt.Sprintf("and %d more", len(items)-i))
+			break
+		}
+		shown = append(shown, item(t))
+		length += len(shown[i])
 	}
 	return strings.Join(shown, ", ")
 }
+
+// item is a name in a list: it can not be taken for two.
+func item[T ~string](t T) string { return strings.ReplaceAll(visible(t), ", ", `\x2c `) }
 
 // and joins the items as a sentence does.
 func and(items []string) string {

@@ -58,8 +58,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	var s *statusError
 	if !errors.As(err, &s) {
-		for line := range strings.Lines(err.Error()) { // cobra suggests commands on lines of their own
-			complain(stderr, strings.TrimSpace(line))
+		for _, message := range messages(err) {
+			complain(stderr, message)
 		}
 		return analyzer.ExitUsage
 	}
@@ -67,6 +67,27 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		complain(stderr, e.Error())
 	}
 	return s.status
+}
+
+// messages are the lines that an error is made of. A newline in it begins another only
+// where it can be of nobody else: an argument may hold one.
+func messages(err error) []string {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []string
+		for _, e := range joined.Unwrap() {
+			all = append(all, messages(e)...)
+		}
+		return all
+	}
+	text := err.Error()
+	if !strings.HasPrefix(text, "unknown command ") { // cobra quotes it, and suggests others on lines of their own
+		return []string{text}
+	}
+	var all []string
+	for line := range strings.Lines(text) {
+		all = append(all, strings.TrimSpace(line))
+	}
+	return all
 }
 
 // complain prints a message. It may hold the name of a file, and so anything.
