@@ -255,18 +255,31 @@ func (q *quoter) text(s string, harmless bool) string {
 	return placeStart + strconv.Itoa(len(q.quoted)-1) + placeEnd
 }
 
+// maxSimpleKey is how long a key may be that YAML reads without a question mark before
+// it, in characters.
+const maxSimpleKey = 1024
+
 // restore puts the quoted texts back.
 func (q *quoter) restore(text string) string {
 	var b strings.Builder
+	column := 0 // of the end of what is written, in characters; before a key stand spaces and dashes
 	for {
 		before, rest, ok := strings.Cut(text, placeStart)
 		b.WriteString(before)
+		if i := strings.LastIndexByte(before, '\n'); i >= 0 {
+			column, before = 0, before[i+1:]
+		}
+		column += len(before)
 		place, after, closed := strings.Cut(rest, placeEnd)
 		i, err := strconv.Atoi(place)
 		if !ok || !closed || err != nil || i < 0 || i >= len(q.quoted) {
 			return b.String()
 		}
-		b.WriteString(q.quoted[i])
+		quoted := q.quoted[i]
+		if strings.HasPrefix(after, ":") && len(quoted) > maxSimpleKey {
+			quoted = "? " + quoted + "\n" + strings.Repeat(" ", column)
+		}
+		b.WriteString(quoted)
 		text = after
 	}
 }

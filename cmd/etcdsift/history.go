@@ -37,8 +37,8 @@ still lies. It does not fail on findings.
 				return fmt.Errorf("--format: %w", err)
 			}
 			last := len(args) - 1
-			if o.Key = analyzer.Text(args[last]); strings.TrimSpace(args[last]) == "" {
-				return errors.New("KEY: must be an etcd key, such as /registry/secrets/payments/db")
+			if o.Key, err = keyArg(args[last]); err != nil {
+				return err
 			}
 			if o.Encryption, err = config.config(cmd.Context()); err != nil {
 				return err
@@ -50,4 +50,12 @@ still lies. It does not fail on findings.
 	flags.register(cmd, reports.HistoryFormats)
 	config.register(cmd)
 	return cmd
+}
+
+// keyArg reads KEY.
+func keyArg(arg string) (analyzer.Text, error) {
+	if strings.TrimSpace(arg) == "" {
+		return "", errors.New("KEY: must be an etcd key, such as /registry/secrets/payments/db")
+	}
+	return analyzer.Text(arg), nil
 }

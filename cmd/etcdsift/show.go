@@ -42,7 +42,11 @@ that "etcdsift history" gives them. It does not fail on findings.
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			last := len(args) - 1
-			return flags.run(cmd, args[:last], analyzer.Text(args[last]))
+			key, err := keyArg(args[last])
+			if err != nil {
+				return err
+			}
+			return flags.run(cmd, args[:last], key)
 		},
 	}
 	flags.evidenceFlags.register(cmd, []string{"yaml"})
