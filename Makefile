@@ -38,7 +38,7 @@ platforms:
 
 # Each fuzz target in turn, for FUZZTIME.
 fuzz:
-	@set -e; for dir in $$($(GO) list -f '{{.Dir}}' ./decode/... ./analyzer/...); do \
+	@set -e; for dir in $$($(GO) list -f '{{.Dir}}' ./decode/... ./analyzer/... ./reports/... ./cmd/...); do \
 		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9]+' $$dir/*_test.go 2>/dev/null | cut -c6-); do \
 			echo "$$dir $$target"; \
 			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$dir; \

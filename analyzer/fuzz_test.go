@@ -10,6 +10,7 @@ import (
 	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/fixtures"
+	"github.com/etcdsift/etcdsift/fixtures/alloc"
 )
 
 // smallDB is a db of 1 KiB pages: a mutation hits something that matters.
@@ -44,6 +45,10 @@ func lastPage(m fixtures.PageMap) uint64 {
 	return last
 }
 
+// A run costs its windows and tables, and for each record an entry of its key, an exposure
+// with its copies, findings, and objects that are decoded.
+var runBound = alloc.Bound{Fixed: 8 << 20, PerByte: 128}
+
 // Whatever the bytes, a run ends with a report whose numbers agree with each
 // other, and what is not all read is not called complete.
 func FuzzRun(f *testing.F) {
@@ -71,6 +76,7 @@ func FuzzRun(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		runBound.Check(t, len(b), func() { _, _ = Run(context.Background(), []Source{inMemory(b)}, Options{}) })
 		damaged := len(r.Coverage.Damage) > 0 || r.Coverage.BytesRead != int64(len(b))
 		if damaged != (r.Verdict.ExitStatus == ExitIncomplete) {
 			t.Errorf("exit status %d, %d of %d bytes, damage %v", r.Verdict.ExitStatus, r.Coverage.BytesRead, len(b), r.Coverage.Damage)

@@ -115,3 +115,33 @@ func TestList(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// Whatever a name is, what is shown of it is bounded, has words with single spaces between
+// them and nothing that acts on a terminal or a CI system, and is another one than that of
+// any name that is not cut.
+func FuzzVisible(f *testing.F) {
+	for _, s := range []string{"", "-", "db", " a  b ", "::error::", "##vso[x]", "\xff\u0080\u202e…", `\x41`, "(root)", strings.Repeat("\x1b", 900)} {
+		f.Add(s, "A"+s)
+	}
+	f.Fuzz(func(t *testing.T, s, other string) {
+		got := visible(s)
+		if n := utf8.RuneCountInString(got); n > maxShown || !utf8.ValidString(got) || strings.ContainsFunc(got, func(r rune) bool { return !isPrintable(r) }) {
+			t.Errorf("%q: %q, of %d characters", s, got, n)
+		}
+		for _, bad := range []string{"::", "##", "  "} {
+			if strings.Contains(got, bad) {
+				t.Errorf("%q: %q holds %q", s, got, bad)
+			}
+		}
+		if got != strings.Trim(got, " :") || got == "-" || strings.HasPrefix(got, "(") {
+			t.Errorf("%q: %q", s, got)
+		}
+		if s != other && got == visible(other) && !strings.Contains(got, "… (") {
+			t.Errorf("%q and %q are both shown as %q", s, other, got)
+		}
+		message := Visible(s)
+		if strings.Contains(message, "::") || strings.Contains(message, "##") || strings.ContainsFunc(message, func(r rune) bool { return !isPrintable(r) }) {
+			t.Errorf("%q: %q", s, message)
+		}
+	})
+}

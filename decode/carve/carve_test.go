@@ -16,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/etcdsift/etcdsift/fixtures"
+	"github.com/etcdsift/etcdsift/fixtures/alloc"
 )
 
 const block = 4096
@@ -315,6 +316,9 @@ func TestScanIsLinear(t *testing.T) {
 	}
 }
 
+// What is carved is cut out of its page; of JSON the names of an object are looked at.
+var scanBound = alloc.Bound{Fixed: 16 << 10, PerByte: 64}
+
 func FuzzScan(f *testing.F) {
 	for i, s := range someValues(f, 20) {
 		f.Add(record(f, s, int64(i+2)))
@@ -322,6 +326,10 @@ func FuzzScan(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		checkFinds(t, b, 3*block+100)
+		scanBound.Check(t, len(b), func() {
+			for range Scan(b, 0, block) {
+			}
+		})
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/fixtures/alloc"
 )
 
 // secretLike is a text that may be a key in base64, of whichever alphabet.
@@ -38,6 +39,10 @@ func checkNoSecret(t testing.TB, err error, file []byte, words string) {
 	}
 }
 
+// A configuration is decoded by libraries three times, for its lines, its fields and in the
+// API server's own form, and every resource is compared with every other. Files are small.
+var configBound = alloc.Bound{Fixed: 512 << 10, PerByte: 1 << 10}
+
 func FuzzParse(f *testing.F) {
 	words := new(strings.Builder)
 	for _, tt := range badFiles {
@@ -56,6 +61,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, file []byte) {
 		c, err := Parse(file)
 		again, errAgain := Parse(file)
+		configBound.Check(t, len(file), func() { _, _ = Parse(file) })
 		if err != nil {
 			if c != nil || errAgain == nil || errAgain.Error() != err.Error() {
 				t.Fatalf("second Parse says: %v\nfirst: %v", errAgain, err)

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/fixtures/alloc"
 )
 
 // Ciphertexts that hold no colon, so that a test says where its colons are.
@@ -325,6 +326,9 @@ func TestParseFindsTheName(t *testing.T) {
 	})
 }
 
+// An envelope is cut out of its value, and not copied; an error has a text.
+var envelopeBound = alloc.Bound{Fixed: 1 << 10}
+
 func FuzzParse(f *testing.F) {
 	for _, value := range []string{
 		"", "k8s\x00\x0a\x00", `{"kind":"Secret"}`, "\xd9\xd9\xf7\xa0", "k8s:en", enc, enc + "rot13:v1:key1:x",
@@ -334,5 +338,11 @@ func FuzzParse(f *testing.F) {
 	} {
 		f.Add([]byte(value))
 	}
-	f.Fuzz(func(t *testing.T, value []byte) { checkParse(t, value) })
+	f.Fuzz(func(t *testing.T, value []byte) {
+		checkParse(t, value)
+		envelopeBound.Check(t, len(value), func() {
+			e, _ := Parse(value, 7)
+			e.Nonce()
+		})
+	})
 }

@@ -192,6 +192,8 @@ func FuzzParseNamed(f *testing.F) {
 			t.Fatalf("%+v, %v; Parse: %+v, %v", named, errNamed, e, err)
 		}
 		checkNamed(t, value, []Name{{Provider(provider), one}, {Provider(provider), two}, {e.Provider, two}, {e.Provider, one}})
+		names := []Name{{Provider(provider), one}, {Provider(provider), two}}
+		envelopeBound.Check(t, len(value), func() { _, _ = ParseNamed(value, 7, names) })
 		checkNamed(t, value, []Name{{Provider(provider), strings.TrimSuffix(one, ":") + ":" + two}})
 	})
 }

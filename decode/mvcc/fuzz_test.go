@@ -12,6 +12,14 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/fixtures/alloc"
+)
+
+// A record is cut out of its page, and not copied; what etcd keeps of itself is, and JSON
+// costs more.
+var (
+	recordBound = alloc.Bound{Fixed: 1 << 10}
+	stateBound  = alloc.Bound{Fixed: 8 << 10, PerByte: 128}
 )
 
 func FuzzParseRecord(f *testing.F) {
@@ -35,6 +43,7 @@ func FuzzParseRecord(f *testing.F) {
 			!bytes.Equal(value[start:start+int64(len(r.Value))], r.Value) {
 			t.Errorf("the value is not at offset %#x", r.ValueOff)
 		}
+		recordBound.Check(t, len(key)+len(value), func() { _, _ = ParseRecord(key, value, off) })
 		again, _ := ParseRecord(key, value, off)
 		if diff := cmp.Diff(r, again); diff != "" {
 			t.Errorf("a second parse gives something else:\n%s", diff)
@@ -46,7 +55,10 @@ func FuzzParseKeyValue(f *testing.F) {
 	for _, c := range keyValueCases() {
 		f.Add(c.b)
 	}
-	f.Fuzz(func(t *testing.T, b []byte) { compareKeyValue(t, b) })
+	f.Fuzz(func(t *testing.T, b []byte) {
+		compareKeyValue(t, b)
+		recordBound.Check(t, len(b), func() { _, _ = ParseKeyValue(b, 0) })
+	})
 }
 
 func FuzzStateAdd(f *testing.F) {
@@ -64,6 +76,10 @@ func FuzzStateAdd(f *testing.F) {
 		if name == BucketAlarm {
 			compareAlarm(t, key, s, err)
 		}
+		stateBound.Check(t, len(key)+len(value), func() {
+			var s State
+			_ = s.Add(name, key, value, 0x40)
+		})
 		var again State
 		if second := again.Add(name, key, value, 0x40); (second == nil) != (err == nil) {
 			t.Errorf("errors %v, then %v", err, second)

@@ -9,6 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/client-go/kubernetes/scheme"
+
+	"github.com/etcdsift/etcdsift/fixtures/alloc"
 )
 
 func manifestSeeds(f *testing.F) {
@@ -22,6 +24,11 @@ func manifestSeeds(f *testing.F) {
 		f.Add(value)
 	}
 }
+
+// An object costs what it takes to decode it: the types that are generated for protobuf
+// have fields for all that there may be, a list of them in a byte or two, and a map in JSON
+// is some hundred bytes where the text has three.
+var objectBound = alloc.Bound{Fixed: 64 << 10, PerByte: 512}
 
 func FuzzParseManifest(f *testing.F) {
 	manifestSeeds(f)
@@ -39,6 +46,7 @@ func FuzzParseManifest(f *testing.F) {
 		if after := fmt.Sprint(object); after != text {
 			t.Fatalf("%s turned into %s with the value", text, after)
 		}
+		objectBound.Check(t, len(value), func() { _, _ = ParseManifest(value, 3) })
 		again, againErr := ParseManifest(value, 3)
 		if againText := fmt.Sprint(again); againText != text || (againErr == nil) != (err == nil) {
 			t.Fatalf("first %s, %v\nagain %s, %v", text, err, againText, againErr)
@@ -54,6 +62,7 @@ func FuzzParseSecretData(f *testing.F) {
 		if whole != (err == nil) {
 			t.Fatalf("whole is %v with error %v", whole, err)
 		}
+		objectBound.Check(t, len(value), func() { _, _, _ = ParseSecretData(value, 3) })
 		var names []string
 		size := 0
 		for _, d := range data {

@@ -358,7 +358,10 @@ func seeds(f *testing.F) {
 
 func FuzzParseMeta(f *testing.F) {
 	seeds(f)
-	f.Fuzz(func(t *testing.T, value []byte) { checkParsers(t, value) })
+	f.Fuzz(func(t *testing.T, value []byte) {
+		checkParsers(t, value)
+		objectBound.Check(t, len(value), func() { _, _ = ParseMeta(value, 0) })
+	})
 }
 
 func FuzzParseSecret(f *testing.F) {
@@ -366,6 +369,7 @@ func FuzzParseSecret(f *testing.F) {
 	f.Fuzz(func(t *testing.T, value []byte) {
 		s, err := ParseSecret(value, 0)
 		checkError(t, err, err, 0, len(value))
+		objectBound.Check(t, len(value), func() { _, _ = ParseSecret(value, 0) })
 		size := 0
 		for _, k := range s.DataKeys {
 			size += len(k)
@@ -385,6 +389,7 @@ func FuzzParseCRD(f *testing.F) {
 	f.Fuzz(func(t *testing.T, value []byte) {
 		c, err := ParseCRD(value, 0)
 		checkError(t, err, err, 0, len(value))
+		objectBound.Check(t, len(value), func() { _, _ = ParseCRD(value, 0) })
 		if err == nil && (c.Group == "" || c.Plural == "") {
 			t.Fatalf("%+v without an error", c)
 		}

@@ -12,10 +12,15 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/fixtures/alloc"
 )
 
 // causes are all that a *decode.FormatError of elements may wrap.
 var causes = []error{decode.ErrTruncated, decode.ErrBounds, decode.ErrOverlap, decode.ErrValue, decode.ErrOrder, decode.ErrLimit}
+
+// A page costs no more than the errors on its elements, of 16 bytes each: two for some,
+// with their texts.
+var pageBound = alloc.Bound{Fixed: 4 << 10, PerByte: 32}
 
 func FuzzLeafElements(f *testing.F) {
 	addPages(f, FlagLeaf)
@@ -45,6 +50,10 @@ func FuzzLeafElements(f *testing.F) {
 		if sum > (maxOverlap+1)*len(b) {
 			t.Errorf("a page of %d bytes gave elements of %d bytes", len(b), sum)
 		}
+		pageBound.Check(t, len(b), func() {
+			for range p.LeafElements() {
+			}
+		})
 		if !p.hasBuckets() {
 			for e := range p.LeafElements() {
 				if e.IsBucket() {
@@ -77,6 +86,10 @@ func FuzzBranchElements(f *testing.F) {
 		if sum > (maxOverlap+1)*len(b) {
 			t.Errorf("a page of %d bytes gave keys of %d bytes", len(b), sum)
 		}
+		pageBound.Check(t, len(b), func() {
+			for range p.BranchElements() {
+			}
+		})
 	})
 }
 
@@ -109,6 +122,10 @@ func FuzzParseMeta(f *testing.F) {
 	})
 }
 
+// A file costs its windows, and for each page what the tree keeps of it and of what is
+// wrong with it.
+var fileBound = alloc.Bound{Fixed: 4 << 20, PerByte: 64}
+
 func FuzzFile(f *testing.F) {
 	for _, steps := range fuzzSteps() {
 		b, w := makeDB(f, boltOptions(1024), steps...)
@@ -131,6 +148,12 @@ func FuzzFile(f *testing.F) {
 		rd := read(t, b)
 		if rd.Yields > 64+len(b) {
 			t.Errorf("%d yields from a file of %d bytes", rd.Yields, len(b))
+		}
+		for _, how := range []Depth{Branches, Thorough} {
+			fileBound.Check(t, len(b), func() {
+				for range rd.File.Sweep(rd.File.Walk(how), nil) {
+				}
+			})
 		}
 		pages := int(rd.File.Pages())
 		if len(rd.Uses) != pages {

@@ -6,7 +6,16 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/etcdsift/etcdsift/fixtures/alloc"
 )
+
+// A segment costs its buffers, and for each record, of 16 bytes at least, its fields and
+// what is wrong with it.
+var readBound = alloc.Bound{Fixed: 6 << 20, PerByte: 32}
+
+// Requests may nest, and each operation is kept with its conditions.
+var requestBound = alloc.Bound{Fixed: 4 << 10, PerByte: 64}
 
 // Whatever the bytes, the records are those of the file, each byte is in one of
 // them, and it ends.
@@ -25,6 +34,10 @@ func FuzzRead(f *testing.F) {
 		}
 		r := reading{kinds: map[Kind]int{}}
 		readSegment(t, &r, Read(bytes.NewReader(b), int64(len(b)), nil, nil), b)
+		readBound.Check(t, len(b), func() {
+			for range Read(bytes.NewReader(b), int64(len(b)), nil, nil) {
+			}
+		})
 	})
 }
 
@@ -41,6 +54,7 @@ func FuzzParseRequest(f *testing.F) {
 		ops, err := parseRequest(b, 0)
 		var r reading
 		checkOps(t, &r, ops, b, true)
+		requestBound.Check(t, len(b), func() { _, _ = parseRequest(b, 0) })
 		var want pb.InternalRaftRequest
 		if proto.Unmarshal(b, &want) != nil || err != nil || want.Put == nil || len(ops) != 1 || ops[0].Kind != OpPut {
 			return
