@@ -20,8 +20,13 @@ import (
 )
 
 // MaxFile bounds a file that is read as a configuration, in bytes. An API server's
-// has some kilobytes; its validation compares every resource with every other.
+// has some kilobytes.
 const MaxFile = 256 << 10
+
+// maxResources bounds the resources that a configuration names: the API server's
+// validation compares every one with every other, which would take minutes for all that a
+// file has room for. A cluster has some hundred.
+const maxResources = 4096
 
 const kind = "EncryptionConfiguration"
 
@@ -50,6 +55,13 @@ func Parse(file []byte) (*Config, error) {
 	internal, err := decode(file, lines)
 	if err != nil {
 		return nil, err
+	}
+	named := 0
+	for _, r := range internal.Resources {
+		named += len(r.Resources)
+	}
+	if named > maxResources {
+		return nil, lines.errorAt("resources", fmt.Sprintf("%d resources are named, of at most %d", named, maxResources))
 	}
 	var problems []error
 	// As an API server without --encryption-provider-config-automatic-reload, which

@@ -291,6 +291,8 @@ func TestParseRefusesAliasBombs(t *testing.T) {
 		"deep lists by lines":     head + "resources:\n" + strings.Repeat("- ", deep) + "x\n",
 		"deep JSON":               `{"kind": "EncryptionConfiguration", "apiVersion": "apiserver.config.k8s.io/v1", "resources": ` + strings.Repeat("[", deep) + strings.Repeat("]", deep) + "}",
 		"many items":              head + "resources: [" + strings.Repeat("x,", 128<<10) + "x]\n",
+		"one resource many times": toProviders(strings.Repeat("a, ", 60_000) + "a"),
+		"a resource too many":     toProviders(strings.Repeat("a, ", maxResources) + "a"),
 		"one byte more than that": head + strings.Repeat("#", MaxFile+1-len(head)),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -311,5 +313,21 @@ func TestParseRefusesAliasBombs(t *testing.T) {
 			}
 			checkHidden(t, err)
 		})
+	}
+}
+
+func toProviders(resources string) string {
+	return head + "resources:\n- resources: [" + resources + "]\n  providers:\n  - identity: {}\n"
+}
+
+// As many resources as are allowed are all read.
+func TestParseManyResources(t *testing.T) {
+	names := new(strings.Builder)
+	for i := range maxResources {
+		fmt.Fprintf(names, "r%d.example.com, ", i)
+	}
+	c, err := Parse([]byte(toProviders(strings.TrimSuffix(names.String(), ", "))))
+	if err != nil || len(c.Entries()) != maxResources {
+		t.Errorf("%v", err)
 	}
 }
