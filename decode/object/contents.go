@@ -40,15 +40,16 @@ func parseContents(value []byte, off int64) (c Contents, ok bool) {
 	}
 	ok = true
 	err = wire.Each(u.raw, func(f wire.Field) error {
-		switch f.Num {
-		case 2:
+		switch {
+		case !ok:
+		case f.Num == 2:
 			name, keyErr := dataKey(f.Bytes)
-			ok = ok && f.Type == protowire.BytesType && keyErr == nil && name != "" && isDataKey(name)
+			ok = f.Type == protowire.BytesType && keyErr == nil && name != "" && isDataKey(name) && len(c.Data) < maxData
 			c.Data = append(c.Data, Datum{name, datumOf(f.Bytes)})
-		case 3:
+		case f.Num == 3:
 			c.Type = string(f.Bytes)
-			ok = ok && f.Type == protowire.BytesType && isPrintable(c.Type)
-		case 4: // stringData, which is never stored
+			ok = f.Type == protowire.BytesType && isPrintable(c.Type)
+		case f.Num == 4: // stringData, which is never stored
 			ok = false
 		}
 		return nil

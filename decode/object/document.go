@@ -31,6 +31,7 @@ func (r *raw) UnmarshalCBOR(b []byte) error { *r = bytes.Clone(b); return nil }
 type skipped struct{}
 
 func (*skipped) UnmarshalJSON([]byte) error { return nil }
+func (*skipped) UnmarshalCBOR([]byte) error { return nil }
 
 // A datum takes the place of a value in a Secret's data. It keeps nothing of it,
 // but insists on its form: a string in JSON, bytes with the tag for base64 in

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"time"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/decode/internal/wire"
 )
 
 // A Meta is what the metadata of any object says of it, as far as it is of use
@@ -33,11 +35,16 @@ type Manager struct {
 	Time      time.Time // when it last did
 }
 
+// maxEntries bounds the entries of all lists and maps in the metadata: each takes a hundred
+// bytes in memory, and three in a value. The API server's limits leave room for far less.
+const maxEntries = 1 << 14
+
 // ParseMeta reads the type and the metadata of the object in value, which
 // starts at file offset off. Its error is a *decode.FormatError: ErrMagic for a
 // value of no known encoding, ErrTruncated for one that is cut, ErrValue for
-// any other damage and for a text that can not stand where it does. The Meta
-// then holds what could be read, without that text.
+// any other damage and for a text that can not stand where it does, ErrLimit for
+// metadata with more in it than any object has. The Meta then holds what could be
+// read, without that text.
 func ParseMeta(value []byte, off int64) (Meta, error) {
 	m, err := parseMeta(value, off)
 	m.check(off, &err)
@@ -57,6 +64,9 @@ func parseMeta(value []byte, off int64) (Meta, error) {
 // meta decodes the metadata of any protobuf object: it is field 1 of them all,
 // so a PartialObjectMetadata is a part of each.
 func (u *unknown) meta() (Meta, error) {
+	if entriesOfMeta(u.raw) > maxEntries {
+		return Meta{TypeMeta: u.TypeMeta}, formatError(u.rawOff, "object, metadata", decode.ErrLimit)
+	}
 	var partial metav1.PartialObjectMetadata
 	err := partial.Unmarshal(u.raw)
 	m := newMeta(u.TypeMeta, &partial.ObjectMeta)
@@ -64,6 +74,18 @@ func (u *unknown) meta() (Meta, error) {
 		return m, formatError(u.rawOff, "object, metadata", libraryCause(err))
 	}
 	return m, nil
+}
+
+// entriesOfMeta counts the fields of the metadata in a protobuf object: all lists and maps
+// in it have an entry a field.
+func entriesOfMeta(raw []byte) (n int) {
+	_ = wire.Each(raw, func(f wire.Field) error { // what is wrong is for Unmarshal to say
+		if f.Is(1, protowire.BytesType) {
+			_ = wire.Each(f.Bytes, func(wire.Field) error { n++; return nil })
+		}
+		return nil
+	})
+	return n
 }
 
 func newMeta(t TypeMeta, o *metav1.ObjectMeta) Meta {
@@ -97,7 +119,12 @@ func (doc *document) meta(err *error) Meta {
 	get("creationTimestamp", &created)
 	m.CreationTimestamp = sensible(created.Time)
 	var managers []map[string]raw
-	get("managedFields", &managers)
+	var counted []skipped // takes no memory, however many there are
+	if get("managedFields", &counted); len(counted) > maxEntries {
+		*err = firstError(*err, formatError(doc.off, "object, metadata.managedFields", decode.ErrLimit))
+	} else {
+		get("managedFields", &managers)
+	}
 	for _, f := range managers {
 		var manager Manager
 		var at metav1.Time

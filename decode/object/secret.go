@@ -27,8 +27,13 @@ type Secret struct {
 	Immutable bool
 }
 
+// maxData bounds the entries of a Secret's data in protobuf. What etcd takes as a value has
+// room for no more with names of one or two letters.
+const maxData = 1 << 18
+
 // ParseSecret reads the Secret in value, which starts at file offset off. Its
-// errors are those of ParseMeta, and ErrValue for an object of another kind.
+// errors are those of ParseMeta, ErrValue for an object of another kind, and ErrLimit
+// for one with more data than a value has room for.
 // The Secret then holds what could be read: of a protobuf value that is cut, the
 // keys of the data before the cut.
 //
@@ -69,8 +74,11 @@ func (u *unknown) secretFields() (s Secret, err error) {
 		switch {
 		case f.Is(2, protowire.BytesType), f.Is(4, protowire.BytesType):
 			key, err := dataKey(f.Bytes)
+			if err == nil && len(s.DataKeys) == maxData {
+				err = decode.ErrLimit
+			}
 			if err != nil {
-				keyErr = formatError(u.rawOff, "Secret, data", err)
+				keyErr = err
 				return nil
 			}
 			s.DataKeys = append(s.DataKeys, key)
@@ -85,6 +93,9 @@ func (u *unknown) secretFields() (s Secret, err error) {
 	s.DataKeys = slices.Compact(s.DataKeys)
 	if err != nil {
 		err = formatError(u.rawOff, "Secret", err)
+	}
+	if keyErr != nil {
+		keyErr = formatError(u.rawOff, "Secret, data", keyErr)
 	}
 	return s, firstError(err, keyErr)
 }
