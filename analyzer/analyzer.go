@@ -72,6 +72,10 @@ type Options struct {
 	// Values, if not nil, is called for the newest value of each live key, in
 	// the order of the sources, then of the keys. An error from it ends the run.
 	Values func(Value) error
+	// Witness, if not nil, has another program read a db that was examined, of which the
+	// SHA-256 is sum (empty where not every byte could be read). It returns nil for what
+	// is nothing to that program; its error ends the run.
+	Witness func(ctx context.Context, s Source, sum string) (*SecondWitness, error)
 	// Progress, if not nil, is called from another goroutine as a file is read.
 	Progress func(path Text, done, total int64)
 

@@ -15,8 +15,9 @@ const maxExtents = 10_000
 func (b *builder) addEvidence(s *survey) {
 	c := &b.report.Coverage
 	if s.File != nil {
+		b.addWitness(s)
 		if s.Changed != nil {
-			s.evidence.Changed = s.Changed()
+			s.evidence.Changed = cmp.Or(s.Changed(), s.evidence.Changed)
 		}
 		b.report.Evidence = append(b.report.Evidence, s.evidence)
 		c.Bytes += s.Size

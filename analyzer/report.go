@@ -110,6 +110,9 @@ type Evidence struct {
 	What            string       `json:"what,omitempty"`    // of a file that etcd left behind, what it is
 	WAL             *WALFacts    `json:"wal,omitempty"`     // of a WAL segment
 
+	// SecondWitness is what another program says of the db; nil unless it was asked.
+	SecondWitness *SecondWitness `json:"secondWitness,omitempty"`
+
 	Details *Details `json:"-"` // what `info` tells beyond this; never nil
 }
 

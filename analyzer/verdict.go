@@ -38,7 +38,7 @@ func (b *builder) exitStatus() int {
 	switch {
 	case slices.ContainsFunc(r.Evidence, func(e Evidence) bool { return e.Changed != "" }):
 		return ExitChanged
-	case len(r.Coverage.Damage) > 0 || r.Coverage.BytesRead < r.Coverage.Bytes:
+	case len(r.Coverage.Damage) > 0 || r.Coverage.BytesRead < r.Coverage.Bytes || slices.ContainsFunc(r.Evidence, unconfirmed):
 		return ExitIncomplete
 	case len(b.options.NotEvidence) > 0:
 		return ExitNotEvidence

@@ -282,6 +282,9 @@ func evidence(w *errWriter, r *analyzer.Report) {
 		w.printf("\n")
 		w.paragraph("  ", visible(e.Path)+": "+evidenceLine(e))
 		w.printf("  sha256 %s\n", orDash(e.SHA256))
+		if e.SecondWitness != nil {
+			w.paragraph("    ", "  second witness "+visible(e.SecondWitness.String()))
+		}
 	}
 }
 

@@ -18,6 +18,8 @@ type evidenceFlags struct {
 	output   string
 	prefixes []string
 	noWAL    bool
+
+	secondWitness bool // of scan
 }
 
 func (f *evidenceFlags) register(cmd *cobra.Command, formats []string) {

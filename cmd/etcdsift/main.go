@@ -109,7 +109,7 @@ Secrets that anybody who holds this evidence can read.`,
 		SilenceErrors: true,
 		Version:       version,
 	}
-	root.AddCommand(newScan(), newList(), newHistory(), newKeys(), newShow(), newInfo(), newVersion())
+	root.AddCommand(newScan(), newList(), newHistory(), newKeys(), newShow(), newInfo(), newVersion(), newWitnessChild())
 	return root
 }
 

@@ -18,6 +18,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == witnessCommand {
+		main() // as the program does, run in this process, starts itself
+		return
+	}
 	testscript.Main(m, map[string]func(){"etcdsift": main})
 }
 

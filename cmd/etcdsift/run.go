@@ -54,6 +54,11 @@ func (f *evidenceFlags) study(cmd *cobra.Command, paths []string, o analyzer.Opt
 	if o.Retire != nil {
 		o.NotExamined = append(o.NotExamined, found.besides...) // that no newest value needs a key is a claim on all
 	}
+	if f.secondWitness {
+		if o.Witness, err = newWitness(cmd.ErrOrStderr(), found.sources, paths); err != nil {
+			return nil, err
+		}
+	}
 	bar := newProgress(cmd.ErrOrStderr(), found.sources)
 	o.Progress = bar.update
 	report, err := analyzer.Run(cmd.Context(), found.sources, o)

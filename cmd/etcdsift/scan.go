@@ -57,6 +57,11 @@ cluster.
 	config.register(cmd)
 	cmd.Flags().StringSliceVar(&resources, "resources", []string{"secrets"},
 		"what the verdict is about, as an EncryptionConfiguration names it; with\n--encryption-config, unless given, all that it encrypts, too")
+	cmd.Flags().BoolVar(&flags.secondWitness, "second-witness", false,
+		`have bbolt, the library that wrote them, read each db and snapshot too, and
+compare the records and its check. It reads a private copy, in a process with
+bounds on memory (hard ones on Linux alone) and time: TMPDIR needs room for the
+largest file. No other result than that it agrees lets the run be complete (4)`)
 	cmd.Flags().StringVar(&failOn, "fail-on", "high", "least severity that makes the exit status 1: "+strings.Join(analyzer.SeverityNames(), ", "))
 	_ = cmd.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions(analyzer.SeverityNames(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd

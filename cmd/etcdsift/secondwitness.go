@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/cmd/etcdsift/witness"
+)
+
+// witnessCommand is what this program starts itself with for the second witness.
+const witnessCommand = "second-witness-child"
+
+// newWitness is for analyzer.Options.Witness. The error says why the sources can not be
+// copied for it.
+func newWitness(stderr io.Writer, sources []analyzer.Source, paths []string) (
+	func(context.Context, analyzer.Source, string) (*analyzer.SecondWitness, error), error) {
+	w, err := witness.New(witnessCommand)
+	if err != nil {
+		return nil, err
+	}
+	// Making the copy changes its dir for a moment.
+	for _, path := range paths {
+		if info, err := os.Stat(path); err == nil && info.IsDir() && inside(w.Copies(), path) {
+			return nil, fmt.Errorf("--second-witness: the private copy would lie in the evidence %s: set TMPDIR to another dir", path)
+		}
+	}
+	if err := w.Check(sources); err != nil {
+		return nil, fmt.Errorf("--second-witness: %w", err)
+	}
+	if !slices.ContainsFunc(sources, func(s analyzer.Source) bool { return witness.Reads(s.Kind) }) {
+		complain(stderr, "warning: --second-witness: no db and no snapshot among the evidence, which is all that bbolt reads")
+	}
+	return w.Examine, nil
+}
+
+// newWitnessChild is the command that only this program calls.
+func newWitnessChild() *cobra.Command {
+	return &cobra.Command{
+		Use:    witnessCommand,
+		Short:  "Read a copy of a db with bbolt, for scan --second-witness",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if status := witness.Serve(cmd.InOrStdin(), cmd.OutOrStdout()); status != 0 {
+				return &statusError{status: status}
+			}
+			return nil
+		},
+	}
+}
