@@ -56,7 +56,7 @@ func (f *evidenceFlags) study(cmd *cobra.Command, paths []string, o analyzer.Opt
 	}
 	if f.secondWitness {
 		if o.Witness, err = newWitness(cmd.ErrOrStderr(), found.sources, paths); err != nil {
-			return nil, err
+			return nil, &statusError{analyzer.ExitUsage, []error{err}}
 		}
 	}
 	bar := newProgress(cmd.ErrOrStderr(), found.sources)

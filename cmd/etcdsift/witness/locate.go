@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"strconv"
+	"slices"
 
 	"github.com/etcdsift/etcdsift/analyzer"
 	"github.com/etcdsift/etcdsift/decode/page"
@@ -14,6 +14,13 @@ import (
 // one, in memory, to find the first that differs. With more the bucket is all that is
 // named.
 const maxLocated = 1 << 20
+
+// etcdBuckets are the names of etcd's own buckets.
+//
+// Source: go.etcd.io/etcd/server/v3/storage/schema/bucket.go.
+var etcdBuckets = []string{
+	"key", "meta", "lease", "alarm", "cluster", "members", "members_removed", "auth", "authUsers", "authRoles",
+}
 
 // A located is a record as this program read it.
 type located struct {
@@ -25,10 +32,12 @@ type located struct {
 
 // String says what differs, without any byte of a key or value.
 func (d *difference) String() string {
-	name := "the bucket of buckets"
-	if d.path != rootBucket {
-		shown := d.name()
-		name = "bucket " + strconv.QuoteToASCII(string(shown[:min(len(shown), maxShown)]))
+	name := fmt.Sprintf("a bucket with a name of %d bytes", len(d.name())) // on damage perhaps bytes of a value
+	switch {
+	case d.path == rootBucket:
+		name = "the bucket of buckets"
+	case slices.Contains(etcdBuckets, string(d.name())):
+		name = "bucket " + string(d.name())
 	}
 	switch {
 	case d.ours == nil:

@@ -90,12 +90,12 @@ func TestDifferences(t *testing.T) {
 		{"a record more", writeDB(t, 100, func(s *fixtures.Store) {
 			s.Put([]byte("secret-key"), []byte("value"))
 			s.Put([]byte("other-key"), nil)
-		}), `bucket "key": it reads 102 records, this program 101; 1 are in its reading alone, 0 in this one alone, 0 have other values; ` +
+		}), `bucket key: it reads 102 records, this program 101; 1 are in its reading alone, 0 in this one alone, 0 have other values; ` +
 			`the first is that of revision 103.0, which it alone reads`, false},
-		{"a record less", writeDB(t, 100, nil), `bucket "key": it reads 100 records, this program 101; 0 are in its reading alone, 1 in this one alone, ` +
+		{"a record less", writeDB(t, 100, nil), `bucket key: it reads 100 records, this program 101; 0 are in its reading alone, 1 in this one alone, ` +
 			`0 have other values; the first is that of revision 102.0, which this program alone reads`, true},
 		{"another value", writeDB(t, 100, func(s *fixtures.Store) { s.Put([]byte("secret-key"), []byte("v4lue")) }),
-			`bucket "key": it reads 101 records, this program 101; 0 are in its reading alone, 0 in this one alone, 1 have other values; ` +
+			`bucket key: it reads 101 records, this program 101; 0 are in its reading alone, 0 in this one alone, 1 have other values; ` +
 				`the first is that of revision 102.0, whose value it reads otherwise`, true},
 	}
 	for _, tt := range tests {
@@ -263,4 +263,3 @@ func TestCopyIsPrivate(t *testing.T) {
 		t.Error(err)
 	}
 }
-
