@@ -117,6 +117,10 @@ func cause(err error) error {
 	if errors.As(err, &pathErr) {
 		return pathErr.Err
 	}
+	var linkErr *os.LinkError
+	if errors.As(err, &linkErr) {
+		return linkErr.Err
+	}
 	return err
 }
 

@@ -45,7 +45,7 @@ fail on findings.
 				return err
 			}
 			var report *analyzer.Report
-			err = writeOutput(cmd.OutOrStdout(), flags.output, func(w io.Writer) error {
+			err = writeOutput(cmd, flags.output, false, func(w io.Writer) error {
 				format, err := reports.ListByName(flags.format, w)
 				if err != nil {
 					return err

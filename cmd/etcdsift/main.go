@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -34,16 +35,30 @@ func (e *statusError) Error() string {
 // work, on a server or in a pipeline with a limit.
 const gcPercent = 40
 
+// patience is how long a run may take to come to its end after a signal. A dying disk
+// may not let a read go.
+const patience = 700 * time.Millisecond
+
 func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// A second signal ends the program at once: a dying disk may not let a read go.
-	context.AfterFunc(ctx, stop)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	code := make(chan int, 1)
+	go func() { code <- run(ctx, os.Args[1:], os.Stdout, os.Stderr) }()
+	select {
+	case c := <-code:
+		os.Exit(c)
+	case <-ctx.Done():
+	}
+	select {
+	case c := <-code:
+		os.Exit(c)
+	case <-time.After(patience):
+		complain(os.Stderr, errInterrupted.Error())
+		os.Exit(analyzer.ExitUsage)
+	}
 }
 
 // run is the program: it returns the exit status.

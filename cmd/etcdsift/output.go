@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,47 +10,60 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/etcdsift/etcdsift/analyzer"
 )
 
 // writeOutput calls write with the file named by --output, or with stdout where
 // it is empty. The file is only ever whole: it is written beside its place and
-// then renamed.
-func writeOutput(stdout io.Writer, output string, write func(io.Writer) error) (err error) {
+// then renamed. A private one is for its owner alone.
+func writeOutput(cmd *cobra.Command, output string, private bool, write func(io.Writer) error) error {
+	name := output
+	if output == "" || output == "-" {
+		name = "standard output"
+	}
 	buffered := func(w io.Writer) error {
-		b := bufio.NewWriterSize(w, 64<<10)
+		b := bufio.NewWriterSize(destination{cmd.Context(), name, w}, 64<<10)
 		if err := write(b); err != nil {
 			return err
 		}
 		return b.Flush()
 	}
-	if output == "" || output == "-" {
-		return outputError("standard output", buffered(stdout))
+	if name != output {
+		return outputError(name, buffered(cmd.OutOrStdout()))
 	}
-	if target, err := filepath.EvalSymlinks(output); err == nil {
-		output = target
-	}
-	if info, err := os.Stat(output); err == nil && !info.Mode().IsRegular() {
+	place := followLinks(output)
+	if info, err := os.Stat(place); err == nil && (!info.Mode().IsRegular() || isLink(place)) {
 		return writeDevice(output, buffered) // such as /dev/null: there is nothing to rename over
 	}
-	f, err := os.CreateTemp(filepath.Dir(output), "."+filepath.Base(output)+".*")
+	r, err := newReplacement(place, private)
 	if err != nil {
 		return outputError(output, err)
 	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-			err = outputError(output, err)
-		}
-	}()
-	err = buffered(f)
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
+	if err = buffered(r); err == nil {
+		err = r.commit()
 	}
-	if err == nil {
-		err = os.Rename(f.Name(), output)
+	if err != nil {
+		r.abandon()
 	}
-	return err
+	return outputError(output, err)
+}
+
+// A destination is where a report goes. Its errors are *statusErrors, and nothing more is
+// written once the context is done.
+type destination struct {
+	ctx  context.Context
+	name string
+	w    io.Writer
+}
+
+func (d destination) Write(b []byte) (int, error) {
+	if d.ctx.Err() != nil {
+		return 0, &statusError{analyzer.ExitUsage, []error{errInterrupted}}
+	}
+	n, err := d.w.Write(b)
+	return n, outputError(d.name, err)
 }
 
 // apart checks that writing to output changes no evidence: neither one of the
@@ -58,7 +72,8 @@ func apart(output string, paths []string) error {
 	if output == "" || output == "-" {
 		return nil
 	}
-	if isEtcd(output) {
+	place := followLinks(output)
+	if isEtcd(place) {
 		return fmt.Errorf("--output %s: holds etcd's data, which is never written over; choose another place", output)
 	}
 	for _, path := range paths {
@@ -66,8 +81,8 @@ func apart(output string, paths []string) error {
 		if err != nil {
 			continue // whatever is wrong with it is for openEvidence to say
 		}
-		target, err := os.Stat(output)
-		if err == nil && os.SameFile(info, target) || info.IsDir() && inside(output, path) {
+		target, err := os.Stat(place)
+		if err == nil && os.SameFile(info, target) || info.IsDir() && inside(place, path) {
 			return fmt.Errorf("--output %s: would change the evidence %s; choose another place", output, path)
 		}
 	}

@@ -19,7 +19,7 @@ func (f *evidenceFlags) report(cmd *cobra.Command, paths []string, o analyzer.Op
 		return err
 	}
 	var r *analyzer.Report
-	err := writeOutput(cmd.OutOrStdout(), f.output, func(w io.Writer) (err error) {
+	err := writeOutput(cmd, f.output, false, func(w io.Writer) (err error) {
 		if r, err = f.examine(cmd, paths, o); err != nil {
 			return err
 		}
@@ -63,6 +63,10 @@ func (f *evidenceFlags) study(cmd *cobra.Command, paths []string, o analyzer.Opt
 	o.Progress = bar.update
 	report, err := analyzer.Run(cmd.Context(), found.sources, o)
 	bar.finish()
+	var status *statusError
+	if errors.As(err, &status) {
+		return nil, status // of where the values go
+	}
 	if err != nil {
 		return nil, &statusError{analyzer.ExitUsage, []error{runError(cmd.Context(), err)}}
 	}
@@ -77,10 +81,12 @@ func exit(r *analyzer.Report) error {
 	return &statusError{status: r.Verdict.ExitStatus}
 }
 
+var errInterrupted = errors.New("interrupted before the whole report was written")
+
 // runError says what ended a run.
 func runError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return errors.New("interrupted: no report was written")
+		return errInterrupted
 	}
 	return err
 }

@@ -82,7 +82,7 @@ func (f *showFlags) run(cmd *cobra.Command, paths []string, key analyzer.Text) e
 	}
 	o.Key, o.FailOn = key, analyzer.SeverityNone
 	var r *analyzer.Report
-	err = writeOutput(cmd.OutOrStdout(), f.output, func(w io.Writer) (err error) {
+	err = writeOutput(cmd, f.output, f.reveal, func(w io.Writer) (err error) {
 		r, err = f.study(cmd, paths, o, func(found *evidence, r *analyzer.Report) error {
 			err := f.show(cmd, w, found, r.History, o.Encryption)
 			var s *statusError
