@@ -15,6 +15,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/decode/object"
@@ -92,6 +93,10 @@ func Run(ctx context.Context, sources []Source, o Options) (*Report, error) {
 		o.Resources, o.configured = []object.GroupResource{secrets}, o.Encryption != nil
 	}
 	o.nonces = newNonces(cmp.Or(o.maxNonces, maxNonces))
+	sources = slices.Clone(sources)
+	for i := range sources {
+		sources[i].File = newDisk(sources[i])
+	}
 	surveys, err := examine(ctx, sources, o)
 	if err != nil {
 		return nil, err

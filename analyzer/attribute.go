@@ -51,8 +51,7 @@ func attribute(ctx context.Context, surveys []*survey) error {
 		for _, p := range s.pieces {
 			b, err := s.readPiece(p)
 			if err != nil {
-				s.addDamage(err)
-				continue
+				continue // the disk tells (addUnread), as of all values that are read again
 			}
 			if id, ok := a.index.Add(b); ok {
 				for len(a.pieces) <= id {

@@ -86,16 +86,16 @@ func newReport(ctx context.Context, surveys []*survey, o Options, p *proofs) (*R
 	b.addProofs(p)
 	b.addUses(surveys, p)
 	b.addHygiene(surveys)
-	for _, s := range surveys {
+	if o.Key != "" {
+		b.report.History = b.history(surveys)
+	}
+	for _, s := range surveys { // when all has been read
 		b.addEvidence(s)
 	}
 	b.addCoverage()
 	b.sort()
 	b.addKeys()
 	b.report.Verdict = b.verdict()
-	if o.Key != "" {
-		b.report.History = b.history(surveys)
-	}
 	return b.report, b.err
 }
 

@@ -15,6 +15,7 @@ const maxExtents = 10_000
 func (b *builder) addEvidence(s *survey) {
 	c := &b.report.Coverage
 	if s.File != nil {
+		s.addUnread(&s.Source)
 		b.addWitness(s)
 		if s.Changed != nil {
 			s.evidence.Changed = cmp.Or(s.Changed(), s.evidence.Changed)
@@ -30,6 +31,7 @@ func (b *builder) addEvidence(s *survey) {
 		}
 	}
 	for _, seg := range s.segments {
+		s.addUnread(&seg.Source)
 		if seg.Changed != nil {
 			seg.evidence.Changed = seg.Changed()
 		}

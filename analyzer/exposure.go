@@ -16,14 +16,7 @@ type exposer struct {
 	exposures  []Exposure
 	findings   []Finding
 	validities map[string]*Validity
-	unread     []unread
 	err        error // that ends the run
-}
-
-// An unread is what could not be read of a survey's files.
-type unread struct {
-	in  *survey
-	err error
 }
 
 // exposeAll reports all keys of which plaintext copies were seen, in parts.
@@ -46,9 +39,6 @@ func (b *builder) exposeAll(keys []*keyInScope) {
 		b.report.Exposures = append(b.report.Exposures, part.exposures...)
 		b.report.Findings = append(b.report.Findings, part.findings...)
 		b.err = cmp.Or(b.err, part.err)
-		for _, u := range part.unread {
-			u.in.addDamage(u.err)
-		}
 	}
 }
 

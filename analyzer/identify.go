@@ -111,7 +111,6 @@ func isObject(e envelope.Encoding) bool {
 func (s *survey) learnCRD(e *entry) {
 	value, err := s.read(e)
 	if err != nil {
-		s.addDamage(readError(int64(e.page), e.off, err))
 		return
 	}
 	if crd, err := object.ParseCRD(value, e.off); err == nil {
@@ -122,7 +121,6 @@ func (s *survey) learnCRD(e *entry) {
 func (s *survey) learnGroup(segment string, e *entry) {
 	value, err := s.read(e)
 	if err != nil {
-		s.addDamage(readError(int64(e.page), e.off, err))
 		return
 	}
 	if t, err := object.ParseType(value, e.off); err == nil {

@@ -26,7 +26,7 @@ type ledger struct {
 	rows map[rowID]*row
 	// plaintext is the rows of plaintext values, by the number of their dir.
 	plaintext chunks[row]
-	dirs map[string]int32 // what stands before the last slash of a key
+	dirs      map[string]int32 // what stands before the last slash of a key
 	// samples has a key of each dir, by its number. Of what kind its objects are is known
 	// when the whole file has been read.
 	samples []string

@@ -151,8 +151,7 @@ func (b *exposer) comparePieces(uses map[string]Use, k *keyInScope) {
 		}
 		piece, err := c.in.readSighting(c.sighting)
 		if err != nil {
-			b.unread = append(b.unread, unread{c.in, err})
-			continue
+			continue // the disk tells (addUnread)
 		}
 		findData(uses, piece, current)
 		clear(piece)

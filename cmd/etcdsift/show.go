@@ -111,7 +111,7 @@ func (f *showFlags) show(cmd *cobra.Command, w io.Writer, found *evidence, h *an
 	c := h.Copies[n]
 	value, err := found.read(c.Copy)
 	if err != nil {
-		return usage(err)
+		return &statusError{analyzer.ExitIncomplete, []error{err}}
 	}
 	if !c.Plaintext() {
 		if value, err = decrypt(cmd.Context(), config, h, c, value); err != nil {
@@ -234,6 +234,7 @@ func (e *evidence) read(c analyzer.Copy) ([]byte, error) {
 		}
 		b := make([]byte, c.Length)
 		if n, err := s.File.ReadAt(b, c.Offset); n < len(b) {
+			err = cmp.Or(err, io.ErrUnexpectedEOF)
 			return nil, fmt.Errorf("%s: %d bytes at offset %#x: %w", c.Path, c.Length, c.Offset, err)
 		}
 		return b, nil
