@@ -38,6 +38,9 @@ type Source struct {
 	// Changed is asked after the file has been read: what it says, if anything, is
 	// how the file changed meanwhile. nil means that it can not change.
 	Changed func() string
+	// Lock is asked then, too: what it says, if anything, is who holds a write lock on the
+	// file, so that it may change at any moment. nil means that nobody can.
+	Lock func() string
 }
 
 // Options say what a run is about. The zero value asks for the plaintext Secrets

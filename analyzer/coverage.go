@@ -17,9 +17,7 @@ func (b *builder) addEvidence(s *survey) {
 	if s.File != nil {
 		s.addUnread(&s.Source)
 		b.addWitness(s)
-		if s.Changed != nil {
-			s.evidence.Changed = cmp.Or(s.Changed(), s.evidence.Changed)
-		}
+		s.evidence.settle(&s.Source)
 		b.report.Evidence = append(b.report.Evidence, s.evidence)
 		c.Bytes += s.Size
 		c.BytesRead += s.bytesRead
@@ -32,9 +30,7 @@ func (b *builder) addEvidence(s *survey) {
 	}
 	for _, seg := range s.segments {
 		s.addUnread(&seg.Source)
-		if seg.Changed != nil {
-			seg.evidence.Changed = seg.Changed()
-		}
+		seg.evidence.settle(&seg.Source)
 		b.report.Evidence = append(b.report.Evidence, seg.evidence)
 		c.Bytes += seg.Size
 		c.BytesRead += seg.bytesRead
@@ -50,6 +46,17 @@ func (b *builder) addEvidence(s *survey) {
 	c.Residue.add(s.counts)
 	b.addDamageFindings(s)
 	b.addUnattributed(s)
+}
+
+// settle notes what became of the file while it was read.
+func (e *Evidence) settle(s *Source) {
+	if s.Changed != nil {
+		e.Changed = cmp.Or(s.Changed(), e.Changed)
+	}
+	if s.Lock != nil {
+		e.Lock = s.Lock()
+		e.Live = e.Lock != ""
+	}
 }
 
 func (r *ResidueCounts) add(o ResidueCounts) {

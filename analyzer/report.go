@@ -107,12 +107,14 @@ type Evidence struct {
 	ConsistentIndex uint64       `json:"consistentIndex"`
 	StorageVersion  Text         `json:"storageVersion"`
 	Changed         string       `json:"changed,omitempty"` // how the file changed while it was read
+	Live            bool         `json:"live,omitempty"`    // a process holds a write lock on the file, as a running etcd does
 	What            string       `json:"what,omitempty"`    // of a file that etcd left behind, what it is
 	WAL             *WALFacts    `json:"wal,omitempty"`     // of a WAL segment
 
 	// SecondWitness is what another program says of the db; nil unless it was asked.
 	SecondWitness *SecondWitness `json:"secondWitness,omitempty"`
 
+	Lock    string   `json:"-"` // who holds the lock; not part of the evidence
 	Details *Details `json:"-"` // what `info` tells beyond this; never nil
 }
 

@@ -119,6 +119,9 @@ func infoFacts(w *errWriter, e analyzer.Evidence) {
 	if e.What != "" {
 		row("what", "%s", e.What)
 	}
+	if e.Live {
+		row("live", "%s", visible(e.Lock))
+	}
 	if e.WAL != nil {
 		walRows(row, e.WAL)
 	}

@@ -245,6 +245,7 @@ func coverage(w *errWriter, r *analyzer.Report) {
 			w.paragraph("    ", fmt.Sprintf("  %s changed while it was read: %s", visible(e.Path), Visible(e.Changed)))
 		}
 	}
+	live(w, r)
 	if len(c.Damage) == 0 {
 		return
 	}
@@ -255,6 +256,26 @@ func coverage(w *errWriter, r *analyzer.Report) {
 	if more := len(c.Damage) + c.DamageMore - maxPlaces; more > 0 {
 		w.printf("  and %d more\n", more)
 	}
+}
+
+// live warns of files that an etcd may write to at any moment.
+func live(w *errWriter, r *analyzer.Report) {
+	var files []analyzer.Evidence
+	for _, e := range r.Evidence {
+		if e.Live {
+			files = append(files, e)
+		}
+	}
+	if len(files) == 0 {
+		return
+	}
+	more := ""
+	if n := len(files) - 1; n > 0 {
+		more = fmt.Sprintf(" (and %d more %s)", n, plural(n, "file", "files"))
+	}
+	w.printf("\n")
+	w.paragraph("", fmt.Sprintf("The evidence is live: %s%s is in use, %s. What is written from now on is not in this report.",
+		visible(files[0].Path), more, visible(files[0].Lock)))
 }
 
 func inventory(w *errWriter, r *analyzer.Report) {

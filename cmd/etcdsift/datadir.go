@@ -33,7 +33,7 @@ func (e *evidence) addDir(dir, prefix string) error {
 	if err := isDataDir(dir); err != nil {
 		return err
 	}
-	w := walk{evidence: e}
+	w, first := walk{evidence: e}, len(e.sources)
 	w.dir(dir, prefix, 0)
 	if filepath.Base(realPath(dir)) == "snap" && exists(dir+"/../wal") {
 		// Not cleaned: dir may be a symbolic link.
@@ -45,6 +45,7 @@ func (e *evidence) addDir(dir, prefix string) error {
 	for _, f := range w.found {
 		w.open(f)
 	}
+	w.watch(e.sources[first:])
 	if more := w.others - maxOthers; more > 0 {
 		w.note(prefix, fmt.Sprintf("%d more files, not examined", more))
 	}
@@ -79,6 +80,8 @@ type walk struct {
 	found   []file
 	visited []fs.FileInfo // dirs: symbolic links may lead back to one
 	others  int
+
+	listings []listing
 }
 
 // A file is a file of a data dir.
@@ -121,6 +124,7 @@ func (w *walk) dir(dir, shown string, depth int) {
 	if err != nil {
 		w.note(shown, cause(err).Error())
 	}
+	w.listings = append(w.listings, listing{dir, shown, info, namesOf(entries)})
 	for _, entry := range entries {
 		path := dir + "/" + entry.Name() // not cleaned: dir may be a symbolic link
 		name := filepath.ToSlash(filepath.Join(shown, entry.Name()))

@@ -21,7 +21,14 @@ type evidence struct {
 	notExamined []analyzer.NotExamined
 	notEvidence []analyzer.NotExamined // PATHs that are none
 	besides     []analyzer.NotExamined // what lies beside the PATHs, and matters to some questions
-	files       []*os.File
+	files       []openFile
+}
+
+// An openFile is a file that was opened, and what was known of it before it was read.
+type openFile struct {
+	*os.File
+	path, shown string
+	before      fs.FileInfo
 }
 
 // close closes all files. They were only read, so an error says nothing.
@@ -156,16 +163,21 @@ func (e *evidence) open(path, name string, info fs.FileInfo) (source analyzer.So
 	f, err = openReadOnly(path)
 	if err != nil {
 		source.File = failingReader{cause(err)}
+		if errors.Is(err, fs.ErrNotExist) {
+			source.Changed = func() string { return "it is gone since it was looked for" }
+		}
 		e.sources = append(e.sources, source)
 		return source, nil, nil
 	}
-	before, err := f.Stat()
+	before, err := settled(f)
 	if err != nil {
 		before = info
 	}
+	lock := writeLock(f)
 	source.File, source.Size = reader{f}, before.Size()
 	source.Changed = func() string { return changed(path, before) }
-	e.files = append(e.files, f)
+	source.Lock = func() string { return cmp.Or(lock, writeLock(f)) }
+	e.files = append(e.files, openFile{f, path, name, before})
 	return source, f, nil
 }
 
@@ -180,7 +192,7 @@ func (e *evidence) take(source analyzer.Source) {
 
 // forget closes a file that is no evidence.
 func (e *evidence) forget(f *os.File) {
-	e.files = slices.DeleteFunc(e.files, func(other *os.File) bool { return other == f })
+	e.files = slices.DeleteFunc(e.files, func(other openFile) bool { return other.File == f })
 	_ = f.Close()
 }
 

@@ -4,7 +4,24 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 )
+
+// tick is how long two writes to a file may have the same modification time: that of the
+// clock which Linux takes it from, and as much again.
+const tick = 20 * time.Millisecond
+
+// settled is what is known of a file once any write to it that is still to come will show.
+func settled(f *os.File) (fs.FileInfo, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if age := time.Since(info.ModTime()); 0 <= age && age < tick {
+		time.Sleep(tick - age)
+	}
+	return info, nil
+}
 
 // changed compares a file with what it was before it was read.
 func changed(path string, before fs.FileInfo) string {
@@ -22,6 +39,25 @@ func changed(path string, before fs.FileInfo) string {
 		return "its inode changed (ctime)"
 	}
 	return ""
+}
+
+// accessNote says of which files reading them has changed the access time, empty if of none:
+// the kernel leaves it alone only for the owner of a file and for root.
+func (e *evidence) accessNote() string {
+	var read []string
+	for _, f := range e.files {
+		after, err := f.Stat()
+		if err == nil && !accessTime(after).Equal(accessTime(f.before)) && !keepsAccessTime(f.File) {
+			read = append(read, f.shown)
+		}
+	}
+	switch len(read) {
+	case 0:
+		return ""
+	case 1:
+		return fmt.Sprintf("note: reading %s has changed its access time, which only its owner and root can avoid", read[0])
+	}
+	return fmt.Sprintf("note: reading %s and %d more has changed their access times, which only their owner and root can avoid", read[0], len(read)-1)
 }
 
 // A reader is a file whose errors do not name it.

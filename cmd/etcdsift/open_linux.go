@@ -26,3 +26,19 @@ func changeTime(info fs.FileInfo) time.Time {
 	}
 	return time.Unix(stat.Ctim.Unix())
 }
+
+// accessTime is when the file was read last, as far as the file system keeps that.
+func accessTime(info fs.FileInfo) time.Time {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return time.Time{}
+	}
+	return time.Unix(stat.Atim.Unix())
+}
+
+// keepsAccessTime reports whether the file was opened so that reading it leaves its access
+// time alone. Where that is not known, it was.
+func keepsAccessTime(f *os.File) bool {
+	flags, _, err := syscall.Syscall(syscall.SYS_FCNTL, f.Fd(), syscall.F_GETFL, 0)
+	return err != 0 || flags&syscall.O_NOATIME != 0
+}

@@ -14,3 +14,9 @@ func openReadOnly(path string) (*os.File, error) { return os.OpenFile(path, os.O
 
 // changeTime is not compared on this system.
 func changeTime(fs.FileInfo) time.Time { return time.Time{} }
+
+// accessTime is not compared on this system.
+func accessTime(fs.FileInfo) time.Time { return time.Time{} }
+
+// keepsAccessTime is not asked on this system.
+func keepsAccessTime(*os.File) bool { return true }

@@ -63,6 +63,9 @@ func (f *evidenceFlags) study(cmd *cobra.Command, paths []string, o analyzer.Opt
 	o.Progress = bar.update
 	report, err := analyzer.Run(cmd.Context(), found.sources, o)
 	bar.finish()
+	if note := found.accessNote(); note != "" {
+		complain(cmd.ErrOrStderr(), note)
+	}
 	var status *statusError
 	if errors.As(err, &status) {
 		return nil, status // of where the values go

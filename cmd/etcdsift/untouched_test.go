@@ -213,7 +213,7 @@ func TestUntouchedFolders(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if atime := accessTime(info); !atime.Equal(oldAccess) || !info.ModTime().Equal(modification) {
+			if atime := accessTime(info); !atime.Equal(oldAccess) && !atime.IsZero() || !info.ModTime().Equal(modification) {
 				t.Errorf("%v: %s: access time %v, modification time %v", args, name, atime, info.ModTime())
 			}
 		}
@@ -237,18 +237,15 @@ func TestUnreadable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Remove(path); err != nil { // as root, no mode keeps a file from being read
-		t.Fatal(err)
-	}
 	e := &evidence{}
-	if err := e.addFile(path, "snapshot.db", info); err != nil {
+	if err := e.addFile(path+"\x00", "snapshot.db", info); err != nil { // as root, no mode keeps a file from being read
 		t.Fatal(err)
 	}
 	r, err := analyzer.Run(context.Background(), e.sources, analyzer.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Verdict.ExitStatus != 4 || len(r.Coverage.Damage) != 1 || !strings.Contains(r.Coverage.Damage[0].What, "no such file") {
+	if r.Verdict.ExitStatus != 4 || len(r.Coverage.Damage) != 1 || !strings.Contains(r.Coverage.Damage[0].What, "invalid argument") {
 		t.Errorf("%+v %+v", r.Verdict, r.Coverage)
 	}
 }

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/etcdsift/etcdsift/analyzer"
+)
+
+// A listing is what lay in a dir when it was looked through. A running etcd makes new WAL
+// segments, and removes old ones.
+type listing struct {
+	dir, shown string
+	before     fs.FileInfo
+	names      []string
+}
+
+// changed tells what has become of the dir since, as of a file that lies in it.
+func (l listing) changed() string {
+	entries, err := readDir(l.dir)
+	if err != nil {
+		return fmt.Sprintf("%s: %v", l.shown, cause(err))
+	}
+	names := namesOf(entries)
+	first := func(in, notIn []string, what string) string {
+		for _, name := range in {
+			if _, found := slices.BinarySearch(notIn, name); !found {
+				return fmt.Sprintf("%s, which lies beside it, is %s since", strings.ToValidUTF8(path.Join(l.shown, name), "\uFFFD"), what)
+			}
+		}
+		return ""
+	}
+	if what := cmp.Or(first(names, l.names, "new"), first(l.names, names, "gone")); what != "" {
+		return what
+	}
+	if after, err := os.Stat(l.dir); err == nil && !after.ModTime().Equal(l.before.ModTime()) {
+		return "files beside it were made, renamed or removed"
+	}
+	return ""
+}
+
+func namesOf(entries []fs.DirEntry) []string {
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name()
+	}
+	return names
+}
+
+// watch makes what becomes of the dirs a change of the first source in each; where a dir
+// has none, of the first of all.
+func (w *walk) watch(sources []analyzer.Source) {
+	if len(sources) == 0 {
+		return
+	}
+	for _, l := range w.listings {
+		i := max(0, slices.IndexFunc(sources, func(s analyzer.Source) bool { return path.Dir(string(s.Path)) == cmp.Or(l.shown, ".") }))
+		file := sources[i].Changed
+		sources[i].Changed = func() string {
+			if file != nil {
+				if what := file(); what != "" {
+					return what
+				}
+			}
+			return l.changed()
+		}
+	}
+}
