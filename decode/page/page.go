@@ -79,6 +79,9 @@ type Page struct {
 	// page was used again, of which nobody knows where they begin. Header is zero
 	// then, as it is for pages of zeros.
 	Orphan bool
+	// Astray says that the tree leads here and means another page: the header has
+	// another page ID, or the first key is not the one that led here.
+	Astray bool
 
 	order Order
 }

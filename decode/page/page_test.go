@@ -64,7 +64,7 @@ func TestDeepTree(t *testing.T) {
 	if rd.Deeper {
 		t.Error("the branches were not enough")
 	}
-	thorough := sweepAll(t, rd.File, Thorough, b)
+	thorough := sweepAll(t, rd.File, rd.File.Walk(Thorough), b)
 	compareReading(t, thorough, w)
 }
 

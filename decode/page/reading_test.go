@@ -70,13 +70,27 @@ func read(t tester, b []byte) reading {
 // readFrom reads r, which holds b as far as it can be read.
 func readFrom(t tester, r io.ReaderAt, b []byte) reading {
 	t.Helper()
+	return readTree(t, r, b, (*File).Walk)
+}
+
+// readNewest reads b by the tree of the newest meta, however broken that is.
+func readNewest(t tester, b []byte) reading {
+	t.Helper()
+	return readTree(t, bytes.NewReader(b), b, func(f *File, depth Depth) *Tree {
+		m, id, ok := f.Meta()
+		return f.walk(depth, m, id, ok)
+	})
+}
+
+func readTree(t tester, r io.ReaderAt, b []byte, walk func(*File, Depth) *Tree) reading {
+	t.Helper()
 	f, err := Open(r, int64(len(b)))
 	if err != nil {
 		t.Fatalf("Open: %v", err)
 	}
-	rd := sweepAll(t, f, Branches, b)
+	rd := sweepAll(t, f, walk(f, Branches), b)
 	if rd.Tree.Deeper {
-		rd = sweepAll(t, f, Thorough, b)
+		rd = sweepAll(t, f, walk(f, Thorough), b)
 		rd.Deeper = true
 	}
 	if rd.Tree.Deeper {
@@ -85,9 +99,9 @@ func readFrom(t tester, r io.ReaderAt, b []byte) reading {
 	return rd
 }
 
-func sweepAll(t tester, f *File, depth Depth, b []byte) reading {
+func sweepAll(t tester, f *File, tree *Tree, b []byte) reading {
 	t.Helper()
-	rd := reading{File: f, Tree: f.Walk(depth), Runs: map[record]span{}, Uses: map[ID]Use{}}
+	rd := reading{File: f, Tree: tree, Runs: map[record]span{}, Uses: map[ID]Use{}}
 	for _, d := range rd.Tree.Damage {
 		rd.flaw(t, d)
 	}

@@ -61,6 +61,7 @@ func (s *sweeper) emit(p Page) {
 }
 
 func (s *sweeper) damage(off int64, id ID, what string, cause error) {
+	s.tree.damaged(id)
 	err := &decode.FormatError{Off: off, What: fmt.Sprintf("page %v, %s", id, what), Err: cause}
 	if !s.stopped && !s.yield(Page{}, err) {
 		s.stopped = true
@@ -182,11 +183,16 @@ func (s *sweeper) unread(w window) {
 }
 
 func (s *sweeper) emitReachable(p Page) {
+	other := s.otherFirst(p)
+	p.Astray = other || p.Header.ID != p.ID
 	s.emit(p)
 	for i := 1; i*s.PageSize < len(p.Data); i++ {
 		s.tree.mark(p.ID+ID(i), overflowPage, p.Bucket)
 	}
-	s.checkFirst(p)
+	s.checkCount(p)
+	if other {
+		s.damage(p.Off, p.ID, "first key, which is not that of the branch element that leads here", decode.ErrValue)
+	}
 	switch {
 	case p.Use == Leaf && p.Header.Flags == FlagLeaf:
 		s.inlineBuckets(p)
@@ -212,6 +218,10 @@ func (s *sweeper) inlineBuckets(p Page) {
 		root, sequence := bucketOf(e.Value, s.Order)
 		i, known := s.tree.bucket(p.Bucket, e.Key)
 		if root != 0 {
+			if len(e.Value) > bucketHeader {
+				// An inline bucket of which the root is wrong, with all that it holds.
+				s.damage(e.ValueOff(), p.ID, what, decode.ErrValue)
+			}
 			if !known {
 				s.deeper()
 			}
@@ -248,6 +258,7 @@ func (s *sweeper) inlineBucket(p Page, e LeafElement, bucket int) {
 		// bbolt keeps neither branches nor buckets inside an inline bucket.
 		s.damage(off+8, p.ID, what, decode.ErrValue)
 	}
+	s.checkCount(inline)
 	if h.Flags == FlagLeaf {
 		s.emit(inline)
 	}
@@ -300,21 +311,31 @@ func (s *sweeper) checkFreelist() {
 	}
 }
 
-// checkFirst compares the first key of a page with that of the branch element that
-// led to it: a wrong reference may lead to another page that is good in itself.
-func (s *sweeper) checkFirst(p Page) {
-	if p.Header.Flags != p.Use.flags() || p.Use != Leaf && p.Use != Branch {
+// checkCount looks for pages that hold less than bbolt ever writes: a branch or leaf
+// without elements is no page of a tree, but for the root of an empty bucket, and
+// there is nothing else in that.
+func (s *sweeper) checkCount(p Page) {
+	if p.Header.Flags != p.Use.flags() || p.Use != Leaf && p.Use != Branch || p.Header.Count > 0 {
 		return
 	}
-	root := s.tree.Buckets[p.Bucket].Root == p.ID
-	if p.Header.Count == 0 && !(root && p.Use == Leaf) {
+	root := p.Inline || s.tree.Buckets[p.Bucket].Root == p.ID
+	if !root || p.Use == Branch || !IsZero(p.Data[HeaderSize:]) {
 		s.damage(p.Off+10, p.ID, "number of elements", decode.ErrValue)
-		return
+	}
+}
+
+// otherFirst reports whether the first key of a page is not that of the branch element
+// that led to it: a wrong reference may lead to another page that is good in itself.
+func (s *sweeper) otherFirst(p Page) bool {
+	if p.Header.Flags != p.Use.flags() || p.Use != Leaf && p.Use != Branch {
+		return false
 	}
 	want := s.tree.pages.at(p.ID).first
-	if key := p.firstKey(); want != 0 && key != nil && keySum(key) != want {
-		s.damage(p.Off, p.ID, "first key, which is not that of the branch element that leads here", decode.ErrValue)
+	if want == 0 || p.Header.Count == 0 {
+		return false
 	}
+	key := p.firstKey()
+	return key != nil && keySum(key) != want
 }
 
 // firstKey is the key of the first element of a branch or leaf page, nil if it has

@@ -48,6 +48,11 @@ type Tree struct {
 	Damage  []*decode.FormatError
 	Dropped int
 
+	meta       ID                  // page of the meta that it starts from
+	incomplete bool                // see Incomplete
+	why        *decode.FormatError // the first thing that kept Walk from a page of it
+	claimed    int                 // pages that something leads to
+
 	depth     Depth
 	highWater ID
 	pages     marks
@@ -71,16 +76,15 @@ const (
 	Thorough Depth = true
 )
 
-// Walk follows the newest valid meta's tree. What it can not read or follow is
-// recorded in the Tree, and it goes on. Without a valid meta nothing is reachable.
-func (f *File) Walk(depth Depth) *Tree {
-	t := &Tree{children: map[childName]int{}, depth: depth, highWater: f.Pages()}
+// walk follows the tree of a meta, which stands in page metaPage. If ok is false there
+// is none, and nothing is reachable.
+func (f *File) walk(depth Depth, m Meta, metaPage ID, ok bool) *Tree {
+	t := &Tree{children: map[childName]int{}, depth: depth, highWater: f.Pages(), meta: metaPage, incomplete: !ok}
 	for _, err := range f.MetaErrs {
 		if err != nil {
 			t.addDamage(err)
 		}
 	}
-	m, metaPage, ok := f.Meta()
 	if ok && m.HighWater > f.Pages() {
 		t.addDamage(&decode.FormatError{Off: f.size, Err: decode.ErrTruncated,
 			What: fmt.Sprintf("file of %d pages, of which %d are in use, end", f.Pages(), m.HighWater)})
@@ -102,11 +106,15 @@ func (f *File) Walk(depth Depth) *Tree {
 	if m.HasFreelist() {
 		w.claim(visit{id: m.Freelist, from: off + 32}, Freelist)
 	}
+	before := len(t.Damage)
 	w.addBucket(Bucket{Parent: -1, Root: m.Root, Sequence: m.Sequence}, off+16)
 	for len(w.todo) > 0 {
 		next := w.todo[len(w.todo)-1]
 		w.todo = w.todo[:len(w.todo)-1]
 		w.visit(next)
+	}
+	if len(t.Damage) > before {
+		t.broken(t.Damage[before])
 	}
 	return t
 }
@@ -221,6 +229,7 @@ func (w *walker) claim(v visit, use Use) bool {
 		cause = decode.ErrCycle
 	default:
 		w.tree.pages.set(v.id, pageMark{markOf(use, v.bucket), v.first})
+		w.tree.claimed++
 		return true
 	}
 	w.tree.addDamage(&decode.FormatError{Off: v.from, Err: cause,
@@ -245,7 +254,10 @@ func (w *walker) visit(v visit) {
 	case kind == FlagLeaf && w.opens(v.bucket):
 		w.leaf(p)
 	}
-	// Any other kind is damage. Sweep reports it, as it meets every page.
+	if kind != FlagBranch && kind != FlagLeaf || p.Header.ID != v.id {
+		// This is damage. Sweep reports it, as it meets every page.
+		w.tree.broken(&decode.FormatError{Off: p.Off, What: fmt.Sprintf("page %v, header", v.id), Err: decode.ErrValue})
+	}
 }
 
 // opens reports whether leaves of the bucket are looked into for buckets.
