@@ -40,6 +40,7 @@ type keyInScope struct {
 	id     object.Identity
 	status Status // of the newest value
 	state  State
+	gone   bool   // what was seen of it last is a deletion, even if its state is not known
 	copies []seen // that are plaintext
 	newest *entry // of a key that is not deleted, in a survey
 	in     *survey
@@ -125,7 +126,7 @@ func (b *builder) addKey(s *survey, e *entry, broken error) {
 		}
 		return
 	}
-	k.state = b.stateOf(s, e)
+	k.state, k.gone = b.stateOf(s, e), e.deleted
 	if !deleted {
 		k.newest, k.in, k.status = e, s, s.keys.status(e)
 	}
@@ -155,9 +156,11 @@ func (k *keyInScope) exposed() Status {
 // stateOf is the state of a key of which s has the newest revision.
 func (b *builder) stateOf(s *survey, e *entry) State {
 	switch {
+	case e.unknown && !b.holders.isGone(s, e):
+		return StateUnknown
 	case b.holders.isDeleted(s, e):
 		return StateDeleted
-	case s.File == nil:
+	case s.File == nil || s.isBlind() && e.index != 0:
 		return StateUnknown // a WAL alone does not tell what was written after it
 	}
 	return StateLive

@@ -66,10 +66,10 @@ func (h *holders) holdsSame(s *survey, e *entry) bool {
 // isDeleted reports whether the newest revision of a key, which s has, is a
 // deletion: by its tombstone, or as a later source has the key no more. The
 // tombstone goes with the next compaction.
-func (h *holders) isDeleted(s *survey, e *entry) bool {
-	if e.deleted {
-		return true
-	}
+func (h *holders) isDeleted(s *survey, e *entry) bool { return e.deleted || h.isGone(s, e) }
+
+// isGone reports whether a later source, of which all could be read, has a key no more.
+func (h *holders) isGone(s *survey, e *entry) bool {
 	latest := h.latest[h.cluster[s]]
 	if latest == nil || latest == s || latest.evidence.Revision < e.rev.Main || len(latest.damage) > 0 {
 		return false

@@ -140,6 +140,9 @@ func (s *survey) values(each func(Value) error, withPath bool) error {
 		if withPath {
 			v.Path = s.Path
 		}
+		if e.unknown {
+			v.State = StateUnknown
+		}
 		if err := each(v); err != nil {
 			return err
 		}

@@ -44,6 +44,7 @@ type entry struct {
 	deleted bool
 	broken  bool // the record or its envelope breaks its format
 	watched bool // all copies are kept: see watch
+	unknown bool // no tree has it: it was salvaged, and nobody knows what came after it
 
 	proof *proof // of the value, nil where no key was tried
 }

@@ -47,7 +47,7 @@ type replay struct {
 }
 
 func newReplay(s *survey) *replay {
-	r := &replay{survey: s, revision: s.evidence.Revision, blind: s.File == nil, leases: map[int64][]int32{}, sure: ^uint64(0)}
+	r := &replay{survey: s, revision: s.evidence.Revision, blind: s.isBlind(), leases: map[int64][]int32{}, sure: ^uint64(0)}
 	for i, e := range s.keys.entries.all() {
 		if e.lease != 0 {
 			r.leases[e.lease] = append(r.leases[e.lease], int32(i))
@@ -55,6 +55,10 @@ func newReplay(s *survey) *replay {
 	}
 	return r
 }
+
+// isBlind reports whether nobody knows what the log comes after: there is no db, or it
+// does not tell any more which entries it has.
+func (s *survey) isBlind() bool { return s.File == nil || s.lost && s.etcd.ConsistentIndex == 0 }
 
 // apply applies the operations of the entry of that index.
 func (r *replay) apply(index uint64, ops []write) {

@@ -140,7 +140,9 @@ type Details struct {
 	Buckets   []BucketDetails `json:"buckets"`
 	Prefixes  []Text          `json:"prefixes"` // of Kubernetes' keys
 	LiveKeys  int             `json:"liveKeys"`
-	Etcd      mvcc.State      `json:"-"`
+	// UnknownKeys is those that a broken tree does not have, found on other pages.
+	UnknownKeys int        `json:"unknownKeys,omitempty"`
+	Etcd        mvcc.State `json:"-"`
 }
 
 // MetaDetails is one of the two metas.
@@ -151,6 +153,9 @@ type MetaDetails struct {
 	HighWater uint64 `json:"highWaterMark"`
 	Valid     bool   `json:"valid"`
 	Newest    bool   `json:"newest"`
+	// UsedInstead says that the tree of the newest meta is broken, and that what was
+	// read is the tree of this one.
+	UsedInstead bool `json:"usedInstead,omitempty"`
 }
 
 // BucketDetails is a bucket, how many pages it has, and how many keys.
@@ -301,11 +306,12 @@ type Finding struct {
 	Message   string   `json:"message"`
 }
 
-// A Value is the newest value of a live key. Size is that of the stored value in
-// bytes.
+// A Value is the newest value of a key that is live, or of which nobody knows. Size is
+// that of the stored value in bytes.
 type Value struct {
 	Path           Text   `json:"path,omitempty"` // set where a run has several pieces of evidence
 	Key            Text   `json:"key"`
+	State          State  `json:"state,omitempty"` // StateUnknown of what was found without a tree; else empty
 	Resource       Text   `json:"resource"`
 	Namespace      Text   `json:"namespace"`
 	Name           Text   `json:"name"`

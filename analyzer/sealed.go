@@ -68,9 +68,10 @@ func (s *survey) sealedPages(ctx context.Context, each func(*sealedValue) error)
 			return ctx.Err()
 		}
 		var err error
-		if p.Use == page.Leaf && p.Header.Flags == page.FlagLeaf && s.bucketName(p) == mvcc.BucketKey {
+		stray := isStray(p) && hasTable(p)
+		if p.Use == page.Leaf && !isStray(p) && s.bucketName(p) == mvcc.BucketKey {
 			err = s.sealedLeaf(p, RegionLive, each)
-		} else if p.Elements() && (p.Use == page.Unreachable || p.Use == page.Tail) {
+		} else if stray || p.Elements() && (p.Use == page.Unreachable || p.Use == page.Tail) {
 			err = s.sealedLeaf(p, regionOf(p), each)
 		}
 		if err != nil {

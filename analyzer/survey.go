@@ -53,6 +53,8 @@ type survey struct {
 	unheld   map[string]string // keys of sightings that the tree does not have
 	contents *contents
 	residue
+	torn bool // a record of the tree, or an element that may be one, could not be read
+	lost bool // something of the tree is missing
 
 	notExamined []NotExamined
 
@@ -104,6 +106,11 @@ func (s *survey) examine(ctx context.Context) error {
 		if err := s.sweep(ctx, f, tree); err != nil {
 			return err
 		}
+		if !tree.Deeper {
+			if err := s.salvage(ctx, f, tree); err != nil {
+				return err
+			}
+		}
 		s.finish(f, tree)
 		if !tree.Deeper {
 			break
@@ -118,7 +125,7 @@ func (s *survey) reset() {
 	s.ledger, s.before = newLedger(s), map[int32][]uint32{}
 	s.sightings, s.unheld, s.contents = chunks[sighting]{}, map[string]string{}, newContents(s.watch.seed)
 	s.residue = residue{file: s.file}
-	s.damage, s.damageMore, s.bytesRead, s.records = nil, 0, 0, 0
+	s.damage, s.damageMore, s.bytesRead, s.records, s.torn, s.lost = nil, 0, 0, 0, false, false
 	s.buckets, s.details = nil, Details{Metas: []MetaDetails{}, Buckets: []BucketDetails{}, Prefixes: []Text{}}
 	s.evidence.FreePages = 0
 }
@@ -170,14 +177,15 @@ func (s *survey) leaf(p page.Page, f *page.File, tree *page.Tree) {
 	if !p.Inline {
 		bucket.Pages += pagesOf(p, f)
 	}
-	if p.Header.Flags != page.FlagLeaf {
-		s.carve(p, p.Data, p.Off)
+	if isStray(p) {
+		s.strayLeaf(p)
 		return
 	}
 	c := newCover(p)
 	defer c.close(s)
 	for e, err := range p.LeafElements() {
 		if err != nil {
+			s.torn = true
 			s.addDamage(err)
 		}
 		if e.Key == nil {
@@ -191,6 +199,8 @@ func (s *survey) leaf(p page.Page, f *page.File, tree *page.Tree) {
 		name := s.buckets[p.Bucket]
 		if name == mvcc.BucketKey {
 			s.record(e, p)
+		} else if s.isForeign(e, p) {
+			s.foreign(e, p)
 		} else if err := s.etcd.Add(name, e.Key, e.Value, e.ValueOff()); err != nil {
 			s.addDamage(err)
 		}
@@ -204,6 +214,7 @@ func (s *survey) record(e page.LeafElement, p page.Page) {
 		if errors.As(err, &format) {
 			format.What = fmt.Sprintf("page %v, leaf element %d, %s", p.ID, e.Index, format.What)
 		}
+		s.torn = true
 		s.addDamage(err)
 	}
 	s.records++
@@ -249,9 +260,10 @@ func pagesOf(p page.Page, f *page.File) uint64 {
 func (s *survey) finish(f *page.File, tree *page.Tree) {
 	s.etcd.Sort()
 	ev := &s.evidence
-	newest, newestPage, valid := f.Meta()
+	_, newestPage, valid := f.Meta()
+	meta, used, _ := tree.Meta(f)
 	ev.Pages = uint64(tree.HighWater())
-	ev.TxID = newest.TxID
+	ev.TxID = meta.TxID
 	ev.CompactRevision = s.etcd.FinishedCompactRev
 	ev.Revision = max(s.keys.newest, s.etcd.FinishedCompactRev)
 	if valid {
@@ -264,10 +276,11 @@ func (s *survey) finish(f *page.File, tree *page.Tree) {
 		s.details.Metas = append(s.details.Metas, MetaDetails{
 			Page: i, TxID: m.TxID, Root: uint64(m.Root), HighWater: uint64(m.HighWater),
 			Valid: f.MetaErrs[i] == nil, Newest: valid && page.ID(i) == newestPage,
+			UsedInstead: valid && page.ID(i) == used && used != newestPage,
 		})
 	}
 	if valid && !slices.Contains(s.buckets, mvcc.BucketKey) {
-		s.addDamage(&decode.FormatError{Off: int64(newestPage) * int64(f.PageSize), Err: decode.ErrMissing,
+		s.addDamage(&decode.FormatError{Off: int64(used) * int64(f.PageSize), Err: decode.ErrMissing,
 			What: `root bucket: bucket "key", which every etcd db has`})
 	}
 	if s.keys.marker > s.etcd.ScheduledCompactRev {
@@ -277,7 +290,11 @@ func (s *survey) finish(f *page.File, tree *page.Tree) {
 			What: fmt.Sprintf("bucket key, KeyValue of revision %d", s.keys.marker)})
 	}
 	for _, e := range s.keys.entries.all() {
-		if !e.deleted {
+		switch {
+		case e.deleted:
+		case e.unknown:
+			s.details.UnknownKeys++
+		default:
 			s.details.LiveKeys++
 		}
 	}

@@ -310,7 +310,7 @@ func (s *survey) settle() {
 	for _, at := range s.sightings.all() {
 		if at.isResidue() {
 			e := s.entryOf(at) // whose newest value may be in the WAL alone
-			at.reread = at.reread || reachable[write{at.key, at.rev}] || e != nil && !e.deleted && e.rev == at.rev
+			at.reread = at.reread || reachable[write{at.key, at.rev}] || e != nil && !e.deleted && !e.unknown && e.rev == at.rev
 		}
 	}
 }

@@ -141,6 +141,9 @@ func infoFacts(w *errWriter, e analyzer.Evidence) {
 	row("etcd cluster", "%s", orDash(visible(d.Etcd.ClusterVersion)))
 	row("byte order", "%s", d.ByteOrder)
 	row("live keys", "%d", d.LiveKeys)
+	if d.UnknownKeys > 0 {
+		row("keys without a tree", "%d", d.UnknownKeys)
+	}
 	row("key prefixes", "%s", orDash(list(d.Prefixes)))
 	row("leases", "%d", d.Etcd.Leases)
 	row("auth", "%s", authLine(d.Etcd))
@@ -187,6 +190,9 @@ func metaLine(m analyzer.MetaDetails) string {
 		s = "not valid"
 	} else if m.Newest {
 		s += ", the newest"
+	}
+	if m.UsedInstead {
+		s += ", used as the tree of the newest is broken"
 	}
 	return s
 }

@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 
@@ -12,11 +13,12 @@ type listTable struct {
 	w      io.Writer
 	grid   grid
 	judged bool // some value was held against a configuration
+	states bool // some value is not known to be live
 }
 
 func newListTable(w io.Writer) *listTable {
 	return &listTable{w: w, grid: grid{
-		header: []string{"PROVIDER", "KEY NAME", "ENCODING", "SIZE", "REVISION", "POLICY", "PROOF", "KEY"},
+		header: []string{"PROVIDER", "KEY NAME", "ENCODING", "SIZE", "REVISION", "STATE", "POLICY", "PROOF", "KEY"},
 		right:  []int{3, 4},
 		open:   true,
 	}}
@@ -29,8 +31,8 @@ func (l *listTable) Value(v analyzer.Value) error {
 		key = visible(v.Path) + ": " + key
 	}
 	l.grid.add(v.Provider, orDash(visible(v.KeyName)), orDash(v.Encoding), fmt.Sprint(v.Size), fmt.Sprint(v.ModRevision),
-		orDash(v.Policy), orDash(string(v.Proof)), key)
-	l.judged = l.judged || v.Policy != ""
+		cmp.Or(string(v.State), string(analyzer.StateLive)), orDash(v.Policy), orDash(string(v.Proof)), key)
+	l.judged, l.states = l.judged || v.Policy != "", l.states || v.State != ""
 	return nil
 }
 
@@ -38,7 +40,10 @@ func (l *listTable) Value(v analyzer.Value) error {
 func (l *listTable) Close() error {
 	w := &errWriter{w: l.w}
 	if !l.judged {
-		l.grid.drop(5, 7)
+		l.grid.drop(6, 8)
+	}
+	if !l.states {
+		l.grid.drop(5, 6)
 	}
 	l.grid.write(w)
 	return w.err

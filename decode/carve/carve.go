@@ -55,6 +55,9 @@ type Find struct {
 	Complete bool
 
 	Head // of a Record
+	// Claimed is how long the value of a Record is by its head, in bytes: more than Value
+	// has where some of it is not there, or can not belong to it.
+	Claimed int
 
 	// Of an Object, as far as they could be read and can be what they stand for.
 	object.TypeMeta

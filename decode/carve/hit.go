@@ -81,7 +81,7 @@ func (s *scanner) try(kind mark, low, at int, w want) (hit, bool) {
 
 // record makes a hit of what stands behind a head.
 func (s *scanner) record(h head) hit {
-	f := hit{Find: Find{Kind: Record, Head: h.Head}, start: h.start, value: h.value}
+	f := hit{Find: Find{Kind: Record, Head: h.Head, Claimed: h.length}, start: h.start, value: h.value}
 	f.end = min(len(s.b), h.value+h.length)
 	f.Complete = h.value+h.length <= len(s.b)
 	if !f.Complete || h.Tombstone {

@@ -1,0 +1,233 @@
+package analyzer
+
+import (
+	"context"
+	"slices"
+
+	"github.com/etcdsift/etcdsift/decode/carve"
+	"github.com/etcdsift/etcdsift/decode/envelope"
+	"github.com/etcdsift/etcdsift/decode/mvcc"
+	"github.com/etcdsift/etcdsift/decode/page"
+)
+
+// salvageStep is how many bytes without a record are looked through at once, and
+// salvageAhead how many behind them a record may take that starts in them.
+const (
+	salvageStep  = 4 << 20
+	salvageAhead = 4 << 20
+)
+
+// A salvage takes records that a broken tree does not lead to any more. It is a pass of
+// its own over the file, as only the end of the sweep tells that there is a need. Records
+// go on over the ends of pages whose headers are lost, so that what no record covers is
+// looked through by its bytes, wherever pages begin.
+type salvage struct {
+	*survey
+	after int64 // only records of later main revisions are wanted
+	last  int64 // highest main revision that was taken
+
+	buf []byte // bytes side by side that no record covers
+	off int64  // of buf in the file
+
+	whole  map[int64]bool // offsets of values that are known with all their bytes
+	before int            // how many sightings there were
+	spans  []span         // of values that were found to be whole, in file order
+}
+
+// A span is bytes of a file.
+type span struct{ off, end int64 }
+
+// salvage takes the keys that are not in the tree into the keyspace, if something of the
+// tree is missing. Of a key that the tree has it takes later values, and the whole copy of
+// one that is broken. A file whose tree is whole is left alone: its free pages hold what
+// was deleted. If all that is missing is a meta, the tree may be that of the transaction
+// before, and what was written later counts. Its error is that of ctx.
+func (s *survey) salvage(ctx context.Context, f *page.File, tree *page.Tree) error {
+	v := salvage{survey: s, whole: map[int64]bool{}, before: s.sightings.len()}
+	switch {
+	case s.torn || tree.Incomplete() || !slices.Contains(s.buckets, mvcc.BucketKey):
+		s.lost = true
+	case f.MetaErrs[0] != nil || f.MetaErrs[1] != nil:
+		v.after = s.keys.newest
+	default:
+		return nil
+	}
+	for _, at := range s.sightings.all() {
+		if at.complete {
+			v.whole[at.off] = true
+		}
+	}
+	for p, err := range f.Sweep(tree, nil) {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err == nil && !p.Inline {
+			v.page(p)
+		}
+	}
+	v.scan(len(v.buf))
+	v.merge()
+	if s.keys.newest == 0 {
+		s.keys.newest = v.last
+	}
+	return nil
+}
+
+// page takes the records of a page that were not found by the tree, and puts aside what
+// lies between records.
+func (v *salvage) page(p page.Page) {
+	if p.Use == page.Unread || len(p.Data) >= salvageStep && page.IsZero(p.Data) {
+		v.scan(len(v.buf))
+		return
+	}
+	end := 0
+	if p.Elements() || isStray(p) && hasTable(p) {
+		for e, err := range p.LeafElements() {
+			if e.Key == nil || err != nil && !isGap(err) || !v.element(p, e) {
+				continue
+			}
+			start := int(e.Off - p.Off)
+			if start > end {
+				v.aside(p.Data[end:start], p.Off+int64(end))
+			}
+			end = max(end, start+len(e.Key)+len(e.Value))
+		}
+	}
+	v.aside(p.Data[end:], p.Off+int64(end))
+}
+
+// element takes a record, and reports whether all that e holds is known.
+func (v *salvage) element(p page.Page, e page.LeafElement) bool {
+	inTree := p.Use == page.Leaf && !isStray(p)
+	if e.IsBucket() || inTree && !mvcc.IsRevision(e.Key) {
+		return inTree
+	}
+	r, err := mvcc.ParseRecord(e.Key, e.Value, e.Off)
+	if err == nil && !r.Marker && !(inTree && v.bucketName(p) == mvcc.BucketKey) {
+		v.take(&r, p.ID)
+	}
+	return err == nil
+}
+
+// take takes a record without a tree into the keyspace.
+func (v *salvage) take(r *mvcc.Record, id page.ID) {
+	if r.Revision.Main <= v.after {
+		return
+	}
+	v.last = max(v.last, r.Revision.Main)
+	k := &v.keys
+	i, known := k.find(r.Key)
+	if !known {
+		i = k.insert(r.Key)
+	}
+	e := k.entries.at(int(i))
+	if order := r.Revision.Compare(e.rev); known && (order < 0 || order == 0 && !e.broken) {
+		return
+	}
+	if r.Tombstone && known && !e.deleted && !e.unknown {
+		e.unknown = true // the tree has it: to call it deleted is not for a page that may never have counted
+		return
+	}
+	to := entry{
+		rev: r.Revision, create: r.CreateRevision, version: r.Version, lease: r.Lease,
+		off: r.ValueOff, page: uint32(id), size: uint32(len(r.Value)), deleted: r.Tombstone, unknown: true,
+	}
+	var err error
+	if !to.deleted {
+		to.stored, err = k.parse(r.Value, r.ValueOff)
+	}
+	k.set(i, to, err)
+}
+
+// aside puts bytes that no record covers to those before them.
+func (v *salvage) aside(b []byte, off int64) {
+	if off != v.off+int64(len(v.buf)) {
+		v.scan(len(v.buf))
+	}
+	if len(v.buf) == 0 {
+		if page.IsZero(b) {
+			return
+		}
+		v.off = off
+	}
+	v.buf = append(v.buf, b...)
+	if len(v.buf) >= salvageStep+salvageAhead {
+		v.scan(salvageStep)
+	}
+}
+
+// scan takes the records that start in the first limit bytes put aside, and drops these.
+func (v *salvage) scan(limit int) {
+	for f := range carve.Scan(v.buf, v.off, v.evidence.PageSize) {
+		start := int(f.Off - v.off)
+		if start >= limit {
+			break
+		}
+		if f.Kind == carve.Record {
+			v.carved(f)
+			limit = max(limit, start+len(f.Bytes))
+		}
+	}
+	n := copy(v.buf, v.buf[min(limit, len(v.buf)):])
+	v.off += int64(len(v.buf) - n)
+	v.buf = v.buf[:n]
+}
+
+// carved takes a record that was found by its bytes.
+func (v *salvage) carved(f carve.Find) {
+	r := mvcc.Record{Revision: mvcc.Revision{Main: f.ModRevision, Sub: f.Sub}, Tombstone: f.Tombstone, ValueOff: f.ValueOff}
+	r.Key, r.CreateRevision, r.ModRevision, r.Version, r.Lease = []byte(f.Key), f.CreateRevision, f.ModRevision, f.Version, f.Lease
+	id := page.ID(f.Off / int64(v.evidence.PageSize))
+	if f.Tombstone {
+		v.take(&r, id)
+		return
+	}
+	start := int(f.ValueOff - v.off)
+	if f.Claimed > len(v.buf)-start {
+		return // not all of it is there
+	}
+	r.Value = v.buf[start : start+f.Claimed]
+	v.take(&r, id)
+	if f.Complete && !v.whole[f.ValueOff] && !envelope.IsEncrypted(r.Value) {
+		v.whole[f.ValueOff] = true
+		v.spans = append(v.spans, span{f.ValueOff, f.ValueOff + int64(f.Claimed)})
+		at := sighting{region: v.regionAt(f.ValueOff), size: int64(f.Claimed), off: f.ValueOff, key: f.Key, page: f.ValueOff / int64(v.evidence.PageSize),
+			rev: r.Revision, create: r.CreateRevision, version: r.Version, object: true, complete: true}
+		v.sightValue(r.Value, v.watch.key([]byte(f.Key)), at)
+	}
+}
+
+// regionAt is the region of bytes that no page holds as a record.
+func (v *salvage) regionAt(off int64) Region {
+	if uint64(off)/uint64(v.evidence.PageSize) >= uint64(v.tree.HighWater()) {
+		return RegionTail
+	}
+	return RegionFragment
+}
+
+// merge drops the pieces of the values that were found to be whole.
+func (v *salvage) merge() {
+	if len(v.spans) == 0 {
+		return
+	}
+	slices.SortFunc(v.spans, func(a, b span) int { return int(a.off - b.off) })
+	inside := func(off, size int64) bool {
+		i, _ := slices.BinarySearchFunc(v.spans, off, func(s span, off int64) int {
+			if s.end <= off {
+				return -1
+			}
+			return 1
+		})
+		return i < len(v.spans) && v.spans[i].off < off+size
+	}
+	s := v.survey
+	var kept chunks[sighting]
+	for i, at := range s.sightings.all() {
+		if i >= v.before || at.complete || !inside(at.off, at.size) {
+			kept.add(*at)
+		}
+	}
+	s.sightings = kept
+	s.found = slices.DeleteFunc(s.found, func(f found) bool { return inside(f.off, f.size) })
+	s.pieces = slices.DeleteFunc(s.pieces, func(p piece) bool { return inside(p.off, int64(p.size)) })
+}
