@@ -48,9 +48,10 @@ fuzz:
 race: ## needs a C compiler
 	CGO_ENABLED=1 $(GO) test -race -timeout 40m ./...
 
-# How much of what is in evidence with a known answer is found; into the README.
+# How much is found of what is in evidence with a known answer, and of what is whole in
+# damaged copies; into the README.
 score:
-	$(GO) test -count 1 -run '^TestScore$$' -v ./cmd/etcdsift -score
+	$(GO) test -count 1 -run '^Test(Score|Salvage)$$' -v ./cmd/etcdsift -score
 
 # etcdsift, with and without the keys to prove all values, beside a plain SHA-256 pass and
 # etcd's own snapshot status, in one run. BENCHALL=-all encrypts every object.

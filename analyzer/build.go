@@ -122,14 +122,24 @@ func (b *builder) addKey(s *survey, e *entry, broken error) {
 	k := b.keys[b.holders.key(s, e.key)]
 	if k == nil {
 		if !deleted {
-			b.countStatus(id, s.keys.status(e))
+			b.countStatus(id, s.statusOf(e))
 		}
 		return
 	}
 	k.state, k.gone = b.stateOf(s, e), e.deleted
 	if !deleted {
-		k.newest, k.in, k.status = e, s, s.keys.status(e)
+		k.newest, k.in, k.status = e, s, s.statusOf(e)
 	}
+}
+
+// statusOf is the status of a key of which s has the newest value, as far as anybody
+// knows.
+func (s *survey) statusOf(e *entry) Status {
+	status := s.keys.status(e)
+	if e.unknown && status == StatusPlaintext {
+		return StatusExposed // by what was seen of it: nobody knows its newest value
+	}
+	return status
 }
 
 // current is what is told of the newest value of a key.

@@ -87,6 +87,9 @@ func (v *salvage) page(p page.Page) {
 				continue
 			}
 			start := int(e.Off - p.Off)
+			if v.spread(e) {
+				continue // a page in the middle may be of another transaction, with records of its own
+			}
 			if start > end {
 				v.aside(p.Data[end:start], p.Off+int64(end))
 			}
@@ -94,6 +97,12 @@ func (v *salvage) page(p page.Page) {
 		}
 	}
 	v.aside(p.Data[end:], p.Off+int64(end))
+}
+
+// spread reports whether an element lies on several pages.
+func (v *salvage) spread(e page.LeafElement) bool {
+	size := int64(v.evidence.PageSize)
+	return e.Off/size != (e.Off+int64(len(e.Key)+len(e.Value))-1)/size
 }
 
 // element takes a record, and reports whether all that e holds is known.
@@ -188,7 +197,7 @@ func (v *salvage) carved(f carve.Find) {
 	}
 	r.Value = v.buf[start : start+f.Claimed]
 	v.take(&r, id)
-	if f.Complete && !v.whole[f.ValueOff] && !envelope.IsEncrypted(r.Value) {
+	if f.Complete && !v.whole[f.ValueOff] && (v.watch.only != "" || !envelope.IsEncrypted(r.Value)) {
 		v.whole[f.ValueOff] = true
 		v.spans = append(v.spans, span{f.ValueOff, f.ValueOff + int64(f.Claimed)})
 		at := sighting{region: v.regionAt(f.ValueOff), size: int64(f.Claimed), off: f.ValueOff, key: f.Key, page: f.ValueOff / int64(v.evidence.PageSize),

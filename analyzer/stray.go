@@ -48,8 +48,11 @@ func (s *survey) isForeign(e page.LeafElement, p page.Page) bool {
 // swapped with another puts it there, and no etcd does.
 func (s *survey) foreign(e page.LeafElement, p page.Page) {
 	r, err := mvcc.ParseRecord(e.Key, e.Value, e.Off)
+	if !s.torn || e.Index == 0 {
+		// One a page tells enough.
+		s.addDamage(&decode.FormatError{Off: e.Off, Err: decode.ErrValue,
+			What: fmt.Sprintf("page %v, leaf element %d, which belongs in the bucket key", p.ID, e.Index)})
+	}
 	s.torn = true
-	s.addDamage(&decode.FormatError{Off: e.Off, Err: decode.ErrValue,
-		What: fmt.Sprintf("page %v, leaf element %d, which belongs in the bucket key", p.ID, e.Index)})
 	s.sight(&r, s.watches(r.Key), sighting{region: RegionFree, off: e.Off, page: int64(p.ID)}, err)
 }

@@ -72,7 +72,7 @@ func TestScore(t *testing.T) {
 	table := scoreTable(scores)
 	t.Log("\n" + table)
 	if *scoreFlag {
-		writeScore(t, table)
+		writeTable(t, "score", table)
 	}
 }
 
@@ -417,16 +417,16 @@ func scoreTable(scores []score) string {
 	return b.String()
 }
 
-// writeScore replaces the table in the README.
-func writeScore(t *testing.T, table string) {
+// writeTable replaces the table of that name in the README.
+func writeTable(t *testing.T, name, table string) {
 	const path = "../../README.md"
 	readme, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	block := regexp.MustCompile(`(?s)(<!-- score -->\n).*?(<!-- end of score -->)`)
+	block := regexp.MustCompile(`(?s)(<!-- ` + name + ` -->\n).*?(<!-- end of ` + name + ` -->)`)
 	if !block.Match(readme) {
-		t.Fatal("the README has no place for the score")
+		t.Fatalf("the README has no place for the %s", name)
 	}
 	readme = block.ReplaceAll(readme, []byte("${1}"+table+"${2}"))
 	if err := os.WriteFile(path, readme, 0o644); err != nil {
