@@ -1,0 +1,126 @@
+package analyzer
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/etcdsift/etcdsift/fixtures"
+)
+
+var havocFlag = flag.Int("havoc", 0, "how many more random damages to try, of a seed that is printed")
+
+// A target is a small db with one plaintext Secret, to be damaged.
+type target struct {
+	fixtures.Lone
+	*fixtures.Havoc
+	off int64 // of the plaintext value
+}
+
+func targets(t testing.TB) []target {
+	t.Helper()
+	lones, err := fixtures.Lones(context.Background(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []target
+	for _, lone := range lones {
+		h, err := fixtures.NewHavoc(lone.Bytes)
+		if err != nil {
+			t.Fatalf("%s: %v", lone.Name, err)
+		}
+		off := int64(bytes.Index(lone.Bytes, lone.Value))
+		r, _ := run(t, Options{FailOn: SeverityHigh}, inMemory(lone.Bytes))
+		g := target{lone, h, off}
+		if off < 0 || r.Verdict.ExitStatus != ExitFindings || len(r.Coverage.Damage) > 0 || !g.found(r, lone.Bytes) || len(r.Exposures) != 1 {
+			t.Fatalf("%s: %+v, %d exposures, damage %v", lone.Name, r.Verdict, len(r.Exposures), r.Coverage.Damage)
+		}
+		all = append(all, g)
+	}
+	return all
+}
+
+// found reports whether a report on b exposes the Secret: under its key, or by a copy of
+// its value or of a part of it.
+func (g target) found(r *Report, b []byte) bool {
+	for _, x := range r.Exposures {
+		if string(x.Key) == g.Key {
+			return true
+		}
+		for _, c := range x.Copies {
+			inPlace := c.Offset < g.off+int64(len(g.Value)) && g.off < c.Offset+c.Length
+			if inPlace || bytes.Contains(b[c.Offset:c.Offset+c.Length], []byte(g.Canary)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// unattributed reports whether the Secret's canary is in b within text that is reported as
+// belonging to nothing known.
+func (g target) unattributed(r *Report, b []byte) bool {
+	at := int64(bytes.Index(b, []byte(g.Canary)))
+	for _, x := range r.Coverage.Unattributed {
+		if x.LooksLike != looksRandom && x.Offset < at+int64(len(g.Canary)) && at < x.Offset+x.Length {
+			return true
+		}
+	}
+	return false
+}
+
+// try damages the target once. However it is damaged, the Secret is found, or the exit
+// status says that not all could be read.
+//
+// A plaintext that is on free pages alone may be written over without a trace, as etcd
+// itself does all the time: there, what is asked for is that no report says clean, or
+// nothing, of a file that holds the Secret's canary.
+func (g target) try(t testing.TB, d *fixtures.Dice) {
+	t.Helper()
+	b, what := g.Wreak(d)
+	r, err := Run(context.Background(), []Source{inMemory(b)}, Options{FailOn: SeverityHigh})
+	if err != nil {
+		t.Fatalf("%s: %s: %v", g.Name, strings.Join(what, "; "), err)
+	}
+	switch {
+	case r.Verdict.ExitStatus >= ExitIncomplete && r.Verdict.Status != StatusClean && !r.Verdict.Complete:
+	case r.Verdict.ExitStatus >= ExitFindings && g.found(r, b):
+	case !g.InTree && (!bytes.Contains(b, []byte(g.Canary)) || g.unattributed(r, b)):
+	default:
+		t.Errorf("%s: %s: %+v, %d exposures", g.Name, strings.Join(what, "; "), r.Verdict, len(r.Exposures))
+	}
+}
+
+// TestHavoc damages small dbs in thousands of ways.
+func TestHavoc(t *testing.T) {
+	all := targets(t)
+	for i := range 3000 {
+		all[i%len(all)].try(t, fixtures.NewDice(uint64(i)))
+	}
+	if *havocFlag > 0 {
+		seed := rand.Uint64()
+		t.Logf("seed %#x", seed)
+		for i := range *havocFlag {
+			n := seed + uint64(i)
+			if all[n%uint64(len(all))].try(t, fixtures.NewDice(n)); t.Failed() {
+				t.Fatalf("seed %#x", n)
+			}
+		}
+	}
+}
+
+// FuzzDamage is TestHavoc with the damages that bytes stand for.
+func FuzzDamage(f *testing.F) {
+	all := targets(f)
+	for i := range len(all) {
+		f.Add(append([]byte{byte(i)}, noise("damage", 40)...))
+	}
+	f.Fuzz(func(t *testing.T, choices []byte) {
+		if len(choices) > 0 {
+			all[int(choices[0])%len(all)].try(t, fixtures.DiceOf(choices[1:]))
+		}
+	})
+}
