@@ -21,7 +21,7 @@ const chunkPages = 1 << 12
 // claim more for nothing.
 const maxPages = 1 << 32
 
-// marks holds 8 bytes for each page below the high water mark, in chunks that are
+// marks holds 12 bytes for each page below the high water mark, in chunks that are
 // made when one of their pages is marked: a sparse file costs nothing.
 type marks struct {
 	size   ID
@@ -32,6 +32,7 @@ type pageMark struct {
 	mark
 	// first is the keySum of the branch element that led to the page, 0 if none did.
 	first uint32
+	bound bound
 }
 
 func newMarks(size ID) marks {

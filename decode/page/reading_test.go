@@ -186,6 +186,7 @@ func (rd *reading) count(use Use) (n int) {
 type witness struct {
 	Records  []record
 	Free     map[ID]bool // unreachable pages
+	Lost     int         // of them, those that are not in the freelist of the file either
 	HighSize int64       // bytes up to the high water mark
 }
 
@@ -231,6 +232,7 @@ func testify(t tester, db *bolt.DB) witness {
 				t.Errorf("bbolt's check: %v", err)
 			}
 			w.Free[lost] = true
+			w.Lost++
 		}
 		w.HighSize = tx.Size()
 		for id := 0; ; id++ {

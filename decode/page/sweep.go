@@ -35,6 +35,8 @@ func (f *File) Sweep(t *Tree, tap func(off int64, b []byte)) iter.Seq2[Page, err
 		}
 		s.endRun()
 		s.checkFreelist()
+		s.decide()
+		s.checkLost()
 	}
 }
 
@@ -52,6 +54,9 @@ type sweeper struct {
 
 	list Page // the freelist page without its data
 	free []ID // what it lists
+
+	flawed    bool          // damage was yielded
+	undecided map[ID][]byte // last keys of leaves for decide
 }
 
 func (s *sweeper) emit(p Page) {
@@ -62,6 +67,7 @@ func (s *sweeper) emit(p Page) {
 
 func (s *sweeper) damage(off int64, id ID, what string, cause error) {
 	s.tree.damaged(id)
+	s.flawed = true
 	err := &decode.FormatError{Off: off, What: fmt.Sprintf("page %v, %s", id, what), Err: cause}
 	if !s.stopped && !s.yield(Page{}, err) {
 		s.stopped = true
@@ -192,6 +198,8 @@ func (s *sweeper) emitReachable(p Page) {
 	s.checkCount(p)
 	if other {
 		s.damage(p.Off, p.ID, "first key, which is not that of the branch element that leads here", decode.ErrValue)
+	} else {
+		s.checkLast(p, s.tree.pages.at(p.ID))
 	}
 	switch {
 	case p.Use == Leaf && p.Header.Flags == FlagLeaf:

@@ -153,7 +153,9 @@ func (t *Tree) addDamage(err error) {
 }
 
 func (t *Tree) mark(id ID, use Use, bucket int) {
-	t.pages.set(id, pageMark{markOf(use, bucket), t.pages.at(id).first})
+	m := t.pages.at(id)
+	m.mark = markOf(use, bucket)
+	t.pages.set(id, m)
 }
 
 func (t *Tree) at(id ID) mark { return t.pages.at(id).mark }
@@ -188,6 +190,8 @@ type visit struct {
 	from   int64  // file offset of what named the page, for errors
 	beside Flags  // kind of the page's first sibling; 0 if that is not known
 	first  uint32 // keySum of the branch element that named the page; 0 if none did
+	bound  bound
+	next   keyExtent // the key of which bound is the short form
 }
 
 type walker struct {
@@ -228,7 +232,7 @@ func (w *walker) claim(v visit, use Use) bool {
 	case w.tree.at(v.id) != 0:
 		cause = decode.ErrCycle
 	default:
-		w.tree.pages.set(v.id, pageMark{markOf(use, v.bucket), v.first})
+		w.tree.pages.set(v.id, pageMark{markOf(use, v.bucket), v.first, v.bound})
 		w.tree.claimed++
 		return true
 	}
@@ -250,7 +254,7 @@ func (w *walker) visit(v visit) {
 	}
 	switch {
 	case kind == FlagBranch:
-		w.branch(p)
+		w.branch(p, v)
 	case kind == FlagLeaf && w.opens(v.bucket):
 		w.leaf(p)
 	}
@@ -299,9 +303,10 @@ func (w *walker) readRun(v visit) (p Page, ok bool) {
 // branch reaches for the children of p. bbolt's trees have all leaves at one
 // depth, so the kind of the first child is that of its siblings, and leaves need
 // no visit: Sweep meets them anyway, and notices where this was not so.
-func (w *walker) branch(p Page) {
+func (w *walker) branch(p Page, v visit) {
 	w.tree.mark(p.ID, Branch, p.Bucket)
 	var siblings Flags
+	next := w.nexts(p, v, w.upper(p, v))
 	for e, err := range p.BranchElements() {
 		if err != nil {
 			w.tree.addDamage(err)
@@ -315,6 +320,8 @@ func (w *walker) branch(p Page) {
 		child := visit{id: e.Child, bucket: p.Bucket, from: p.Off + int64(HeaderSize+e.Index*ElementSize), beside: siblings}
 		if err == nil {
 			child.first = keySum(e.Key)
+			key, at := next(e.Index)
+			child.bound, child.next = boundOf(e.Key, key), at
 		}
 		if siblings == FlagLeaf && !w.opens(p.Bucket) {
 			w.claim(child, Leaf)

@@ -39,7 +39,7 @@ func TestHeaderDamage(t *testing.T) {
 		{"overflow past the high water mark", func(b []byte) { put(b, img.last()+12, uint32(math.MaxUint32)) },
 			append(img.listedBehind(img.last()), flaw{img.last() + 12, decode.ErrBounds}), nil},
 		{"overflow of 0 in front of a long value", func(b []byte) { put(b, large+12, uint32(0)) },
-			[]flaw{{large + 16, decode.ErrBounds}, {large + 32, decode.ErrBounds}}, img.in(large)},
+			[]flaw{{large + 16, decode.ErrBounds}, {large + 32, decode.ErrBounds}, {img.list, decode.ErrMissing}}, img.in(large)},
 		{"flags of the freelist", func(b []byte) { put(b, img.list+8, uint16(FlagLeaf)) },
 			[]flaw{{img.list + 8, decode.ErrValue}}, nil},
 		{"page ID of a meta", func(b []byte) { put(b, 0, uint64(1)) },

@@ -1,0 +1,240 @@
+package page
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/etcdsift/etcdsift/decode"
+)
+
+// What follows is what bbolt's own check reports beyond single pages: keys of a page that
+// belong behind it, and pages that neither the tree nor the freelist has.
+//
+// Source: Tx.Check in go.etcd.io/bbolt/tx_check.go.
+
+// A bound says of a page before which key all keys below it must come, in four bytes: the
+// next key of the branch page that leads here, or of one above. That key and the first of
+// the page have a beginning in common, which all keys between them share; how long it is
+// and the two bytes behind it are enough to tell for nearly every page of a healthy file.
+//
+//	bits 16 to 31   length of the common beginning plus 1; 0 where there is no bound
+//	bits  0 to 15   the two bytes of the next key behind it, 0 where it ends before
+type bound uint32
+
+// maxBoundKey is bbolt's limit on the size of a key, in bytes.
+const maxBoundKey = 32768
+
+// boundOf is the bound of a page that starts with the key first, in front of one that
+// starts with next; next is nil if the page is the last of its tree.
+func boundOf(first, next []byte) bound {
+	n := commonPrefix(first, next)
+	if n >= len(next) || n > maxBoundKey {
+		return 0 // no next, or keys out of order, which is reported elsewhere
+	}
+	return bound(n+1)<<16 | bound(byteAt(next, n))<<8 | bound(byteAt(next, n+1))
+}
+
+// A position is where a key lies in relation to a bound.
+type position int
+
+const (
+	before position = iota
+	behind
+	undecided // two bytes do not tell
+)
+
+// position is that of the key last, not before first, which starts the page.
+func (b bound) position(first, last []byte) position {
+	n := int(b>>16) - 1
+	if n < 0 {
+		return before
+	}
+	switch {
+	case len(first) < n || !bytes.HasPrefix(last, first[:n]):
+		return behind
+	case len(last) == n:
+		return before // the next key is longer
+	}
+	for i, want := range []byte{byte(b >> 8), byte(b)} {
+		if got := byteAt(last, n+i); got != want {
+			if got < want {
+				return before
+			}
+			return behind
+		}
+	}
+	return undecided
+}
+
+func commonPrefix(a, b []byte) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+func byteAt(b []byte, i int) byte {
+	if i < len(b) {
+		return b[i]
+	}
+	return 0
+}
+
+// A keyExtent is where a key lies in the file; size 0 means none.
+type keyExtent struct {
+	off  int64
+	size int
+}
+
+// upper is the key that all keys of p must come before, nil if there is none. It is read
+// again and not kept: pages that wait for their turn must hold no memory.
+func (w *walker) upper(p Page, v visit) []byte {
+	if v.next.size == 0 {
+		return nil
+	}
+	key, err := w.readAt(v.next.off, v.next.size)
+	if err != nil {
+		w.tree.addDamage(&decode.FormatError{Off: v.next.off, What: fmt.Sprintf("key behind page %v", p.ID), Err: err})
+		return nil
+	}
+	return key
+}
+
+// nexts is for each element of the branch page p the key that follows it: that of the
+// next element, or upper, which v.next names. It checks that the last key of p comes
+// before upper.
+func (w *walker) nexts(p Page, v visit, upper []byte) func(i int) ([]byte, keyExtent) {
+	elements := make([]BranchElement, 0, p.elementCount())
+	for e, err := range p.BranchElements() {
+		if err != nil {
+			return func(int) ([]byte, keyExtent) { return nil, keyExtent{} } // what is wrong is reported
+		}
+		if len(e.Key) > maxBoundKey {
+			w.tree.addDamage(&decode.FormatError{Off: p.Off + int64(e.start), Err: decode.ErrLimit,
+				What: fmt.Sprintf("page %v, branch element %d, key of %d bytes", p.ID, e.Index, len(e.Key))})
+		}
+		elements = append(elements, e)
+	}
+	if len(elements) > 0 && v.first != 0 && keySum(elements[0].Key) != v.first {
+		upper = nil // another page than belongs here, which Sweep reports
+	}
+	if n := len(elements); n > 0 && upper != nil && bytes.Compare(elements[n-1].Key, upper) >= 0 {
+		w.tree.addDamage(&decode.FormatError{Off: p.Off, Err: decode.ErrOrder, What: fmt.Sprintf("page %v, %s", p.ID, lastKey)})
+	}
+	return func(i int) ([]byte, keyExtent) {
+		if i+1 >= len(elements) {
+			return upper, v.next
+		}
+		e := elements[i+1]
+		if len(e.Key) > maxBoundKey {
+			return nil, keyExtent{}
+		}
+		return e.Key, keyExtent{p.Off + int64(e.start), len(e.Key)}
+	}
+}
+
+// lastKey is what is wrong with a page whose keys reach past its place in the tree.
+const lastKey = "last key, which does not come before that of the branch element behind the one that leads here"
+
+// maxUndecided is how many leaves are looked at together that their bounds do not tell of.
+const maxUndecided = 4096
+
+// checkLast compares the last key of a leaf with the key behind the page. Keys inside of it
+// are in order, or that is reported.
+func (s *sweeper) checkLast(p Page, m pageMark) {
+	if m.bound == 0 || p.Use != Leaf || p.Header.Flags != FlagLeaf || p.Header.Count == 0 {
+		return
+	}
+	first, last := p.elementKey(0), p.elementKey(int(p.Header.Count)-1)
+	if first == nil || last == nil {
+		return // damaged, and reported
+	}
+	switch m.bound.position(first, last) {
+	case behind:
+		s.damage(p.Off, p.ID, lastKey, decode.ErrOrder)
+	case undecided:
+		if s.undecided == nil {
+			s.undecided = map[ID][]byte{}
+		}
+		if s.undecided[p.ID] = bytes.Clone(last); len(s.undecided) == maxUndecided {
+			s.decide()
+		}
+	}
+}
+
+// elementKey is the key of element i of a leaf page, nil if it does not lie in the page.
+func (p Page) elementKey(i int) []byte {
+	l := layout{page: p}
+	c := l.header(i)
+	_, pos, ksize := c.Uint32(), c.Uint32(), c.Uint32()
+	start := uint64(HeaderSize+i*ElementSize) + uint64(pos)
+	if c.Short() || start+uint64(ksize) > uint64(len(p.Data)) {
+		return nil
+	}
+	return p.Data[start : start+uint64(ksize)]
+}
+
+// decide reads the branch pages again to compare the last keys that were put aside. In a
+// tree with damage nothing is left to say, and following it might not end.
+func (s *sweeper) decide() {
+	if len(s.undecided) == 0 || s.flawed || len(s.tree.Damage) > 0 || s.tree.Deeper {
+		s.undecided = nil
+		return
+	}
+	w := walker{File: s.File, tree: &Tree{highWater: s.tree.highWater, depth: Branches}, overflow: 2 * s.size}
+	for _, b := range s.tree.Buckets {
+		w.todo = append(w.todo, visit{id: b.Root})
+	}
+	for len(w.todo) > 0 {
+		v := w.todo[len(w.todo)-1]
+		w.todo = w.todo[:len(w.todo)-1]
+		if s.tree.at(v.id).use() != Branch {
+			continue
+		}
+		p, ok := w.readRun(v)
+		if !ok {
+			continue
+		}
+		p.Use = Branch
+		next := w.nexts(p, v, w.upper(p, v))
+		for e := range p.BranchElements() {
+			key, at := next(e.Index)
+			if last, ok := s.undecided[e.Child]; ok && key != nil && bytes.Compare(last, key) >= 0 {
+				s.damage(int64(e.Child)*int64(s.PageSize), e.Child, lastKey, decode.ErrOrder)
+			}
+			w.todo = append(w.todo, visit{id: e.Child, next: at}) // without first: Walk has compared the branches
+		}
+	}
+	for _, d := range w.tree.Damage { // the disk gave what it does not give any more
+		s.damage(d.Off, ID(d.Off/int64(s.PageSize)), "read once more", errors.Unwrap(d))
+	}
+	s.undecided = nil
+}
+
+// checkLost checks that the freelist has all pages that the tree does not reach. In a tree
+// with damage what it does not reach says nothing.
+func (s *sweeper) checkLost() {
+	if s.list.Use != Freelist || s.flawed || len(s.tree.Damage) > 0 || s.tree.Deeper {
+		return
+	}
+	free := slices.Clone(s.free)
+	slices.Sort(free)
+	lost, first := 0, ID(0)
+	for id := ID(2); id < s.tree.highWater; id++ {
+		if s.tree.at(id) != 0 {
+			continue
+		}
+		if _, listed := slices.BinarySearch(free, id); listed {
+			continue
+		}
+		if lost++; lost == 1 {
+			first = id
+		}
+	}
+	if lost > 0 {
+		s.damage(s.list.Off, s.list.ID, fmt.Sprintf("freelist, without %d pages that the tree has not either, the first page %v", lost, first), decode.ErrMissing)
+	}
+}
