@@ -17,14 +17,13 @@ import (
 
 // A testimony is what the child said.
 type testimony struct {
-	tally        *tally
-	read         bool // all buckets were read
-	problems     []string
-	problemCount int
-	failure      string // what kept the child from an answer; empty for nothing
+	tally    *tally
+	read     bool // all buckets were read
+	problems []string
+	failure  string // what kept the child from an answer; empty for nothing
 }
 
-// maxProblems bounds the problems that a report lists; the rest is counted.
+// maxProblems is how many problems are enough: there may be no end of them.
 const maxProblems = 100
 
 // maxBuckets bounds the buckets that the child may name: no file within the limits of
@@ -76,7 +75,7 @@ func (w *Witness) ask(ctx context.Context, c *replica, r request, l limits, page
 }
 
 func (t *testimony) problem(text string) {
-	if t.problemCount++; len(t.problems) < maxProblems {
+	if len(t.problems) < maxProblems {
 		t.problems = append(t.problems, text)
 	}
 }

@@ -47,6 +47,9 @@ type recordAnswer struct {
 // maxShown bounds the names and keys that the child passes on: etcd's are shorter.
 const maxShown = 64
 
+// maxProblem bounds the text of a problem, which has all pages on the way to it.
+const maxProblem = 1 << 10
+
 // maxStack bounds the stack of the child in bytes: bbolt follows a cycle without end.
 const maxStack = 64 << 20
 
@@ -114,7 +117,7 @@ func (c *child) serve() error {
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	// It is never closed, as the check may go on in a goroutine of its own: the process ends.
 	return db.View(func(tx *bolt.Tx) error {
 		if err := c.bucket(rootBucket, tx.Cursor().Bucket()); err != nil {
 			return err
@@ -157,9 +160,14 @@ func (c *child) bucket(path digest, b *bolt.Bucket) error {
 // goes out first.
 func (c *child) check(tx *bolt.Tx) {
 	c.err = errors.Join(c.err, c.flush())
+	n := 0
 	for err := range tx.Check(bolt.WithKVStringer(noBytes{})) {
-		c.say(answer{Problem: err.Error()})
+		text := err.Error()
+		c.say(answer{Problem: text[:min(len(text), maxProblem)]})
 		c.err = errors.Join(c.err, c.flush())
+		if n++; n == maxProblems {
+			break // in a cycle there is no last
+		}
 	}
 }
 

@@ -168,7 +168,9 @@ func (w *Witness) compareWith(ctx context.Context, c *replica, size int64, f *pa
 		report.Detail = "it reads the same records, and then: " + theirs.failure
 	default:
 		report.Result = analyzer.WitnessAgrees
-		if n := theirs.problemCount; n > 0 {
+		if n := len(theirs.problems); n == maxProblems {
+			report.Detail = fmt.Sprintf("it reads the same records, and its check reports %d problems or more", n)
+		} else if n > 0 {
 			report.Detail = fmt.Sprintf("it reads the same records, and its check reports %d %s", n, plural(n, "problem", "problems"))
 		}
 	}
