@@ -4,12 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
-	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.etcd.io/etcd/server/v3/embed"
-	"go.uber.org/zap"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -25,33 +21,14 @@ const drainedSecrets = 4
 // left of the old key lies in history, in residue, which a compaction makes of it, or in
 // the WAL alone, after a defragmentation.
 func buildDrained(ctx context.Context, dir, where string) (err error) {
-	cfg := embed.NewConfig()
-	loopback := url.URL{Scheme: "http", Host: "127.0.0.1:0"}
-	cfg.Dir, cfg.UnsafeNoFsync, cfg.EnableGRPCGateway = dir, true, false
-	cfg.ListenClientUrls, cfg.ListenPeerUrls = []url.URL{loopback}, []url.URL{loopback}
-	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.NewNop())
-	cfg.TickMs, cfg.ElectionMs = 10, 100
-	etcd, err := embed.StartEtcd(cfg)
+	etcd, err := startEtcd(dir)
 	if err != nil {
 		return err
 	}
-	defer etcd.Close()
-	select {
-	case <-etcd.Server.ReadyNotify():
-	case err := <-etcd.Err():
-		return err
-	case <-time.After(30 * time.Second):
-		return errors.New("etcd is not ready in time")
-	}
-	endpoint := etcd.Clients[0].Addr().String()
-	client, err := clientv3.New(clientv3.Config{Endpoints: []string{endpoint}, Logger: zap.NewNop()})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, client.Close()) }()
+	defer func() { err = errors.Join(err, etcd.stop()) }()
 	revision := int64(0)
 	for _, name := range []string{"old", "new"} {
-		if revision, err = writeSecrets(ctx, client, name); err != nil {
+		if revision, err = writeSecrets(ctx, etcd.Client, name); err != nil {
 			return err
 		}
 	}
@@ -59,7 +36,7 @@ func buildDrained(ctx context.Context, dir, where string) (err error) {
 	case "history":
 		return nil
 	case "residue", "wal":
-		if _, err := client.Compact(ctx, revision, clientv3.WithCompactPhysical()); err != nil {
+		if _, err := etcd.Compact(ctx, revision, clientv3.WithCompactPhysical()); err != nil {
 			return err
 		}
 	default:
@@ -68,7 +45,7 @@ func buildDrained(ctx context.Context, dir, where string) (err error) {
 	if where == "residue" {
 		return nil
 	}
-	_, err = client.Defragment(ctx, endpoint)
+	_, err = etcd.Defragment(ctx, etcd.endpoint)
 	return err
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -27,6 +28,8 @@ func settled(f *os.File) (fs.FileInfo, error) {
 func changed(path string, before fs.FileInfo) string {
 	after, err := os.Stat(path)
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "it is gone"
 	case err != nil:
 		return cause(err).Error()
 	case !os.SameFile(before, after):

@@ -83,6 +83,9 @@ func tellDamage(w io.Writer, r *analyzer.Report) {
 		complain(w, fmt.Sprintf("and %d more places", r.Coverage.DamageMore))
 	}
 	for _, e := range r.Evidence {
+		if e.Live {
+			complain(w, fmt.Sprintf("%s is live: %s", e.Path, e.Lock))
+		}
 		if e.Changed != "" {
 			complain(w, fmt.Sprintf("%s changed while it was read: %s", e.Path, e.Changed))
 		}

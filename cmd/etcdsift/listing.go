@@ -62,12 +62,12 @@ func (w *walk) watch(sources []analyzer.Source) {
 		i := max(0, slices.IndexFunc(sources, func(s analyzer.Source) bool { return path.Dir(string(s.Path)) == cmp.Or(l.shown, ".") }))
 		file := sources[i].Changed
 		sources[i].Changed = func() string {
+			var what []string
 			if file != nil {
-				if what := file(); what != "" {
-					return what
-				}
+				what = append(what, file())
 			}
-			return l.changed()
+			what = append(what, l.changed())
+			return strings.Join(slices.DeleteFunc(what, func(s string) bool { return s == "" }), "; ")
 		}
 	}
 }
