@@ -14,8 +14,9 @@ import (
 // what is wrong with it.
 var readBound = alloc.Bound{Fixed: 6 << 20, PerByte: 32}
 
-// Requests may nest, and each operation is kept with its conditions.
-var requestBound = alloc.Bound{Fixed: 4 << 10, PerByte: 64}
+// An operation takes some hundred bytes in memory where the log has two, and a list that
+// grows lets go of twice its size. maxOps bounds both.
+var requestBound = alloc.Bound{Fixed: 4 << 10, PerByte: 512}
 
 // Whatever the bytes, the records are those of the file, each byte is in one of
 // them, and it ends.

@@ -79,6 +79,11 @@ type Compare struct {
 // maxNesting bounds how deep transactions nest. etcd allows one in another.
 const maxNesting = 8
 
+// maxOps bounds the operations and conditions of a request: each takes two hundred bytes
+// in memory, and two in the log. etcd allows 128 in a transaction unless it is told
+// otherwise.
+const maxOps = 1 << 14
+
 // The fields of an InternalRaftRequest.
 const (
 	fieldV2          = 2 // of a v2 request that is not wrapped, its method
@@ -94,6 +99,7 @@ const (
 // is there of its value.
 func parseRequest(b []byte, off int64) ([]Op, error) {
 	var ops []Op
+	left := maxOps
 	err := fields(b, off, func(f wire.Field, off int64, cut error) error {
 		if f.Type != protowire.BytesType {
 			return nil
@@ -104,7 +110,7 @@ func parseRequest(b []byte, off int64) ([]Op, error) {
 			ops = nil
 			return errV2
 		}
-		op, ok, err := parseOp(requestKind(f.Num), f.Bytes, off, 0)
+		op, ok, err := parseOp(requestKind(f.Num), f.Bytes, off, 0, &left)
 		if ok {
 			ops = append(ops, op)
 		}
@@ -154,9 +160,21 @@ func fields(b []byte, off int64, f func(field wire.Field, off int64, cut error) 
 	return nil
 }
 
-// parseOp decodes an operation of that kind; false for one of no interest.
-func parseOp(kind OpKind, b []byte, off int64, depth int) (op Op, ok bool, err error) {
+// errOps says that a request has more operations than are decoded.
+func errOps(off int64) error {
+	return &decode.FormatError{Off: off, What: "request, operations", Err: decode.ErrLimit}
+}
+
+// parseOp decodes an operation of that kind; false for one of no interest. left is how many
+// more the request may have.
+func parseOp(kind OpKind, b []byte, off int64, depth int, left *int) (op Op, ok bool, err error) {
 	op = Op{Kind: kind, Complete: true}
+	if kind != 0 {
+		*left--
+	}
+	if *left < 0 {
+		return op, false, errOps(off)
+	}
 	switch kind {
 	case OpPut:
 		err = fields(b, off, op.putField)
@@ -166,7 +184,7 @@ func parseOp(kind OpKind, b []byte, off int64, depth int) (op Op, ok bool, err e
 		if depth == maxNesting {
 			return op, false, &decode.FormatError{Off: off, What: "request, nested transactions", Err: decode.ErrLimit}
 		}
-		err = fields(b, off, func(f wire.Field, off int64, _ error) error { return op.txnField(f, off, depth+1) })
+		err = fields(b, off, func(f wire.Field, off int64, _ error) error { return op.txnField(f, off, depth+1, left) })
 	case OpCompact, OpLeaseRevoke:
 		err = fields(b, off, func(f wire.Field, _ int64, _ error) error {
 			if f.Is(1, protowire.VarintType) && kind == OpCompact {
@@ -209,12 +227,15 @@ func (op *Op) deleteField(f wire.Field, _ int64, cut error) error {
 	return nil
 }
 
-func (op *Op) txnField(f wire.Field, off int64, depth int) error {
+func (op *Op) txnField(f wire.Field, off int64, depth int, left *int) error {
 	if f.Type != protowire.BytesType {
 		return nil
 	}
 	switch f.Num {
 	case 1:
+		if *left--; *left < 0 {
+			return errOps(off)
+		}
 		c, err := parseCompare(f.Bytes, off)
 		op.Compare = append(op.Compare, c)
 		return err
@@ -227,7 +248,7 @@ func (op *Op) txnField(f wire.Field, off int64, depth int) error {
 			if int(inner.Num) >= len(kinds) {
 				return nil
 			}
-			done, ok, err := parseOp(kinds[inner.Num], inner.Bytes, off, depth)
+			done, ok, err := parseOp(kinds[inner.Num], inner.Bytes, off, depth, left)
 			if ok && f.Num == 2 {
 				op.Success = append(op.Success, done)
 			} else if ok {
