@@ -101,7 +101,7 @@ func startLoad(t *testing.T) (e *runningEtcd, dir string, writer *fixtures.Load)
 			t.Error(err)
 		}
 	})
-	writer, err = fixtures.NewLoad(t.Context(), "live", false)
+	writer, err = fixtures.NewLoad(t.Context(), "live", 0, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -183,10 +183,10 @@ func unescape(s string) string {
 	return b.String()
 }
 
-// harmless are the calls that may name evidence, or a descriptor of it. All that are not
+// harmlessCalls are those that may name evidence, or a descriptor of it. All that are not
 // listed may not: they write, truncate, rename, link, remove, map, lock or change it, or
 // nobody has thought about them yet.
-var harmless = []string{
+var harmlessCalls = []string{
 	"execve", "close",
 	"read", "pread64", "readv", "preadv", "preadv2", "lseek", "getdents64", "readahead", "fadvise64",
 	"stat", "lstat", "fstat", "newfstatat", "statx", "statfs", "fstatfs", "access", "faccessat", "faccessat2",
@@ -220,7 +220,7 @@ func (c syscallRecord) touches() string {
 		}
 		return ""
 	}
-	if slices.Contains(harmless, c.name) {
+	if slices.Contains(harmlessCalls, c.name) {
 		return ""
 	}
 	return c.name
