@@ -2,7 +2,9 @@
 
 GO        ?= go
 FUZZTIME  ?= 1m
-BENCHSIZE ?= 1GiB
+BENCHSIZE ?= 2GiB
+BENCHKEYS ?= 220000
+BENCHSIZES ?= 512MiB 1GiB 2GiB 4GiB 8GiB
 # gRPC's trace pages bring Go's templates, and with them every method of every type:
 # a start takes 10 ms less without, and the program is a quarter smaller.
 TAGS      := -tags grpcnotrace
@@ -60,11 +62,19 @@ race: ## needs a C compiler
 score:
 	$(GO) test -count 1 -run '^Test(Score|Salvage)$$' -v ./cmd/etcdsift -score
 
-# etcdsift, with and without the keys to prove all values, beside a plain SHA-256 pass and
-# etcd's own snapshot status, in one run. BENCHALL=-all encrypts every object.
+# etcdsift, with and without the keys to prove all values, beside a plain SHA-256 pass,
+# etcd's own snapshot status and bbolt's check, in one run; then files of several sizes
+# with the same keys, and the start of the program. BENCHALL=-all encrypts every object,
+# BENCHSIZES= leaves the sizes out: they take 16 GiB of disk.
 bench: build
-	$(GO) run ./fixtures/bench/generate $(BENCHALL) -size $(BENCHSIZE) -o build/bench-$(BENCHSIZE)$(BENCHALL).db
-	$(GO) run ./fixtures/bench -db build/bench-$(BENCHSIZE)$(BENCHALL).db -bin bin/etcdsift
+	@set -e; comma=; list=; for size in $(BENCHSIZE) $(BENCHSIZES); do \
+		db=build/bench-$$size$(BENCHALL).db; \
+		$(GO) run ./fixtures/bench/generate $(BENCHALL) -size $$size -keys $(BENCHKEYS) -o $$db; \
+	done; \
+	for size in $(BENCHSIZES); do list="$$list$$comma"build/bench-$$size$(BENCHALL).db; comma=,; done; \
+	$(GO) run ./fixtures/bench -db build/bench-$(BENCHSIZE)$(BENCHALL).db -bin bin/etcdsift; \
+	if [ -n "$$list" ]; then $(GO) run ./fixtures/bench -sizes "$$list" -runs 3 -bin bin/etcdsift; fi
+	$(GO) run ./fixtures/bench/startup -bin bin/etcdsift
 
 clean:
 	rm -rf bin build
