@@ -1,27 +1,42 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/etcdsift/etcdsift/fixtures/captured"
 )
 
-// inNamespace is a shell script in a mount namespace of its own: what it mounts, nobody
-// else sees. The test is skipped where that is not allowed.
+// unshare is the command that runs another in a mount namespace of its own: what that
+// mounts, nobody else sees. It is an error where that is not allowed.
+var unshare = sync.OnceValues(func() ([]string, error) {
+	command := []string{"unshare", "-m"}
+	if os.Getuid() != 0 {
+		command = append(command, "-r")
+	}
+	try := append(slices.Clone(command), "mount", "-t", "tmpfs", "none", os.TempDir())
+	if out, err := exec.Command(try[0], try[1:]...).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%w %s", err, out)
+	}
+	return command, nil
+})
+
+// inNamespace is a shell script in a mount namespace. The test is skipped where there can
+// be none.
 func inNamespace(t *testing.T, script string, args ...string) *exec.Cmd {
 	t.Helper()
-	unshare := []string{"unshare", "-m"}
-	if os.Getuid() != 0 {
-		unshare = append(unshare, "-r")
+	command, err := unshare()
+	if err != nil {
+		t.Skipf("no mount namespaces here: %v", err)
 	}
-	if out, err := exec.Command(unshare[0], append(unshare[1:], "mount", "-t", "tmpfs", "none", t.TempDir())...).CombinedOutput(); err != nil {
-		t.Skipf("no mount namespaces here: %v %s", err, out)
-	}
-	return exec.Command(unshare[0], append(append(unshare[1:], "sh", "-euc", script, "sh"), args...)...)
+	all := slices.Concat(command, []string{"sh", "-euc", script, "sh"}, args)
+	return exec.Command(all[0], all[1:]...)
 }
 
 // Where the disk is full, the report that was there stays, and nothing else is left.
