@@ -16,29 +16,46 @@ type exposer struct {
 	exposures  []Exposure
 	findings   []Finding
 	validities map[string]*Validity
+	copies     []Copy   // room for those of all keys
+	pages      []uint64 // theirs
+	breaches   []breach // used again for each key
+	messages   arena
+	scratch    []byte
 	err        error // that ends the run
 }
 
 // exposeAll reports all keys of which plaintext copies were seen, in parts.
 func (b *builder) exposeAll(keys []*keyInScope) {
 	parts := make([]exposer, runtime.GOMAXPROCS(0))
+	exposures := make([]Exposure, len(keys))
+	b.report.Exposures = exposures
 	var done sync.WaitGroup
 	for i := range parts {
-		share := keys[i*len(keys)/len(parts) : (i+1)*len(keys)/len(parts)]
-		parts[i] = exposer{builder: b, keys: share, exposures: make([]Exposure, 0, len(share)),
+		lo, hi := i*len(keys)/len(parts), (i+1)*len(keys)/len(parts)
+		share := keys[lo:hi]
+		parts[i] = exposer{builder: b, keys: share, exposures: exposures[lo:lo:hi],
 			findings: make([]Finding, 0, 2*len(share)), validities: map[string]*Validity{}}
-		done.Go(func() {
-			for _, k := range parts[i].keys {
-				parts[i].expose(k)
-			}
-		})
+		done.Go(parts[i].exposeKeys)
 	}
 	done.Wait()
-	b.report.Exposures = make([]Exposure, 0, len(keys))
 	for _, part := range parts {
-		b.report.Exposures = append(b.report.Exposures, part.exposures...)
 		b.report.Findings = append(b.report.Findings, part.findings...)
 		b.err = cmp.Or(b.err, part.err)
+	}
+	if b.err != nil {
+		b.report.Exposures = []Exposure{} // some are not filled in
+	}
+}
+
+// exposeKeys makes one piece of memory for all copies: they are many.
+func (b *exposer) exposeKeys() {
+	n := 0
+	for _, k := range b.keys {
+		n += len(k.copies)
+	}
+	b.copies, b.pages = make([]Copy, n), make([]uint64, n)
+	for _, k := range b.keys {
+		b.expose(k)
 	}
 }
 
@@ -53,12 +70,12 @@ func (b *exposer) expose(k *keyInScope) {
 	x := Exposure{
 		Resource: b.scope[k.id.GroupResource].Resource, Namespace: Text(k.id.Namespace), Name: Text(k.id.Name),
 		Key: Text(k.key), Status: status, State: k.state, Current: k.current(), DataKeys: []Text{},
-		Copies: make([]Copy, len(k.copies)),
+		Copies: b.copies[:len(k.copies):len(k.copies)],
 	}
-	pages := make([]uint64, len(k.copies))
 	for i, c := range k.copies {
-		x.Copies[i] = c.copy(&pages[i])
+		x.Copies[i] = c.copy(&b.pages[i])
 	}
+	b.copies, b.pages = b.copies[len(k.copies):], b.pages[len(k.copies):]
 	if k.id.GroupResource == secrets {
 		k.describe(&x)
 		x.Validity = b.validity(k, x.DataKeys)
@@ -133,46 +150,83 @@ func (c seen) rule() RuleID {
 	return RulePlaintextFragment
 }
 
+// A breach is a rule that copies in one file break.
+type breach struct {
+	rule   RuleID
+	path   Text
+	copies int
+	newest seen
+}
+
+// breach is the one for a rule and a file.
+func (b *exposer) breach(rule RuleID, path Text) *breach {
+	i := slices.IndexFunc(b.breaches, func(p breach) bool { return p.rule == rule && p.path == path })
+	if i < 0 {
+		i = len(b.breaches)
+		b.breaches = append(b.breaches, breach{rule: rule, path: path})
+	}
+	return &b.breaches[i]
+}
+
 // addPlaintextFindings reports, for each rule and file, the copies of an exposure
 // that break it, by the newest of them.
 func (b *exposer) addPlaintextFindings(k *keyInScope, x *Exposure) {
-	type place struct {
-		rule   RuleID
-		path   Text
-		copies int
-		newest seen
-	}
-	var places []place
-	at := func(rule RuleID, path Text) *place {
-		i := slices.IndexFunc(places, func(p place) bool { return p.rule == rule && p.path == path })
-		if i < 0 {
-			i = len(places)
-			places = append(places, place{rule: rule, path: path})
-		}
-		return &places[i]
-	}
+	b.breaches = b.breaches[:0]
 	for _, c := range k.copies {
 		if rule := c.rule(); rule != "" {
-			p := at(rule, c.path())
+			p := b.breach(rule, c.path())
 			p.copies++
 			p.newest = c
 		}
 		if x.Status == StatusPlaintext && x.Current.WALIndex != nil && c.index == *x.Current.WALIndex {
-			p := at(RulePlaintextLive, c.path())
+			p := b.breach(RulePlaintextLive, c.path())
 			p.copies, p.newest = 1, c
 		}
 	}
-	for _, p := range places {
+	for _, p := range b.breaches {
 		b.findings = append(b.findings, Finding{
 			Rule: p.rule, Severity: ruleByID(p.rule).Severity, Resource: x.Resource, Namespace: x.Namespace, Name: x.Name, Key: x.Key, Path: p.path,
-			Message: plaintextMessage(x, p.rule, p.newest, p.copies),
+			Message: b.message(x, &p),
 		})
 	}
 }
 
-// where says where a copy lies.
-func (c seen) where() string {
-	b := make([]byte, 0, 80)
+// message says where the copies of a breach lie.
+func (b *exposer) message(x *Exposure, p *breach) string {
+	b.scratch = appendMessage(b.scratch[:0], x, p)
+	return b.messages.add(b.scratch)
+}
+
+func appendMessage(b []byte, x *Exposure, p *breach) []byte {
+	c := p.newest
+	switch {
+	case p.rule == RulePlaintextLive && c.region != RegionWAL && x.Status == StatusExposed:
+		return append(c.appendWhere(append(b, "the newest value in this file, "...)), ", is not encrypted; later evidence has it encrypted or deleted"...)
+	case p.rule == RulePlaintextLive:
+		b = append(c.appendWhere(append(b, "the newest value, "...)), ", is not encrypted"...)
+		if c.region == RegionWAL {
+			b = append(b, "; it is in the WAL alone, the db does not have it yet"...)
+		}
+		return b
+	case p.copies > 1:
+		b = append(strconv.AppendInt(b, int64(p.copies), 10), " plaintext copies, the newest "...)
+	default:
+		b = append(b, "a plaintext copy "...)
+	}
+	b = c.appendWhere(b)
+	switch p.rule {
+	case RulePlaintextHistory:
+		b = append(b, ", in an older revision"...)
+	case RulePlaintextFree:
+		b = append(b, ", on a page that is free"...)
+	case RulePlaintextFragment:
+		b = append(b, ", in bytes that are no record"...)
+	}
+	return b
+}
+
+// appendWhere says where a copy lies.
+func (c seen) appendWhere(b []byte) []byte {
 	if c.rev.Main > 0 {
 		b = append(strconv.AppendInt(append(b, "of revision "...), c.rev.Main, 10), ", "...)
 	}
@@ -181,33 +235,7 @@ func (c seen) where() string {
 	if c.index > 0 {
 		b = strconv.AppendUint(append(b, ", WAL index "...), c.index, 10)
 	}
-	return string(b)
-}
-
-// plaintextMessage says where n copies lie, of which c is the newest.
-func plaintextMessage(x *Exposure, rule RuleID, c seen, n int) string {
-	where := c.where()
-	what := "a plaintext copy " + where
-	if n > 1 {
-		what = strconv.Itoa(n) + " plaintext copies, the newest " + where
-	}
-	switch rule {
-	case RulePlaintextLive:
-		what = "the newest value, " + where + ", is not encrypted"
-		if c.region == RegionWAL {
-			what += "; it is in the WAL alone, the db does not have it yet"
-		} else if x.Status == StatusExposed {
-			what = "the newest value in this file, " + where + ", is not encrypted; later evidence has it encrypted or deleted"
-		}
-		return what
-	case RulePlaintextHistory:
-		return what + ", in an older revision"
-	case RulePlaintextFree:
-		return what + ", on a page that is free"
-	case RulePlaintextFragment:
-		return what + ", in bytes that are no record"
-	}
-	return what
+	return b
 }
 
 // readSighting reads the bytes of a sighting again.

@@ -184,7 +184,7 @@ func (s *sweeper) decide() {
 		s.undecided = nil
 		return
 	}
-	w := walker{File: s.File, tree: &Tree{highWater: s.tree.highWater, depth: Branches}, overflow: 2 * s.size}
+	w := walker{File: s.File, tree: &Tree{highWater: s.tree.highWater, depth: Branches}, overflow: 2 * s.size, page: make([]byte, s.PageSize)}
 	for _, b := range s.tree.Buckets {
 		w.todo = append(w.todo, visit{id: b.Root})
 	}

@@ -188,8 +188,13 @@ func (f *File) plausiblePages(pageSize int, order Order) int {
 
 // readAt reads up to n bytes at offset off, fewer where the file ends.
 func (f *File) readAt(off int64, n int) ([]byte, error) {
-	n = int(min(int64(n), max(0, f.size-off)))
-	b := make([]byte, n)
+	return f.readInto(make([]byte, min(int64(n), max(0, f.size-off))), off)
+}
+
+// readInto is readAt into b.
+func (f *File) readInto(b []byte, off int64) ([]byte, error) {
+	n := int(min(int64(len(b)), max(0, f.size-off)))
+	b = b[:n]
 	got, err := f.r.ReadAt(b, off)
 	if err != nil && !(errors.Is(err, io.EOF) && got > 0 || n == 0) {
 		return nil, fmt.Errorf("read %d bytes at offset %#x: %w", n, off, err)

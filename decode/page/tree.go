@@ -101,7 +101,7 @@ func (f *File) walk(depth Depth, m Meta, metaPage ID, ok bool) *Tree {
 	if !ok {
 		return t
 	}
-	w := walker{File: f, tree: t, overflow: 2 * f.size}
+	w := walker{File: f, tree: t, overflow: 2 * f.size, page: make([]byte, f.PageSize)}
 	off := int64(metaPage)*int64(f.PageSize) + HeaderSize
 	if m.HasFreelist() {
 		w.claim(visit{id: m.Freelist, from: off + 32}, Freelist)
@@ -199,6 +199,7 @@ type walker struct {
 	tree     *Tree
 	todo     []visit // pages that are claimed already, so never more than there are
 	overflow int64   // bytes of overflow pages that may still be read
+	page     []byte  // used again for each page
 }
 
 func (w *walker) addBucket(b Bucket, from int64) {
@@ -267,11 +268,12 @@ func (w *walker) visit(v visit) {
 // opens reports whether leaves of the bucket are looked into for buckets.
 func (w *walker) opens(bucket int) bool { return bucket == 0 || w.tree.depth == Thorough }
 
-// readRun reads the page v, and its overflow pages where they are needed here.
+// readRun reads the page v, and its overflow pages where they are needed here. The page
+// is valid until the next call.
 // What is wrong with its header is for Sweep to report.
 func (w *walker) readRun(v visit) (p Page, ok bool) {
 	off := int64(v.id) * int64(w.PageSize)
-	data, err := w.readAt(off, w.PageSize)
+	data, err := w.readInto(w.page, off)
 	if err != nil {
 		w.tree.addDamage(&decode.FormatError{Off: off, What: fmt.Sprintf("page %v", v.id), Err: err})
 		return Page{}, false
