@@ -77,7 +77,7 @@ func canned() *analyzer.Report {
 		Evidence: []analyzer.Evidence{{
 			Path: "snapshot.db", Kind: analyzer.KindSnapshot, Size: 20512, SHA256: strings.Repeat("0f", 32),
 			SnapshotHash: analyzer.HashMismatch, PageSize: 4096, Pages: 5, FreePages: 1, TxID: 9, Revision: 812,
-			CompactRevision: 400, ConsistentIndex: 900, StorageVersion: "3.7.0", Changed: "its modification time is another",
+			CompactRevision: 400, ConsistentIndex: 900, StorageVersion: "3.7.0", Changed: "its modification time is another", Live: true, Lock: "process 7 (etcd\x1b[2J) holds a write lock on it",
 			Details: &analyzer.Details{
 				ByteOrder: "little-endian", LiveKeys: 4, Prefixes: []analyzer.Text{"/registry"},
 				Metas: []analyzer.MetaDetails{
