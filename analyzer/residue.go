@@ -61,7 +61,7 @@ func (s *survey) free(p page.Page) {
 	switch {
 	case p.Elements():
 		s.freeLeaf(p)
-	case !p.Orphan && intact(p):
+	case !p.Orphan && intact(p, s.tree.HighWater()):
 		s.slack(p)
 	default:
 		s.carve(p, p.Data, p.Off)
@@ -70,7 +70,7 @@ func (s *survey) free(p page.Page) {
 
 // intact reports whether p is a branch or freelist page of which all is there, so
 // that none of it can be anything else.
-func intact(p page.Page) bool {
+func intact(p page.Page, high page.ID) bool {
 	if p.Header.Flags == page.FlagBranch {
 		for _, err := range p.BranchElements() {
 			if err != nil {
@@ -78,7 +78,7 @@ func intact(p page.Page) bool {
 			}
 		}
 	}
-	return p.Header.Flags == page.FlagBranch || p.Header.Flags == page.FlagFreelist
+	return p.Header.Flags == page.FlagBranch || p.Lists(high)
 }
 
 // slack takes the bytes behind all that a page holds.
@@ -103,7 +103,7 @@ func (s *survey) freeLeaf(p page.Page) {
 			continue
 		}
 		r, err := mvcc.ParseRecord(e.Key, e.Value, e.Off)
-		if err != nil && mvcc.IsRevision(e.Key) {
+		if err != nil && !isOthers(e) {
 			continue // its form is broken: it is looked through like the rest
 		}
 		c.take(s, e)
@@ -122,6 +122,15 @@ func (s *survey) watches(key []byte) bool {
 		return s.keys.entries.at(int(i)).watched
 	}
 	return s.watch.key(key)
+}
+
+// leaseKey is the size of a key of the bucket "lease", in bytes.
+const leaseKey = 8
+
+// isOthers reports whether e can be of another of etcd's buckets than "key": those have
+// names, the numbers of leases, or all that they tell in the key.
+func isOthers(e page.LeafElement) bool {
+	return isPlainName(e.Key) || len(e.Key) == leaseKey || len(e.Value) == 0
 }
 
 // searchValue looks for objects in the value of another bucket than that of the keys,

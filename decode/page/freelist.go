@@ -31,3 +31,17 @@ func (p Page) freeIDs() ([]ID, error) {
 	}
 	return ids, err
 }
+
+// Lists reports whether p is what bbolt writes for a freelist: page IDs in order, each
+// once and below high, and no more than its pages hold.
+func (p Page) Lists(high ID) bool {
+	ids, err := p.freeIDs()
+	last := ID(1)
+	for _, id := range ids {
+		if id <= last || id >= high {
+			return false
+		}
+		last = id
+	}
+	return err == nil && p.Header.Flags == FlagFreelist
+}
