@@ -171,6 +171,9 @@ func (w *walk) open(f file) {
 			w.note(f.shown, "not known to be etcd's: only searched for Kubernetes objects")
 		}
 	}
+	if source.Kind != analyzer.KindOther {
+		source.Lock = lockOf(opened)
+	}
 	source.What = leftover(f.shown)
 	source.Member = memberOf(f.path, source.Kind)
 	w.take(source)

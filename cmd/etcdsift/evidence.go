@@ -146,8 +146,15 @@ func (e *evidence) addFile(path, name string, info fs.FileInfo) error {
 		return &notEvidenceError{path, whyNot(f, source.Size)}
 	}
 	source.Member = memberOf(path, source.Kind)
+	source.Lock = lockOf(f)
 	e.take(source)
 	return nil
+}
+
+// lockOf says who holds a write lock on the file, now or when it is asked.
+func lockOf(f *os.File) func() string {
+	now := writeLock(f)
+	return func() string { return cmp.Or(now, writeLock(f)) }
 }
 
 // open opens a file that may be evidence. One that can not be read is evidence all
@@ -173,10 +180,8 @@ func (e *evidence) open(path, name string, info fs.FileInfo) (source analyzer.So
 	if err != nil {
 		before = info
 	}
-	lock := writeLock(f)
 	source.File, source.Size = reader{f}, before.Size()
 	source.Changed = func() string { return changed(path, before) }
-	source.Lock = func() string { return cmp.Or(lock, writeLock(f)) }
 	e.files = append(e.files, openFile{f, path, name, before})
 	return source, f, nil
 }
