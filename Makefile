@@ -2,6 +2,7 @@
 
 GO        ?= go
 FUZZTIME  ?= 1m
+HAVOC     ?= 10000
 BENCHSIZE ?= 2GiB
 BENCHKEYS ?= 220000
 BENCHSIZES ?= 512MiB 1GiB 2GiB 4GiB 8GiB
@@ -45,8 +46,10 @@ strace:
 		{ apt-get install -y -qq strace || { apt-get update -qq && apt-get install -y -qq strace; }; } >/dev/null || echo "strace could not be installed"; \
 	fi
 
-# Each fuzz target in turn, for FUZZTIME.
+# Ten thousand random damages of dbs with one plaintext Secret, other ones each time; then
+# each fuzz target in turn, for FUZZTIME.
 fuzz:
+	$(GO) test -count 1 -run '^TestHavoc$$' -v ./analyzer -havoc $(HAVOC)
 	@set -e; for dir in $$($(GO) list -f '{{.Dir}}' ./decode/... ./analyzer/... ./reports/... ./cmd/...); do \
 		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9]+' $$dir/*_test.go 2>/dev/null | cut -c6-); do \
 			echo "$$dir $$target"; \

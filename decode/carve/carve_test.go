@@ -159,6 +159,24 @@ func TestScanCut(t *testing.T) {
 }
 
 // Objects without anything before them say what they are.
+// Plaintext does not hide behind the length that a ciphertext had, in the same block.
+func TestScanTextInCiphertext(t *testing.T) {
+	for _, how := range []string{"aescbc", "aesgcm", "secretbox"} {
+		sealed := append([]byte("k8s:enc:"+how+":v1:key1:"), ciphertext(1, 800)...)
+		whole := record(t, stored{"/registry/secrets/a/b", sealed}, 9)
+		finds := checkFinds(t, whole, 0)
+		if len(finds) != 1 || !finds[0].Complete {
+			t.Errorf("%s: %d finds of a whole record", how, len(finds))
+		}
+		text := strings.Repeat("password: this is no ciphertext\n", 10)
+		copy(whole[len(whole)-500:], text)
+		finds = checkFinds(t, whole, 0)
+		if len(finds) < 2 || finds[0].Kind != Record || finds[0].Complete || finds[1].Kind != Orphan || !bytes.HasPrefix(finds[1].Bytes, []byte(text)) {
+			t.Errorf("%s: %d finds, the first %v, complete %v", how, len(finds), finds[0].Kind, finds[0].Complete)
+		}
+	}
+}
+
 func TestScanObjects(t *testing.T) {
 	for _, s := range someValues(t, 200) {
 		if !bytes.HasPrefix(s.value, protobufMagic) && !bytes.HasPrefix(s.value, jsonMagic) {

@@ -13,6 +13,7 @@ const minChecked = 64
 // limit cuts a hit before the first block that can not belong to it, and tells
 // whether what is left is complete.
 func (s *scanner) limit(h *hit) {
+	s.endAtText(h)
 	first := s.grid.after(h.value)
 	if first >= h.end {
 		return // all in one block
@@ -41,6 +42,23 @@ func (s *scanner) limit(h *hit) {
 		h.Complete = false
 	}
 	h.Complete = h.Complete && (h.whole || !f.framed)
+}
+
+// endAtText ends an encrypted value before 32 bytes of text, which no ciphertext has:
+// plaintext must not hide behind the length that a ciphertext once had. In KMS there is
+// text beside the ciphertext.
+func (s *scanner) endAtText(h *hit) {
+	end := h.end - h.behind
+	if h.value >= end || !bytes.HasPrefix(s.b[h.value:end], envelopeMagic) {
+		return
+	}
+	e, _ := envelope.Parse(s.b[h.value:end], 0)
+	switch e.Provider {
+	case envelope.AESCBC, envelope.AESGCM, envelope.Secretbox:
+		if n := textRun(e.Payload); n < len(e.Payload) {
+			h.end, h.behind, h.Lease, h.Complete = end-len(e.Payload)+n, 0, 0, false
+		}
+	}
 }
 
 // A form is what the bytes of a value say of its length.

@@ -142,12 +142,13 @@ func (h head) meta(off int, order Order) (Meta, error) {
 	return m, err
 }
 
-// guessPages is how many pages a guess of the page size looks at.
+// guessPages is how many pages a guess of the page size looks at, at the start of the file
+// and again spread over all of it: the start may be what is lost.
 const guessPages = 64
 
 // guessGeometry decides whether a file without a valid meta holds bbolt pages,
-// and of which size: by the page IDs in the headers of its first pages, or by a
-// meta of which all but the checksum is right.
+// and of which size: by the page IDs in the headers of some pages, or by a meta of
+// which all but the checksum is right.
 func (f *File) guessGeometry() bool {
 	best := 0
 	for _, order := range []Order{Little, Big} {
@@ -164,7 +165,15 @@ func (f *File) guessGeometry() bool {
 // bbolt writes there. Page 0 needs a meta too: its ID says nothing.
 func (f *File) plausiblePages(pageSize int, order Order) int {
 	n := 0
-	for id := ID(0); id < guessPages; id++ {
+	spread := ID(f.size/int64(pageSize)) / guessPages
+	for i := range ID(2 * guessPages) {
+		id := i
+		if i >= guessPages {
+			id = (i - guessPages) * spread
+		}
+		if i >= guessPages && id < guessPages {
+			continue // it was looked at
+		}
 		off := int64(id) * int64(pageSize)
 		b, err := f.readAt(off, HeaderSize+metaSize)
 		h, short := parseHeader(b, order, off)

@@ -1,0 +1,121 @@
+package analyzer
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/etcdsift/etcdsift/fixtures"
+)
+
+// twoTrees is a db whose two metas lead to different trees.
+func twoTrees(t *testing.T) ([]byte, fixtures.PageMap) {
+	t.Helper()
+	b := forgery{records: []record{
+		{rev: 5, key: secretKey(1), value: sealed(gcmKey, "1")},
+		{rev: 6, key: "/registry/configmaps/default/c", value: []byte("k8s\x00 no object")},
+		{rev: 7, key: secretKey(1), create: 5, version: 2, value: sealed(gcmKey, "7")},
+	}, freed: []int64{6}, index: 10}.bytes(t)
+	m, err := fixtures.MapPages(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b, m
+}
+
+// Where the tree of the newest meta is broken, that of the older is used, and it is said
+// which. A key that only the newest had would be unknown; here there is none.
+func TestOlderTree(t *testing.T) {
+	healthy, m := twoTrees(t)
+	r, values := run(t, Options{}, inMemory(healthy))
+	if len(values) != 1 || r.Verdict.ExitStatus >= ExitIncomplete {
+		t.Fatalf("%d values, %+v", len(values), r.Verdict)
+	}
+	broken := bytes.Clone(healthy)
+	clear(broken[int(m.Root)*m.PageSize : int(m.Root+1)*m.PageSize])
+	r, values = run(t, Options{}, inMemory(broken))
+	if len(values) != 2 || values[0].State != "" || values[1].State != "" {
+		t.Errorf("values %+v", values)
+	}
+	if r.Verdict.ExitStatus != ExitIncomplete || !strings.Contains(r.Coverage.Damage[0].What, "its tree is broken, and that of transaction") {
+		t.Errorf("%+v, damage %+v", r.Verdict, r.Coverage.Damage)
+	}
+	metas := r.Evidence[0].Details.Metas
+	used, newest := metas[1-m.Newest], metas[m.Newest]
+	if !used.UsedInstead || used.Newest || newest.UsedInstead || !newest.Newest || r.Evidence[0].TxID != used.TxID {
+		t.Errorf("%+v, transaction %d", metas, r.Evidence[0].TxID)
+	}
+}
+
+// A bad meta makes the other one's tree the newest that there is. Only what was written
+// after all of it can be what is lost: a key that it has deleted does not come back.
+func TestOneMetaLost(t *testing.T) {
+	healthy, m := twoTrees(t)
+	for _, lost := range []int{m.Newest, 1 - m.Newest} {
+		broken, _, err := fixtures.CorruptMeta(lost).Apply(healthy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, values := run(t, Options{}, inMemory(broken))
+		want := 1
+		if lost == m.Newest {
+			want = 2 // the older tree has both
+		}
+		if len(values) != want || slices.ContainsFunc(values, func(v Value) bool { return v.State != "" }) || r.Verdict.ExitStatus != ExitIncomplete {
+			t.Errorf("without meta %d: %+v, %+v", lost, values, r.Verdict)
+		}
+	}
+}
+
+// What is on the free pages of a healthy file is in no list, and is unknown once the tree
+// is gone. A plaintext Secret among it is exposed, and not as a live one.
+func TestSalvagedState(t *testing.T) {
+	secret := []byte("k8s\x00\n\x0c\n\x02v1\x12\x06Secret\x12\x10\n\x0e\n\x03s-1\x1a\x07default\x1a\x00\"\x00")
+	f := forgery{records: []record{{rev: 5, key: secretKey(1), value: secret}, {rev: 6, key: secretKey(2), value: sealed(gcmKey, "2")}},
+		freed: []int64{5}, index: 10}
+	healthy := f.bytes(t)
+	r, values := run(t, Options{}, inMemory(healthy))
+	if len(values) != 1 || r.Verdict.ExitStatus == ExitIncomplete || r.Exposures[0].State != StateDeleted {
+		t.Fatalf("%+v, %+v", values, r.Exposures)
+	}
+	broken := bytes.Clone(healthy)
+	clear(broken[:2*4096])
+	r, values = run(t, Options{FailOn: SeverityHigh}, inMemory(broken))
+	if len(values) != 2 || values[0].State != StateUnknown || values[1].State != StateUnknown {
+		t.Errorf("values %+v", values)
+	}
+	if len(r.Exposures) != 1 || r.Exposures[0].State != StateUnknown || r.Exposures[0].Status != StatusExposed {
+		t.Errorf("exposures %+v", r.Exposures)
+	}
+	if len(r.of(RulePlaintextLive)) > 0 || len(r.of(RulePlaintextFree)) != 1 {
+		t.Errorf("findings %+v", r.Findings)
+	}
+	if d := r.Evidence[0].Details; d.LiveKeys != 0 || d.UnknownKeys != 2 {
+		t.Errorf("%d live keys, %d unknown", d.LiveKeys, d.UnknownKeys)
+	}
+}
+
+// A record in another bucket is found there, and is damage: two references changed places.
+func TestForeignBucket(t *testing.T) {
+	healthy := snapshotBytes(t, "deleted")
+	healthy = healthy[:len(healthy)-snapshotHashSize]
+	before, _ := run(t, Options{FailOn: SeverityHigh}, inMemory(healthy))
+	broken := bytes.Clone(healthy)
+	m, err := fixtures.MapPages(broken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := broken[int(m.Root)*m.PageSize : int(m.Root+1)*m.PageSize]
+	key, lease := bytes.Index(root, []byte("key")), bytes.Index(root, []byte("lease"))
+	if key < 0 || lease < 0 {
+		t.Fatal("no such buckets")
+	}
+	for i := range 8 {
+		root[key+3+i], root[lease+5+i] = root[lease+5+i], root[key+3+i]
+	}
+	r, _ := run(t, Options{FailOn: SeverityHigh}, inMemory(broken))
+	if r.Verdict.ExitStatus != ExitIncomplete || len(r.Exposures) != len(before.Exposures) {
+		t.Errorf("%+v, %d of %d exposures", r.Verdict, len(r.Exposures), len(before.Exposures))
+	}
+}
