@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -104,9 +105,14 @@ func restrict(t *testing.T, dir string, file, folder fs.FileMode) {
 	})
 }
 
-// commandsOn are all commands on the data dir and on the snapshot, half of them on each.
+// plainCommands are all commands, in one format.
+func plainCommands() [][]string {
+	return slices.DeleteFunc(slices.Clone(commands), func(command []string) bool { return slices.Contains(command, "--format") })
+}
+
+// commandsOn are those on the data dir and on the snapshot, half of them on each.
 func commandsOn() (all [][]string) {
-	for i, command := range commands {
+	for i, command := range plainCommands() {
 		all = append(all, on(command, []string{"data-dir", "snapshot.db"}[i%2], "encryption.yaml"))
 	}
 	return all

@@ -125,14 +125,13 @@ func TestWriteBlock(t *testing.T) {
 	const dataDir, segment = "evidence/05-defragged/data-dir", "/member/wal/0000000000000000-0000000000000000.wal"
 	add(commands, dataDir)
 	add(otherCommands, dataDir)
-	add(commands, "evidence/05-defragged/snapshot.db")
+	add(plainCommands(), "evidence/05-defragged/snapshot.db")
 	add(otherCommands[:4], "evidence/05-defragged/snapshot.db")
-	add(commands[:8], dataDir+"/member/snap/db")
-	add(commands[:8], dataDir+segment)
+	add(plainCommands()[:6], dataDir+"/member/snap/db")
+	add(plainCommands()[:6], dataDir+segment)
 	for _, path := range []string{dataDir + "/member", "evidence/12-killed/data-dir", "evidence/odd-keys/snapshot.db", "evidence/odd-keys/data-dir",
 		"evidence/deleted/snapshot.db", "evidence/deleted/data-dir", "evidence/cut.db"} {
-		add(commands[:1], path)
-		add(commands[10:11], path)
+		add(commands[10:11], path) // scan, with a configuration
 	}
 	before := snapshotOf(t, root)
 	var mu sync.Mutex
