@@ -40,7 +40,7 @@ func TestSecondWitnessInterrupted(t *testing.T) {
 			if !errors.As(err, &exit) || time.Since(start) > 5*time.Second || stdout.Len() > 0 {
 				t.Errorf("%v after %v: %s", err, time.Since(start), stdout.String())
 			}
-			if signal != syscall.SIGKILL && (exit.ExitCode() != analyzer.ExitUsage || !strings.Contains(stderr.String(), "interrupted: no report was written")) {
+			if signal != syscall.SIGKILL && (exit.ExitCode() != analyzer.ExitUsage || !strings.Contains(stderr.String(), "interrupted before the whole report was written")) {
 				t.Errorf("%v: %s", err, stderr.String())
 			}
 			waitFor(t, func() string {
