@@ -148,7 +148,7 @@ func TestMetasOfTwoPageSizes(t *testing.T) {
 func TestNames(t *testing.T) {
 	got := fmt.Sprint(ID(1<<64-1), FlagBranch, FlagLeaf, FlagMeta, FlagFreelist, Flags(0x12),
 		Unreachable, MetaPage, Freelist, Branch, Leaf, Tail, Unread, Use(7), Little, Big)
-	const want = "18446744073709551615 branch leaf meta freelist unknown (flags 0x12) " +
+	const want = "18446744073709551615 branch leaf meta freelist unknown " +
 		"unreachable meta freelist branch leaf tail unread unknown little-endian big-endian"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)

@@ -127,10 +127,11 @@ func (s *sweeper) page(off int64, b []byte) int {
 	return length
 }
 
-// checkHeader compares the header of a reachable page with what led to it.
+// checkHeader compares the header of a reachable page with what led to it. It tells no
+// number out of one: where the page is the middle of a value, that is a piece of it.
 func (s *sweeper) checkHeader(p Page) {
 	if p.Header.ID != p.ID {
-		s.damage(p.Off, p.ID, fmt.Sprintf("page ID %v in its header", p.Header.ID), decode.ErrValue)
+		s.damage(p.Off, p.ID, "another page ID in its header", decode.ErrValue)
 	}
 	if p.Use == Leaf && p.Header.Flags == FlagBranch {
 		s.deeper()
@@ -159,7 +160,7 @@ func (s *sweeper) runLength(p Page) int {
 		}
 	}
 	if pages > limit {
-		s.damage(p.Off+12, p.ID, fmt.Sprintf("overflow of %d pages", p.Header.Overflow), cause)
+		s.damage(p.Off+12, p.ID, "number of overflow pages", cause)
 		pages = limit
 	}
 	return int(min(int64(pages)*int64(s.PageSize), s.size-p.Off))

@@ -292,7 +292,7 @@ func (w *walker) readRun(v visit) (p Page, ok bool) {
 	if size > w.overflow {
 		// Pages that each claim the rest of the file would be read again and again.
 		w.tree.addDamage(&decode.FormatError{Off: off + 12, Err: decode.ErrLimit,
-			What: fmt.Sprintf("page %v, overflow of %d pages", v.id, h.Overflow)})
+			What: fmt.Sprintf("page %v, number of overflow pages", v.id)})
 		return p, true
 	}
 	w.overflow -= size
