@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -42,7 +43,7 @@ func TestCoversBoltCheck(t *testing.T) {
 			damages = append(damages, fixtures.FlipByte(count, db[count]^(db[count]-1)))
 		}
 		rnd := rand.New(rand.NewPCG(11, 12))
-		for range 60 {
+		for range 45 {
 			damages = append(damages, randomDamage(rnd, m, db))
 		}
 		t.Run(name, func(t *testing.T) {
@@ -54,10 +55,11 @@ func TestCoversBoltCheck(t *testing.T) {
 
 func checkCovered(t *testing.T, command string, db []byte, damages []fixtures.Damage) {
 	kinds := map[string]int{}
+	vast := fixtures.ForgeMeta(fixtures.MetaHighWater, 1<<60)
 	for _, d := range damages {
 		broken, _, err := d.Apply(db)
-		if err != nil {
-			continue // not in this file
+		if err != nil || d.Name == vast.Name {
+			continue // not in this file, or a high water mark for which bbolt takes all memory
 		}
 		said := boltCheck(t, command, broken)
 		if said == "" {
@@ -147,21 +149,30 @@ func boltCheck(t *testing.T, command string, b []byte) string {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", `ulimit -v 2000000; exec "$0" check "$1"`, command, path)
-	var first start
+	first := start{enough: cancel}
 	cmd.Stdout, cmd.Stderr = &first, &first
-	if err := cmd.Run(); err == nil {
+	err := cmd.Run()
+	line, _, whole := strings.Cut(string(first.b), "\n")
+	switch {
+	case whole && line == "OK":
 		return ""
-	} else if len(first.b) == 0 {
-		return err.Error()
+	case line == "":
+		return fmt.Sprintf("nothing: %v", err)
 	}
-	line, _, _ := strings.Cut(string(first.b), "\n")
 	return line
 }
 
-// A start keeps the start of what is written.
-type start struct{ b []byte }
+// A start keeps the start of what is written, and calls enough when it has a line: in a
+// cycle, bbolt has no last thing to say.
+type start struct {
+	b      []byte
+	enough func()
+}
 
 func (s *start) Write(b []byte) (int, error) {
 	s.b = append(s.b, b[:min(len(b), 300-len(s.b))]...)
+	if bytes.Contains(s.b, []byte("\n")) {
+		s.enough()
+	}
 	return len(b), nil
 }
