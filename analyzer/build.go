@@ -19,6 +19,7 @@ var secrets = object.GroupResource{Resource: "secrets"}
 // have is one key, and its newest value is that of the highest revision.
 type builder struct {
 	options    Options
+	surveys    []*survey
 	report     *Report
 	holders    *holders
 	inventory  map[object.GroupResource]*ResourceCount
@@ -41,7 +42,7 @@ type keyInScope struct {
 	status Status // of the newest value
 	state  State
 	gone   bool   // what was seen of it last is a deletion, even if its state is not known
-	copies []seen // that are plaintext
+	copies []kept // that are plaintext
 	newest *entry // of a key that is not deleted, in a survey
 	in     *survey
 }
@@ -55,7 +56,7 @@ type seen struct {
 // newReport builds the report. Its error is that of ctx, or an *encryption.KMSError.
 func newReport(ctx context.Context, surveys []*survey, o Options, p *proofs) (*Report, error) {
 	b := builder{
-		options: o, ctx: ctx,
+		options: o, ctx: ctx, surveys: surveys,
 		report: &Report{
 			SchemaVersion: SchemaVersion, Tool: o.Tool,
 			Evidence: []Evidence{}, Inventory: []ResourceCount{}, Namespaces: []NamespaceCount{},
@@ -72,9 +73,9 @@ func newReport(ctx context.Context, surveys []*survey, o Options, p *proofs) (*R
 	for _, resource := range o.Resources {
 		b.scope[resource] = &ScopeCount{Resource: Text(resource.String())}
 	}
-	for _, s := range surveys {
-		for _, at := range s.sightings.all() {
-			b.addSighting(s, at)
+	for n, s := range surveys {
+		for i, at := range s.sightings.all() {
+			b.addSighting(s, at, kept{int32(n), int32(i)})
 		}
 	}
 	for _, s := range surveys {
@@ -177,7 +178,7 @@ func (b *builder) stateOf(s *survey, e *entry) State {
 }
 
 // addSighting takes a place where survey s saw a value of a watched key.
-func (b *builder) addSighting(s *survey, at *sighting) {
+func (b *builder) addSighting(s *survey, at *sighting, number kept) {
 	if !s.plaintext(at) {
 		return
 	}
@@ -194,7 +195,7 @@ func (b *builder) addSighting(s *survey, at *sighting) {
 	if at.reread {
 		s.counts.Rereads++
 	}
-	k.copies = append(k.copies, seen{at, s})
+	k.copies = append(k.copies, number)
 }
 
 // count puts a live key into the inventory.
@@ -318,7 +319,7 @@ func (b *builder) sort() {
 	slices.SortFunc(r.Namespaces, func(a, b NamespaceCount) int { return cmp.Compare(a.Namespace, b.Namespace) })
 	slices.SortFunc(r.Exposures, func(a, b Exposure) int {
 		return cmp.Or(cmp.Compare(a.Resource, b.Resource), cmp.Compare(a.Namespace, b.Namespace),
-			cmp.Compare(a.Name, b.Name), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Copies[0].Path, b.Copies[0].Path))
+			cmp.Compare(a.Name, b.Name), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Copies.At(0).Path, b.Copies.At(0).Path))
 	})
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Resource, b.Resource),

@@ -89,7 +89,7 @@ func testExposures(t *testing.T, stage captured.Stage, r *Report, path string) {
 		if x.Type == "" || len(x.DataKeys) == 0 || x.Status != status || x.State != state || (x.Status == StatusPlaintext) != hasRegion(x, RegionLive) {
 			t.Errorf("exposure: %+v", x)
 		}
-		for _, c := range x.Copies {
+		for c := range x.Copies.All() {
 			value := file[c.Offset : c.Offset+c.Length]
 			if c.Complete && (!bytes.HasPrefix(value, []byte("k8s\x00")) || !bytes.Contains(value, []byte("CNRY-"))) {
 				t.Errorf("%s: offset %#x holds no plaintext Secret", x.Key, c.Offset)
@@ -117,7 +117,7 @@ func testExposures(t *testing.T, stage captured.Stage, r *Report, path string) {
 }
 
 func hasRegion(x Exposure, region Region) bool {
-	return slices.ContainsFunc(x.Copies, func(c Copy) bool { return c.Region == region })
+	return slices.ContainsFunc(slices.Collect(x.Copies.All()), func(c Copy) bool { return c.Region == region })
 }
 
 // Several snapshots of one cluster: what the newer one holds encrypted or deleted
@@ -149,7 +149,7 @@ func testTwo(t *testing.T, old, recent captured.Stage) {
 		for _, x := range r.Exposures {
 			got[x.Key] = x.Status
 			_, lives := recent.Secrets[string(x.Key)]
-			inOld := slices.ContainsFunc(x.Copies, func(c Copy) bool { return c.Path == Text(old.Snapshot()) && c.Region == RegionLive })
+			inOld := slices.ContainsFunc(slices.Collect(x.Copies.All()), func(c Copy) bool { return c.Path == Text(old.Snapshot()) && c.Region == RegionLive })
 			if _, lived := old.Secrets[string(x.Key)]; lives != (x.State == StateLive) || lived != inOld {
 				t.Errorf("%+v", x)
 			}

@@ -139,7 +139,7 @@ func TestFlippedRecord(t *testing.T) {
 	full := snapshotBytes(t, "deleted")
 	db := full[:len(full)-snapshotHashSize]
 	before, values := run(t, Options{FailOn: SeverityHigh}, inMemory(db))
-	x := before.Exposures[len(before.Exposures)/2].Copies[0]
+	x := before.Exposures[len(before.Exposures)/2].Copies.At(0)
 	key := []byte(before.Exposures[len(before.Exposures)/2].Key)
 	keyAt := int64(bytes.LastIndex(db[:x.Offset], key))
 	traces := fixtures.Traces("CNRY-")

@@ -89,7 +89,7 @@ func TestFadingDisk(t *testing.T) {
 	for i, s := range sources {
 		places := []int64{rnd.Int64N(1 << 20)}
 		for _, x := range []int{0, len(whole.Exposures) / 2} {
-			for _, c := range whole.Exposures[x].Copies {
+			for c := range whole.Exposures[x].Copies.All() {
 				if c.Path == s.Path {
 					places = append(places, c.Offset+c.Length/2)
 					break

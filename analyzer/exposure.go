@@ -16,8 +16,7 @@ type exposer struct {
 	exposures  []Exposure
 	findings   []Finding
 	validities map[string]*Validity
-	copies     []Copy   // room for those of all keys
-	pages      []uint64 // theirs
+	copies     []seen   // of the key at hand
 	breaches   []breach // used again for each key
 	messages   arena
 	scratch    []byte
@@ -47,13 +46,7 @@ func (b *builder) exposeAll(keys []*keyInScope) {
 	}
 }
 
-// exposeKeys makes one piece of memory for all copies: they are many.
 func (b *exposer) exposeKeys() {
-	n := 0
-	for _, k := range b.keys {
-		n += len(k.copies)
-	}
-	b.copies, b.pages = make([]Copy, n), make([]uint64, n)
 	for _, k := range b.keys {
 		b.expose(k)
 	}
@@ -66,23 +59,22 @@ func (b *exposer) expose(k *keyInScope) {
 		return
 	}
 	status := k.exposed()
-	slices.SortStableFunc(k.copies, compareSeen)
+	slices.SortStableFunc(k.copies, func(x, y kept) int { return compareSeen(x.in(b.surveys), y.in(b.surveys)) })
+	b.copies = b.copies[:0]
+	for _, c := range k.copies {
+		b.copies = append(b.copies, c.in(b.surveys))
+	}
 	x := Exposure{
 		Resource: b.scope[k.id.GroupResource].Resource, Namespace: Text(k.id.Namespace), Name: Text(k.id.Name),
 		Key: Text(k.key), Status: status, State: k.state, Current: k.current(), DataKeys: []Text{},
-		Copies: b.copies[:len(k.copies):len(k.copies)],
+		Copies: Copies{kept: k.copies, surveys: b.surveys},
 	}
-	for i, c := range k.copies {
-		x.Copies[i] = c.copy(&b.pages[i])
-	}
-	b.copies, b.pages = b.copies[len(k.copies):], b.pages[len(k.copies):]
 	if k.id.GroupResource == secrets {
-		k.describe(&x)
+		b.describe(&x)
 		x.Validity = b.validity(k, x.DataKeys)
 	}
-	b.addPlaintextFindings(k, &x)
+	b.addPlaintextFindings(&x)
 	b.exposures = append(b.exposures, x)
-	k.copies = nil
 }
 
 // compareSeen orders copies by revision, then by where they lie.
@@ -93,29 +85,12 @@ func compareSeen(a, b seen) int {
 
 func (c seen) path() Text { return c.in.source(c.file).Path }
 
-// copy is the copy as it is reported. Its page lies at page: one piece of memory may hold
-// those of many copies.
-func (c seen) copy(page *uint64) Copy {
-	out := Copy{
-		Path: c.path(), Region: c.region, Offset: c.off, Length: c.size,
-		ModRevision: c.rev.Main, CreateRevision: c.create, Version: c.version, Complete: c.complete,
-	}
-	if c.page >= 0 {
-		*page = uint64(c.page)
-		out.Page = page
-	}
-	if c.index > 0 {
-		out.WALIndex = &c.index
-	}
-	return out
-}
-
 // describe fills in the type and the names of the data of a Secret, out of the
 // newest copy that tells them. A value that is no object, or a broken one, is
 // readable all the same: what could be made out of it is told.
-func (k *keyInScope) describe(x *Exposure) {
+func (b *exposer) describe(x *Exposure) {
 	for _, whole := range []bool{true, false} {
-		for _, c := range slices.Backward(k.copies) {
+		for _, c := range slices.Backward(b.copies) {
 			if c.complete != whole {
 				continue
 			}
@@ -170,9 +145,9 @@ func (b *exposer) breach(rule RuleID, path Text) *breach {
 
 // addPlaintextFindings reports, for each rule and file, the copies of an exposure
 // that break it, by the newest of them.
-func (b *exposer) addPlaintextFindings(k *keyInScope, x *Exposure) {
+func (b *exposer) addPlaintextFindings(x *Exposure) {
 	b.breaches = b.breaches[:0]
-	for _, c := range k.copies {
+	for _, c := range b.copies {
 		if rule := c.rule(); rule != "" {
 			p := b.breach(rule, c.path())
 			p.copies++

@@ -92,7 +92,7 @@ func FuzzRun(f *testing.F) {
 			t.Errorf("%d keys in the inventory, %d values", keys, values)
 		}
 		for _, x := range r.Exposures {
-			for _, c := range x.Copies {
+			for c := range x.Copies.All() {
 				if c.Offset < 0 || c.Length < 0 || c.Offset+c.Length > int64(len(b)) {
 					t.Errorf("copy at %d, %d bytes, in a file of %d", c.Offset, c.Length, len(b))
 				}

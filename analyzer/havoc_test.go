@@ -54,7 +54,7 @@ func (g target) found(r *Report, b []byte) bool {
 		if string(x.Key) == g.Key {
 			return true
 		}
-		for _, c := range x.Copies {
+		for c := range x.Copies.All() {
 			inPlace := c.Offset < g.off+int64(len(g.Value)) && g.off < c.Offset+c.Length
 			if inPlace || bytes.Contains(b[c.Offset:c.Offset+c.Length], []byte(g.Canary)) {
 				return true

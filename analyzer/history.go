@@ -144,7 +144,7 @@ func comparePlaced(a, b placed) int {
 
 func (p placed) occurrence() Occurrence {
 	o := Occurrence{
-		Copy: p.copy(new(uint64)), Deletion: p.deletion, WALTerm: p.term,
+		Copy: p.copy(), Deletion: p.deletion, WALTerm: p.term,
 		Applied: p.applied, Committed: p.applied || p.index > 0 && p.index <= p.in.commit, Refused: p.replaced, Reread: p.reread,
 	}
 	if !p.deletion {

@@ -82,7 +82,7 @@ func TestHostileFreePages(t *testing.T) {
 			}
 			at := id*4096 + 2000
 			for _, x := range r.Exposures {
-				if x.Name == "tell-all" && x.Namespace == "payments" && x.Copies[0].Region == RegionFragment && uint64(x.Copies[0].Offset) == at {
+				if x.Name == "tell-all" && x.Namespace == "payments" && x.Copies.At(0).Region == RegionFragment && uint64(x.Copies.At(0).Offset) == at {
 					return
 				}
 			}
@@ -152,7 +152,7 @@ func TestSlackAndTail(t *testing.T) {
 		r, _ := run(t, Options{FailOn: SeverityHigh}, inMemory(db))
 		found := false
 		for _, x := range r.Exposures {
-			found = found || x.Name == "tell-all" && len(x.Copies) == 1 && x.Copies[0].Region == want && x.Copies[0].Offset == int64(at)
+			found = found || x.Name == "tell-all" && x.Copies.Len() == 1 && x.Copies.At(0).Region == want && x.Copies.At(0).Offset == int64(at)
 		}
 		if !found || len(r.Coverage.Damage) > 0 {
 			t.Errorf("%s at %#x: not found, or damage: %v", want, at, r.Coverage.Damage)

@@ -78,7 +78,7 @@ func TestReplacedEntries(t *testing.T) {
 	}
 	copies := 0
 	for _, x := range r.Exposures {
-		copies += len(x.Copies)
+		copies += x.Copies.Len()
 		if x.Status != want[x.Key] {
 			t.Errorf("%s is %s, want %s", x.Key, x.Status, want[x.Key])
 		}

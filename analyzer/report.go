@@ -265,7 +265,7 @@ type Exposure struct {
 	Current   Current `json:"current"`
 	// Validity says whether what was exposed is still in use; of a Secret.
 	Validity *Validity `json:"validity,omitempty"`
-	Copies   []Copy    `json:"copies"`
+	Copies   Copies    `json:"copies"`
 }
 
 // Current is the newest value of a key.

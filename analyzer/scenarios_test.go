@@ -104,11 +104,11 @@ func wantSecrets(a fixtures.Answer) []secret {
 func gotSecrets(r *Report) []secret {
 	got := []secret{}
 	for _, x := range r.Exposures {
-		live := slices.IndexFunc(x.Copies, func(c Copy) bool { return c.Region == RegionLive })
+		live := slices.IndexFunc(slices.Collect(x.Copies.All()), func(c Copy) bool { return c.Region == RegionLive })
 		if x.Status != StatusPlaintext || live < 0 {
 			continue
 		}
-		s := secret{Key: string(x.Key), Type: string(x.Type), DataKeys: []string{}, ModRevision: x.Copies[live].ModRevision}
+		s := secret{Key: string(x.Key), Type: string(x.Type), DataKeys: []string{}, ModRevision: x.Copies.At(live).ModRevision}
 		for _, k := range x.DataKeys {
 			s.DataKeys = append(s.DataKeys, string(k))
 		}

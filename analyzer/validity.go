@@ -46,7 +46,7 @@ func (u Use) compare(o Use) int {
 func (b *exposer) validity(k *keyInScope, dataKeys []Text) *Validity {
 	uses := map[string]Use{}
 	switch {
-	case k.onlyNewest():
+	case b.onlyNewest(k):
 		for _, name := range dataKeys {
 			uses[string(name)] = Unchanged // it is what is in use
 		}
@@ -86,9 +86,9 @@ func (b *exposer) shared(v Validity) *Validity {
 }
 
 // onlyNewest reports whether the newest value is the one plaintext copy.
-func (k *keyInScope) onlyNewest() bool {
+func (b *exposer) onlyNewest(k *keyInScope) bool {
 	e := k.newest
-	return e != nil && !e.broken && len(k.copies) == 1 && k.copies[0].complete && k.isNewest(k.copies[0])
+	return e != nil && !e.broken && len(b.copies) == 1 && b.copies[0].complete && k.isNewest(b.copies[0])
 }
 
 // comparable reports whether the current value can be told: without the key that opens
@@ -104,13 +104,13 @@ func (k *keyInScope) comparable() bool {
 // compareCopies compares every copy of a Secret with what it holds now.
 func (b *exposer) compareCopies(uses map[string]Use, k *keyInScope) {
 	current, known := b.current(k)
-	for _, c := range k.copies {
+	for _, c := range b.copies {
 		if c.object {
 			data, _ := c.in.contents.of(c.holds)
 			compareData(uses, data, current, known)
 		}
 	}
-	if slices.ContainsFunc(k.copies, func(c seen) bool { return !c.object }) {
+	if slices.ContainsFunc(b.copies, func(c seen) bool { return !c.object }) {
 		b.comparePieces(uses, k)
 	}
 }
@@ -145,7 +145,7 @@ const minDatum = 8
 func (b *exposer) comparePieces(uses map[string]Use, k *keyInScope) {
 	current, wipe, _ := b.readCurrent(k)
 	defer wipe()
-	for _, c := range k.copies {
+	for _, c := range b.copies {
 		if c.object {
 			continue
 		}
@@ -169,7 +169,7 @@ func findData(uses map[string]Use, piece []byte, current []object.Datum) {
 
 // current is the data that a Secret has now; false if that can not be told.
 func (b *exposer) current(k *keyInScope) (data []namedDatum, known bool) {
-	for _, c := range k.copies {
+	for _, c := range b.copies {
 		if k.isNewest(c) && c.holds != 0 {
 			return k.in.contents.of(c.holds)
 		}

@@ -59,7 +59,7 @@ func TestValidityOfCaptured(t *testing.T) {
 		}
 		for i, x := range r.Exposures {
 			want := map[Text]Use{}
-			for _, c := range x.Copies {
+			for c := range x.Copies.All() {
 				if !c.Complete || c.Region == RegionFragment {
 					continue
 				}

@@ -2,13 +2,9 @@ package reports
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"io"
 	"runtime"
-
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/etcdsift/etcdsift/analyzer"
 )
@@ -29,11 +25,11 @@ func writeReport(w io.Writer, r *analyzer.Report, indent string) error {
 		return fmt.Errorf("the report has no place for its lists")
 	}
 	fmt.Fprintf(w, "%s\n%s\"exposures\": [", head, indent) // an error comes again with the next write
-	if err := writeElements(w, r.Exposures, indent); err != nil {
+	if err := writeElements(w, r.Exposures, indent, appendExposure); err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "%s\n%s\"findings\": [", middle, indent)
-	if err := writeElements(w, r.Findings, indent); err != nil {
+	if err := writeElements(w, r.Findings, indent, appendFinding); err != nil {
 		return err
 	}
 	_, err := w.Write(tail)
@@ -43,22 +39,22 @@ func writeReport(w io.Writer, r *analyzer.Report, indent string) error {
 // listChunk is how many elements of a list are written in one go.
 const listChunk = 64
 
-// A part is the text of some elements of a list, or why there is none.
+// A part is the text of some elements of a list.
 type part struct {
-	bytes.Buffer
-	err  error
+	jsonText
 	done chan struct{}
 }
 
 // writeElements writes the elements of a list that stands one level deep, in order.
-func writeElements[T any](w io.Writer, list []T, indent string) error {
+// appendTo appends one to a text.
+func writeElements[T any](w io.Writer, list []T, indent string, appendTo func(*jsonText, *T)) error {
 	if len(list) == 0 {
 		return nil
 	}
 	workers := runtime.GOMAXPROCS(0)
 	pending, free := make(chan *part, workers), make(chan *part, 2*workers)
 	for range cap(free) {
-		free <- &part{done: make(chan struct{}, 1)}
+		free <- &part{jsonText{indent: indent}, make(chan struct{}, 1)}
 	}
 	go func() {
 		defer close(pending)
@@ -66,17 +62,16 @@ func writeElements[T any](w io.Writer, list []T, indent string) error {
 			p := <-free
 			pending <- p
 			go func() {
-				p.err = writeTexts(&p.Buffer, list[start:min(len(list), start+listChunk)], start == 0, indent)
+				fill(&p.jsonText, list[start:min(len(list), start+listChunk)], start == 0, appendTo)
 				p.done <- struct{}{}
 			}()
 		}
 	}()
-	out := escaper{w: w}
 	var err error
 	for p := range pending {
 		<-p.done
-		if err = cmp.Or(err, p.err); err == nil {
-			_, err = out.Write(p.Bytes())
+		if err == nil {
+			_, err = w.Write(p.b)
 		}
 		free <- p
 	}
@@ -86,19 +81,14 @@ func writeElements[T any](w io.Writer, list []T, indent string) error {
 	return err
 }
 
-// writeTexts writes elements to an empty buffer. The first of them may be that of the
-// list.
-func writeTexts[T any](b *bytes.Buffer, list []T, first bool, indent string) error {
-	options := json.JoinOptions(jsonOptions(indent), jsontext.WithIndentPrefix(indent+indent))
-	b.Reset()
+// fill makes t the text of some elements, of which the first may be that of the list.
+func fill[T any](t *jsonText, list []T, first bool, appendTo func(*jsonText, *T)) {
+	t.b, t.depth = t.b[:0], 2
 	for i := range list {
 		if !first || i > 0 {
-			b.WriteByte(',')
+			t.b = append(t.b, ',')
 		}
-		b.WriteString("\n" + indent + indent)
-		if err := json.MarshalWrite(b, &list[i], options); err != nil {
-			return err
-		}
+		t.newline()
+		appendTo(t, &list[i])
 	}
-	return nil
 }

@@ -121,13 +121,13 @@ func canned() *analyzer.Report {
 				DataKeys: []analyzer.Text{"ca.crt", "namespace", "token"}, Current: analyzer.Current{Provider: "identity", ModRevision: 410},
 				Validity: &analyzer.Validity{Status: analyzer.Unchanged, DataKeys: []analyzer.DatumUse{{Name: "ca.crt", Status: analyzer.Gone},
 					{Name: "namespace", Status: analyzer.Changed}, {Name: "token", Status: analyzer.Unchanged}}},
-				Copies: []analyzer.Copy{{Path: "snapshot.db", Region: analyzer.RegionLive, Offset: 8192, Length: 300, Page: &page,
-					ModRevision: 410, CreateRevision: 402, Version: 2, Complete: true}},
+				Copies: analyzer.CopiesOf(analyzer.Copy{Path: "snapshot.db", Region: analyzer.RegionLive, Offset: 8192, Length: 300, Page: &page,
+					ModRevision: 410, CreateRevision: 402, Version: 2, Complete: true}),
 			},
 			{
 				Resource: "secrets", Namespace: hostile, Name: hostile, Key: hostile, Status: analyzer.StatusPlaintext, State: analyzer.StateLive,
 				Type: hostile, DataKeys: []analyzer.Text{hostile}, Current: analyzer.Current{Provider: "identity", KeyName: hostile, ModRevision: 7},
-				Copies: []analyzer.Copy{{Path: "snapshot.db", Region: analyzer.RegionLive, ModRevision: 7, CreateRevision: 7, Version: 1}},
+				Copies: analyzer.CopiesOf(analyzer.Copy{Path: "snapshot.db", Region: analyzer.RegionLive, ModRevision: 7, CreateRevision: 7, Version: 1}),
 			},
 		},
 		Findings: []analyzer.Finding{

@@ -179,7 +179,7 @@ func exposures(w *errWriter, r *analyzer.Report) {
 	g := grid{header: columns("RESOURCE", "NAMESPACE", "NAME", "STATUS", "TYPE", "DATA KEYS", "VALUE", "EVIDENCE", "COPIES"),
 		firm: []string{"NAMESPACE", "NAME", "STATUS", "VALUE", "COPIES"}}
 	for _, x := range r.Exposures {
-		newest := x.Copies[len(x.Copies)-1]
+		newest := x.Copies.At(x.Copies.Len() - 1)
 		g.add(columns(visible(x.Resource), orDash(visible(x.Namespace)), orDash(visible(x.Name)), string(x.Status),
 			orDash(visible(x.Type)), orDash(dataKeys(x)), use(x), visible(newest.Path), regions(x.Copies))...)
 	}
@@ -205,9 +205,9 @@ func databases(r *analyzer.Report) (n int) {
 }
 
 // regions says in which regions the copies lie, and how many in each.
-func regions(copies []analyzer.Copy) string {
+func regions(copies analyzer.Copies) string {
 	counts := map[analyzer.Region]int{}
-	for _, c := range copies {
+	for c := range copies.All() {
 		counts[c.Region]++
 	}
 	var parts []string

@@ -75,7 +75,7 @@ func testCanaries(t *testing.T, keys map[string]string, path string) {
 	}
 	byFile := map[analyzer.Text][]canaryCopy{}
 	for _, x := range report.Exposures {
-		for _, c := range x.Copies {
+		for c := range x.Copies.All() {
 			byFile[c.Path] = append(byFile[c.Path], canaryCopy{string(x.Key), c})
 		}
 	}

@@ -165,7 +165,7 @@ func (s *salvage) plain(t *testing.T, w fixtures.Wreck, r *analyzer.Report, rec 
 	s.copies++
 	at := rec.ValueOff(off)
 	for _, x := range r.Exposures {
-		for _, c := range x.Copies {
+		for c := range x.Copies.All() {
 			if string(x.Key) == rec.Key && c.Offset == at && c.Length == int64(len(rec.Value)) && c.Complete {
 				s.copiesFound++
 				return

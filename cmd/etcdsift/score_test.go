@@ -99,7 +99,7 @@ func (s *score) add(t *testing.T, r fixtures.Residue) {
 	}
 	copies := map[analyzer.Text][]canaryCopy{}
 	for _, x := range report.Exposures {
-		for _, c := range x.Copies {
+		for c := range x.Copies.All() {
 			copies[c.Path] = append(copies[c.Path], canaryCopy{string(x.Key), c})
 		}
 	}
@@ -374,7 +374,7 @@ func (s *score) residue(t *testing.T, a *answer, r *analyzer.Report) {
 // value in the tree has.
 func (a *answer) isResidue(r *analyzer.Report, f analyzer.Finding, content []byte) bool {
 	for _, x := range r.Exposures {
-		for _, c := range x.Copies {
+		for c := range x.Copies.All() {
 			if x.Key != f.Key || c.Path != f.Path || c.Region != analyzer.RegionFree && c.Region != analyzer.RegionFragment && c.Region != analyzer.RegionTail {
 				continue
 			}

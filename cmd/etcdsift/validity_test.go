@@ -69,7 +69,7 @@ func useOf(stage captured.Stage, writes []captured.Write, x analyzer.Exposure) a
 		if w.Op != "delete" {
 			now = w.Canary
 		}
-		if slices.ContainsFunc(x.Copies, func(c analyzer.Copy) bool { return c.ModRevision == w.Revision && w.Revision > 0 }) {
+		if slices.ContainsFunc(slices.Collect(x.Copies.All()), func(c analyzer.Copy) bool { return c.ModRevision == w.Revision && w.Revision > 0 }) {
 			exposed = append(exposed, w.Canary)
 		}
 	}

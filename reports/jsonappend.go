@@ -1,0 +1,197 @@
+package reports
+
+import (
+	"bytes"
+	"strconv"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/etcdsift/etcdsift/analyzer"
+)
+
+// A jsonText is indented JSON that is appended field by field, for the lists that are
+// nearly all of a long report: it takes a third of the time that reflection does, and says
+// the same, byte for byte.
+type jsonText struct {
+	b      []byte
+	indent string
+	depth  int
+}
+
+// begin opens an object or a list.
+func (t *jsonText) begin(bracket byte) {
+	t.b = append(t.b, bracket)
+	t.depth++
+}
+
+// end closes it.
+func (t *jsonText) end(bracket byte) {
+	t.depth--
+	if last := t.b[len(t.b)-1]; last != '{' && last != '[' {
+		t.newline()
+	}
+	t.b = append(t.b, bracket)
+}
+
+func (t *jsonText) newline() {
+	t.b = append(t.b, '\n')
+	for range t.depth {
+		t.b = append(t.b, t.indent...)
+	}
+}
+
+// element starts an element of a list, or a field.
+func (t *jsonText) element() {
+	if last := t.b[len(t.b)-1]; last != '{' && last != '[' {
+		t.b = append(t.b, ',')
+	}
+	t.newline()
+}
+
+func (t *jsonText) field(name string) {
+	t.element()
+	t.b = append(append(append(t.b, '"'), name...), `": `...)
+}
+
+func (t *jsonText) text(name string, value analyzer.Text) {
+	t.field(name)
+	t.quote(string(value), value)
+}
+
+// word is a text of the program's own.
+func (t *jsonText) word(name, value string) {
+	t.field(name)
+	t.quote(value, value)
+}
+
+func (t *jsonText) number(name string, value int64) {
+	t.field(name)
+	t.b = strconv.AppendInt(t.b, value, 10)
+}
+
+func (t *jsonText) unsigned(name string, value uint64) {
+	t.field(name)
+	t.b = strconv.AppendUint(t.b, value, 10)
+}
+
+// quote appends a string, of which v is the value to marshal where it needs more than
+// quotes.
+func (t *jsonText) quote(s string, v any) {
+	if needsNoEscape(s) {
+		t.b = append(append(append(t.b, '"'), s...), '"')
+		return
+	}
+	text, err := json.Marshal(v, jsonOptions(""))
+	if err != nil {
+		panic(err) // a string has always a form
+	}
+	var safe bytes.Buffer
+	_, _ = (&escaper{w: &safe}).Write(text) // a buffer takes all
+	t.b = append(t.b, safe.Bytes()...)
+}
+
+// needsNoEscape reports whether s may stand between quotes as it is.
+func needsNoEscape(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c < ' ' || c > '~':
+			return false
+		case c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' || c == '#':
+			return false
+		}
+	}
+	return true
+}
+
+func appendExposure(t *jsonText, x *analyzer.Exposure) {
+	t.begin('{')
+	t.text("resource", x.Resource)
+	t.text("namespace", x.Namespace)
+	t.text("name", x.Name)
+	t.text("key", x.Key)
+	t.word("status", string(x.Status))
+	t.word("state", string(x.State))
+	t.text("type", x.Type)
+	t.field("dataKeys")
+	t.begin('[')
+	for _, name := range x.DataKeys {
+		t.element()
+		t.quote(string(name), name)
+	}
+	t.end(']')
+	t.field("current")
+	t.begin('{')
+	t.word("provider", x.Current.Provider)
+	t.text("keyName", x.Current.KeyName)
+	t.number("modRevision", x.Current.ModRevision)
+	if x.Current.WALIndex != nil {
+		t.unsigned("walIndex", *x.Current.WALIndex)
+	}
+	t.end('}')
+	appendValidity(t, x.Validity)
+	t.field("copies")
+	t.begin('[')
+	for c := range x.Copies.All() {
+		t.element()
+		appendCopy(t, &c)
+	}
+	t.end(']')
+	t.end('}')
+}
+
+func appendValidity(t *jsonText, v *analyzer.Validity) {
+	if v == nil {
+		return
+	}
+	t.field("validity")
+	t.begin('{')
+	t.word("status", string(v.Status))
+	t.field("dataKeys")
+	t.begin('[')
+	for _, d := range v.DataKeys {
+		t.element()
+		t.begin('{')
+		t.text("name", d.Name)
+		t.word("status", string(d.Status))
+		t.end('}')
+	}
+	t.end(']')
+	t.end('}')
+}
+
+func appendCopy(t *jsonText, c *analyzer.Copy) {
+	t.begin('{')
+	t.text("path", c.Path)
+	t.word("region", c.Region.String())
+	t.number("offset", c.Offset)
+	t.number("length", c.Length)
+	if c.Page != nil {
+		t.unsigned("page", *c.Page)
+	}
+	t.number("modRevision", c.ModRevision)
+	t.number("createRevision", c.CreateRevision)
+	t.number("version", c.Version)
+	if c.WALIndex != nil {
+		t.unsigned("walIndex", *c.WALIndex)
+	}
+	t.field("complete")
+	t.b = strconv.AppendBool(t.b, c.Complete)
+	t.end('}')
+}
+
+func appendFinding(t *jsonText, f *analyzer.Finding) {
+	t.begin('{')
+	t.word("rule", string(f.Rule))
+	t.word("severity", f.Severity.String())
+	t.text("resource", f.Resource)
+	t.text("namespace", f.Namespace)
+	t.text("name", f.Name)
+	if f.Key != "" {
+		t.text("key", f.Key)
+	}
+	if f.Path != "" {
+		t.text("path", f.Path)
+	}
+	t.word("message", f.Message)
+	t.end('}')
+}
