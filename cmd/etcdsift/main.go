@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -31,18 +30,12 @@ func (e *statusError) Error() string {
 	return fmt.Sprintf("exit status %d: %v", e.status, errors.Join(e.errs...))
 }
 
-// gcPercent trades a little processor time for memory: evidence is examined beside other
-// work, on a server or in a pipeline with a limit.
-const gcPercent = 40
-
 // patience is how long a run may take to come to its end after a signal. A dying disk
 // may not let a read go.
 const patience = 700 * time.Millisecond
 
 func main() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
+	limitMemory()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	code := make(chan int, 1)
