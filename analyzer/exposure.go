@@ -33,10 +33,15 @@ func (b *builder) exposeAll(keys []*keyInScope) {
 		lo, hi := i*len(keys)/len(parts), (i+1)*len(keys)/len(parts)
 		share := keys[lo:hi]
 		parts[i] = exposer{builder: b, keys: share, exposures: exposures[lo:lo:hi],
-			findings: make([]Finding, 0, 2*len(share)), validities: map[string]*Validity{}}
+			findings: make([]Finding, 0, len(share)+len(share)/8), validities: map[string]*Validity{}}
 		done.Go(parts[i].exposeKeys)
 	}
 	done.Wait()
+	found := 0
+	for _, part := range parts {
+		found += len(part.findings)
+	}
+	b.report.Findings = slices.Grow(b.report.Findings, found)
 	for _, part := range parts {
 		b.report.Findings = append(b.report.Findings, part.findings...)
 		b.err = cmp.Or(b.err, part.err)

@@ -2,8 +2,10 @@ package page
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/etcdsift/etcdsift/decode"
@@ -122,7 +124,7 @@ func (w *walker) nexts(p Page, v visit, upper []byte) func(i int) ([]byte, keyEx
 		upper = nil // another page than belongs here, which Sweep reports
 	}
 	if n := len(elements); n > 0 && upper != nil && bytes.Compare(elements[n-1].Key, upper) >= 0 {
-		w.tree.addDamage(&decode.FormatError{Off: p.Off, Err: decode.ErrOrder, What: fmt.Sprintf("page %v, %s", p.ID, lastKey)})
+		w.tree.addDamage(&decode.FormatError{Off: p.Off, Err: decode.ErrOrder, What: fmt.Sprintf("page %v, %s", p.ID, tooFar)})
 	}
 	return func(i int) ([]byte, keyExtent) {
 		if i+1 >= len(elements) {
@@ -136,11 +138,17 @@ func (w *walker) nexts(p Page, v visit, upper []byte) func(i int) ([]byte, keyEx
 	}
 }
 
-// lastKey is what is wrong with a page whose keys reach past its place in the tree.
-const lastKey = "last key, which does not come before that of the branch element behind the one that leads here"
+// tooFar is what is wrong with a page whose keys reach past its place in the tree.
+const tooFar = "last key, which does not come before that of the branch element behind the one that leads here"
 
 // maxUndecided is how many leaves are looked at together that their bounds do not tell of.
 const maxUndecided = 4096
+
+// A lastKey is the last key of a leaf, and the bucket of it.
+type lastKey struct {
+	bucket int
+	key    []byte
+}
 
 // checkLast compares the last key of a leaf with the key behind the page. Keys inside of it
 // are in order, or that is reported.
@@ -154,12 +162,12 @@ func (s *sweeper) checkLast(p Page, m pageMark) {
 	}
 	switch m.bound.position(first, last) {
 	case behind:
-		s.damage(p.Off, p.ID, lastKey, decode.ErrOrder)
+		s.damage(p.Off, p.ID, tooFar, decode.ErrOrder)
 	case undecided:
 		if s.undecided == nil {
-			s.undecided = map[ID][]byte{}
+			s.undecided = map[ID]lastKey{}
 		}
-		if s.undecided[p.ID] = bytes.Clone(last); len(s.undecided) == maxUndecided {
+		if s.undecided[p.ID] = (lastKey{p.Bucket, bytes.Clone(last)}); len(s.undecided) == maxUndecided {
 			s.decide()
 		}
 	}
@@ -177,41 +185,70 @@ func (p Page) elementKey(i int) []byte {
 	return p.Data[start : start+uint64(ksize)]
 }
 
-// decide reads the branch pages again to compare the last keys that were put aside. In a
-// tree with damage nothing is left to say, and following it might not end.
+// decide looks up the last keys that were put aside: a key that leads to another leaf than
+// it stands on does not come before the key behind that. In a tree with damage nothing is
+// left to say.
 func (s *sweeper) decide() {
 	if len(s.undecided) == 0 || s.flawed || len(s.tree.Damage) > 0 || s.tree.Deeper {
 		s.undecided = nil
 		return
 	}
-	w := walker{File: s.File, tree: &Tree{highWater: s.tree.highWater, depth: Branches}, overflow: 2 * s.size, page: make([]byte, s.PageSize)}
-	for _, b := range s.tree.Buckets {
-		w.todo = append(w.todo, visit{id: b.Root})
-	}
-	for len(w.todo) > 0 {
-		v := w.todo[len(w.todo)-1]
-		w.todo = w.todo[:len(w.todo)-1]
-		if s.tree.at(v.id).use() != Branch {
-			continue
-		}
-		p, ok := w.readRun(v)
-		if !ok {
-			continue
-		}
-		p.Use = Branch
-		next := w.nexts(p, v, w.upper(p, v))
-		for e := range p.BranchElements() {
-			key, at := next(e.Index)
-			if last, ok := s.undecided[e.Child]; ok && key != nil && bytes.Compare(last, key) >= 0 {
-				s.damage(int64(e.Child)*int64(s.PageSize), e.Child, lastKey, decode.ErrOrder)
-			}
-			w.todo = append(w.todo, visit{id: e.Child, next: at}) // without first: Walk has compared the branches
+	leaves := slices.SortedFunc(maps.Keys(s.undecided), func(a, b ID) int {
+		x, y := s.undecided[a], s.undecided[b]
+		return cmp.Or(cmp.Compare(x.bucket, y.bucket), bytes.Compare(x.key, y.key))
+	})
+	d := descent{walker: walker{File: s.File, tree: &Tree{highWater: s.tree.highWater}, overflow: 2 * s.size, page: make([]byte, s.PageSize)}, marks: s.tree}
+	for _, id := range leaves {
+		last := s.undecided[id]
+		switch leaf, ok := d.leafOf(s.tree.Buckets[last.bucket].Root, last.key); {
+		case !ok && len(d.tree.Damage) == 0:
+			s.damage(int64(id)*int64(s.PageSize), id, "depth in its tree", decode.ErrLimit)
+		case ok && leaf != id:
+			s.damage(int64(id)*int64(s.PageSize), id, tooFar, decode.ErrOrder)
 		}
 	}
-	for _, d := range w.tree.Damage { // the disk gave what it does not give any more
-		s.damage(d.Off, ID(d.Off/int64(s.PageSize)), "read once more", errors.Unwrap(d))
+	for _, e := range d.tree.Damage { // the disk gave what it does not give any more
+		s.damage(e.Off, ID(e.Off/int64(s.PageSize)), "read once more", errors.Unwrap(e))
 	}
 	s.undecided = nil
+}
+
+// maxDepth bounds how deep the tree is in which a key is looked up: one with two children a
+// page has all the pages of the largest file in half of it.
+const maxDepth = 64
+
+// A descent looks up keys in a tree without damage. Keys that come one behind the other
+// share most of their way.
+type descent struct {
+	walker
+	marks *Tree
+	way   []Page // branch pages of the lookup before, from the root down
+}
+
+// leafOf is the leaf below root where key belongs. It is false where the tree is too deep,
+// or where the disk does not give a page of it, which is in the damage of the walker.
+func (d *descent) leafOf(root ID, key []byte) (leaf ID, ok bool) {
+	id := root
+	for level := range maxDepth {
+		if d.marks.at(id).use() != Branch {
+			return id, true
+		}
+		if level >= len(d.way) || d.way[level].ID != id {
+			p, ok := d.readRun(visit{id: id})
+			if !ok {
+				return 0, false
+			}
+			p.Use, p.Data = Branch, bytes.Clone(p.Data)
+			d.way = append(d.way[:level], p)
+		}
+		for e := range d.way[level].BranchElements() {
+			if e.Index > 0 && bytes.Compare(e.Key, key) > 0 {
+				break
+			}
+			id = e.Child
+		}
+	}
+	return 0, false
 }
 
 // checkLost checks that the freelist has all pages that the tree does not reach. In a tree

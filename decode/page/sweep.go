@@ -55,8 +55,8 @@ type sweeper struct {
 	list Page // the freelist page without its data
 	free []ID // what it lists
 
-	flawed    bool          // damage was yielded
-	undecided map[ID][]byte // last keys of leaves for decide
+	flawed    bool           // damage was yielded
+	undecided map[ID]lastKey // of leaves, for decide
 }
 
 func (s *sweeper) emit(p Page) {
