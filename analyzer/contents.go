@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"slices"
+	"strings"
 
 	"github.com/etcdsift/etcdsift/decode/object"
 )
@@ -136,7 +137,7 @@ func (c *contents) sums(data []object.Datum) []namedDatum {
 
 // holdsSecret reports whether a plaintext value may be that of a Secret.
 func (w *watch) holdsSecret(key string, value []byte, off int64) bool {
-	return w.contents && (bytes.Contains([]byte(key), secretsPart) || isSecret(value, off))
+	return w.contents && (strings.Contains(key, string(secretsPart)) || isSecret(value, off))
 }
 
 var secretsPart = []byte("/secrets/")

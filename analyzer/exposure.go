@@ -33,7 +33,7 @@ func (b *builder) exposeAll(keys []*keyInScope) {
 		lo, hi := i*len(keys)/len(parts), (i+1)*len(keys)/len(parts)
 		share := keys[lo:hi]
 		parts[i] = exposer{builder: b, keys: share, exposures: exposures[lo:lo:hi],
-			findings: make([]Finding, 0, len(share)+len(share)/8), validities: map[string]*Validity{}}
+			findings: make([]Finding, 0, 2*len(share)+len(share)/8), validities: map[string]*Validity{}}
 		done.Go(parts[i].exposeKeys)
 	}
 	done.Wait()

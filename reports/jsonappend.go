@@ -55,13 +55,17 @@ func (t *jsonText) field(name string) {
 
 func (t *jsonText) text(name string, value analyzer.Text) {
 	t.field(name)
-	t.quote(string(value), value)
+	t.quote(value)
 }
 
 // word is a text of the program's own.
 func (t *jsonText) word(name, value string) {
 	t.field(name)
-	t.quote(value, value)
+	if needsNoEscape(value) {
+		t.plain(value)
+	} else {
+		t.marshal(value)
+	}
 }
 
 func (t *jsonText) number(name string, value int64) {
@@ -74,13 +78,20 @@ func (t *jsonText) unsigned(name string, value uint64) {
 	t.b = strconv.AppendUint(t.b, value, 10)
 }
 
-// quote appends a string, of which v is the value to marshal where it needs more than
-// quotes.
-func (t *jsonText) quote(s string, v any) {
-	if needsNoEscape(s) {
-		t.b = append(append(append(t.b, '"'), s...), '"')
-		return
+func (t *jsonText) quote(value analyzer.Text) {
+	if s := string(value); needsNoEscape(s) {
+		t.plain(s)
+	} else {
+		t.marshal(value)
 	}
+}
+
+func (t *jsonText) plain(s string) {
+	t.b = append(append(append(t.b, '"'), s...), '"')
+}
+
+// marshal appends a string that needs more than quotes.
+func (t *jsonText) marshal(v any) {
 	text, err := json.Marshal(v, jsonOptions(""))
 	if err != nil {
 		panic(err) // a string has always a form
@@ -116,7 +127,7 @@ func appendExposure(t *jsonText, x *analyzer.Exposure) {
 	t.begin('[')
 	for _, name := range x.DataKeys {
 		t.element()
-		t.quote(string(name), name)
+		t.quote(name)
 	}
 	t.end(']')
 	t.field("current")

@@ -107,9 +107,9 @@ func (w *walker) upper(p Page, v visit) []byte {
 
 // nexts is for each element of the branch page p the key that follows it: that of the
 // next element, or upper, which v.next names. It checks that the last key of p comes
-// before upper.
+// before upper. What it returns is of use until the next call.
 func (w *walker) nexts(p Page, v visit, upper []byte) func(i int) ([]byte, keyExtent) {
-	elements := make([]BranchElement, 0, p.elementCount())
+	elements := w.elements[:0]
 	for e, err := range p.BranchElements() {
 		if err != nil {
 			return func(int) ([]byte, keyExtent) { return nil, keyExtent{} } // what is wrong is reported
@@ -120,6 +120,7 @@ func (w *walker) nexts(p Page, v visit, upper []byte) func(i int) ([]byte, keyEx
 		}
 		elements = append(elements, e)
 	}
+	w.elements = elements
 	if len(elements) > 0 && v.first != 0 && keySum(elements[0].Key) != v.first {
 		upper = nil // another page than belongs here, which Sweep reports
 	}

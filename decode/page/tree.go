@@ -197,9 +197,10 @@ type visit struct {
 type walker struct {
 	*File
 	tree     *Tree
-	todo     []visit // pages that are claimed already, so never more than there are
-	overflow int64   // bytes of overflow pages that may still be read
-	page     []byte  // used again for each page
+	todo     []visit         // pages that are claimed already, so never more than there are
+	overflow int64           // bytes of overflow pages that may still be read
+	page     []byte          // used again for each page
+	elements []BranchElement // of a branch page, for nexts
 }
 
 func (w *walker) addBucket(b Bucket, from int64) {
