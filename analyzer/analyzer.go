@@ -126,6 +126,9 @@ func Run(ctx context.Context, sources []Source, o Options) (*Report, error) {
 	if err := listValues(surveys, o); err != nil {
 		return nil, err
 	}
+	for _, s := range surveys {
+		s.tree = nil // its marks take memory that grows with the file
+	}
 	return newReport(ctx, surveys, o, proofs)
 }
 
