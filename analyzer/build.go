@@ -317,12 +317,27 @@ func (b *builder) sort() {
 	r := b.report
 	slices.SortFunc(r.Inventory, func(a, b ResourceCount) int { return cmp.Compare(a.Resource, b.Resource) })
 	slices.SortFunc(r.Namespaces, func(a, b NamespaceCount) int { return cmp.Compare(a.Namespace, b.Namespace) })
-	slices.SortFunc(r.Exposures, func(a, b Exposure) int {
-		return cmp.Or(cmp.Compare(a.Resource, b.Resource), cmp.Compare(a.Namespace, b.Namespace),
-			cmp.Compare(a.Name, b.Name), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Copies.At(0).Path, b.Copies.At(0).Path))
-	})
-	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Resource, b.Resource),
-			cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Message, b.Message))
-	})
+	slices.SortFunc(r.Exposures, compareExposures)
+	slices.SortStableFunc(r.Findings, compareFindings)
+}
+
+func compareExposures(a, b Exposure) int {
+	if c := cmp.Or(cmp.Compare(a.Resource, b.Resource), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name)); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(a.Key, b.Key); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.Copies.At(0).Path, b.Copies.At(0).Path)
+}
+
+// compareFindings compares what tells most findings apart first, and no more than it takes.
+func compareFindings(a, b Finding) int {
+	if c := cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.Rule, b.Rule)); c != 0 {
+		return c
+	}
+	if c := cmp.Or(cmp.Compare(a.Resource, b.Resource), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name)); c != 0 {
+		return c
+	}
+	return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Message, b.Message))
 }
