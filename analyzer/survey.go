@@ -265,7 +265,7 @@ func (s *survey) finish(f *page.File, tree *page.Tree) {
 	ev.Pages = uint64(tree.HighWater())
 	ev.TxID = meta.TxID
 	ev.CompactRevision = s.etcd.FinishedCompactRev
-	ev.Revision = max(s.keys.newest, s.etcd.FinishedCompactRev)
+	ev.Revision = max(s.keys.newest, s.etcd.FinishedCompactRev, s.etcd.ScheduledCompactRev)
 	if valid {
 		ev.Revision = max(ev.Revision, firstRevision)
 	}
