@@ -74,6 +74,7 @@ func newReport(ctx context.Context, surveys []*survey, o Options, p *proofs) (*R
 		b.scope[resource] = &ScopeCount{Resource: Text(resource.String())}
 	}
 	for n, s := range surveys {
+		s.inScope = make([]*keyInScope, s.keys.entries.len())
 		for i, at := range s.sightings.all() {
 			b.addSighting(s, at, kept{int32(n), int32(i)})
 		}
@@ -182,20 +183,35 @@ func (b *builder) addSighting(s *survey, at *sighting, number kept) {
 	if !s.plaintext(at) {
 		return
 	}
-	key := b.holders.key(s, at.key)
-	k := b.keys[key]
+	k := b.keyOf(s, at)
 	if k == nil {
-		id := s.identity(at.key)
-		if !b.inScope(id.GroupResource) {
-			return
-		}
-		k = &keyInScope{key: at.key, id: id, state: b.holders.stateOf(s, at), status: StatusUnreadable}
-		b.keys[key] = k
+		return
 	}
 	if at.reread {
 		s.counts.Rereads++
 	}
 	k.copies = append(k.copies, number)
+}
+
+// keyOf is the key of a plaintext copy, nil if it is not in scope.
+func (b *builder) keyOf(s *survey, at *sighting) *keyInScope {
+	if at.entry > 0 && s.inScope[at.entry-1] != nil {
+		return s.inScope[at.entry-1]
+	}
+	key := b.holders.key(s, at.key)
+	k := b.keys[key]
+	if k == nil {
+		id := s.identity(at.key)
+		if !b.inScope(id.GroupResource) {
+			return nil
+		}
+		k = &keyInScope{key: at.key, id: id, state: b.holders.stateOf(s, at), status: StatusUnreadable}
+		b.keys[key] = k
+	}
+	if at.entry > 0 {
+		s.inScope[at.entry-1] = k
+	}
+	return k
 }
 
 // count puts a live key into the inventory.

@@ -104,11 +104,11 @@ func (c *contents) name(s string) Text {
 	return name
 }
 
-// of is the data of a copy with that number, and whether it has no others. A copy
+// of appends the data of a copy with that number, and says whether it has no others. A copy
 // without a number has none that are known.
-func (c *contents) of(number int32) (data []namedDatum, whole bool) {
+func (c *contents) of(data []namedDatum, number int32) (all []namedDatum, whole bool) {
 	if number == 0 {
-		return nil, false
+		return data, false
 	}
 	at := c.list.at(int(number - 1))
 	f := &c.forms[at.form]

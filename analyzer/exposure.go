@@ -18,6 +18,7 @@ type exposer struct {
 	validities map[string]*Validity
 	copies     []seen   // of the key at hand
 	breaches   []breach // used again for each key
+	data, now  []namedDatum
 	messages   arena
 	scratch    []byte
 	err        error // that ends the run
@@ -29,25 +30,46 @@ func (b *builder) exposeAll(keys []*keyInScope) {
 	exposures := make([]Exposure, len(keys))
 	b.report.Exposures = exposures
 	var done sync.WaitGroup
+	findings := b.roomForFindings(len(keys))
 	for i := range parts {
 		lo, hi := i*len(keys)/len(parts), (i+1)*len(keys)/len(parts)
-		share := keys[lo:hi]
-		parts[i] = exposer{builder: b, keys: share, exposures: exposures[lo:lo:hi],
-			findings: make([]Finding, 0, 2*len(share)+len(share)/8), validities: map[string]*Validity{}}
+		parts[i] = exposer{builder: b, keys: keys[lo:hi], exposures: exposures[lo:lo:hi],
+			findings: findings[findingsOf(lo):findingsOf(lo):findingsOf(hi)], validities: map[string]*Validity{}}
 		done.Go(parts[i].exposeKeys)
 	}
 	done.Wait()
-	found := 0
+	b.joinFindings(parts)
 	for _, part := range parts {
-		found += len(part.findings)
-	}
-	b.report.Findings = slices.Grow(b.report.Findings, found)
-	for _, part := range parts {
-		b.report.Findings = append(b.report.Findings, part.findings...)
 		b.err = cmp.Or(b.err, part.err)
 	}
 	if b.err != nil {
 		b.report.Exposures = []Exposure{} // some are not filled in
+	}
+}
+
+// findingsOf is how many findings there is room for that so many keys may have: most have
+// two, of copies in the history and on free pages.
+func findingsOf(keys int) int { return 2*keys + keys/8 }
+
+// roomForFindings is room in the report's list for the findings of so many keys, behind
+// those that it has.
+func (b *builder) roomForFindings(keys int) []Finding {
+	n := len(b.report.Findings)
+	b.report.Findings = slices.Grow(b.report.Findings, findingsOf(keys))
+	return b.report.Findings[n : n+findingsOf(keys)]
+}
+
+// joinFindings appends the findings of all parts to those of the report, in whose list they
+// lie already unless there were more than there was room for: then they must not be moved
+// over each other.
+func (b *builder) joinFindings(parts []exposer) {
+	for _, part := range parts {
+		if len(part.findings) > findingsOf(len(part.keys)) {
+			b.report.Findings = slices.Clip(b.report.Findings)
+		}
+	}
+	for _, part := range parts {
+		b.report.Findings = append(b.report.Findings, part.findings...)
 	}
 }
 

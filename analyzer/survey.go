@@ -56,6 +56,7 @@ type survey struct {
 	torn bool // a record of the tree, or an element that may be one, could not be read
 	lost bool // something of the tree is missing
 
+	inScope     []*keyInScope // by the index in keys.entries, nil where it is not, or not known yet
 	notExamined []NotExamined
 
 	damage     []Damage

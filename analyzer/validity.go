@@ -106,8 +106,8 @@ func (b *exposer) compareCopies(uses map[string]Use, k *keyInScope) {
 	current, known := b.current(k)
 	for _, c := range b.copies {
 		if c.object {
-			data, _ := c.in.contents.of(c.holds)
-			compareData(uses, data, current, known)
+			b.data, _ = c.in.contents.of(b.data[:0], c.holds)
+			compareData(uses, b.data, current, known)
 		}
 	}
 	if slices.ContainsFunc(b.copies, func(c seen) bool { return !c.object }) {
@@ -167,11 +167,13 @@ func findData(uses map[string]Use, piece []byte, current []object.Datum) {
 	}
 }
 
-// current is the data that a Secret has now; false if that can not be told.
+// current is the data that a Secret has now, of use until the next call; false if that can
+// not be told.
 func (b *exposer) current(k *keyInScope) (data []namedDatum, known bool) {
 	for _, c := range b.copies {
 		if k.isNewest(c) && c.holds != 0 {
-			return k.in.contents.of(c.holds)
+			b.now, known = k.in.contents.of(b.now[:0], c.holds)
+			return b.now, known
 		}
 	}
 	read, wipe, known := b.readCurrent(k)
