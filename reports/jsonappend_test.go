@@ -39,6 +39,21 @@ func sameJSON[T any](t *testing.T, v T, appendTo func(*jsonText, *T)) bool {
 	return true
 }
 
+// A text that is appended is what writeJSON makes of it.
+func FuzzAppendedText(f *testing.F) {
+	for _, s := range []string{"", "a#b", "##", "\x1b[0m", "<script>", "\xff", "\u2028", "\\\""} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		sameJSON(t, analyzer.DatumUse{Name: analyzer.Text(s), Status: analyzer.Use(s)}, func(j *jsonText, d *analyzer.DatumUse) {
+			j.begin('{')
+			j.text("name", d.Name)
+			j.word("status", string(d.Status))
+			j.end('}')
+		})
+	})
+}
+
 // A sample is an exposure and a finding with anything in them.
 type sample struct {
 	exposure analyzer.Exposure
