@@ -1,7 +1,6 @@
 package analyzer
 
 import (
-	"bytes"
 	"encoding/binary"
 	"hash/maphash"
 	"slices"
@@ -137,12 +136,13 @@ func (c *contents) sums(data []object.Datum) []namedDatum {
 
 // holdsSecret reports whether a plaintext value may be that of a Secret.
 func (w *watch) holdsSecret(key string, value []byte, off int64) bool {
-	return w.contents && (strings.Contains(key, string(secretsPart)) || isSecret(value, off))
+	return w.contents && (strings.Contains(key, secretsPart) || isSecret(value, off))
 }
 
-var secretsPart = []byte("/secrets/")
+// secretsPart is in the key of every Secret that lies where Secrets do.
+const secretsPart = "/secrets/"
 
 // Secrets are in scope if their keys are watched.
 func (w *watch) watchesSecrets() bool {
-	return w.all || w.only != "" || slices.ContainsFunc(w.parts, func(part []byte) bool { return bytes.Equal(part, secretsPart) })
+	return w.all || w.only != "" || slices.ContainsFunc(w.parts, func(part []byte) bool { return string(part) == secretsPart })
 }

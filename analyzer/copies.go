@@ -8,7 +8,7 @@ import (
 
 // Copies are the places where plaintext values of one key were seen, by revision, then by
 // where they lie. There can be many more of them than keys: each is made when it is asked
-// for, of what the run keeps in a third of the memory.
+// for, out of what the run keeps of it anyway.
 type Copies struct {
 	list    []Copy // of a report that no run made
 	kept    []kept
@@ -26,7 +26,7 @@ func CopiesOf(list ...Copy) Copies { return Copies{list: list} }
 // Len is how many there are.
 func (c Copies) Len() int { return len(c.list) + len(c.kept) }
 
-// At is copy i.
+// At is copy i, from 0 up to Len. It panics for others, as a slice does.
 func (c Copies) At(i int) Copy {
 	if i < len(c.list) {
 		return c.list[i]

@@ -32,8 +32,8 @@ func sameJSON[T any](t *testing.T, v T, appendTo func(*jsonText, *T)) bool {
 	}
 	got := jsonText{indent: "  "}
 	appendTo(&got, &v)
-	if string(got.b)+"\n" != want.String() {
-		t.Errorf("got\n%s\nwant\n%s", got.b, want.Bytes())
+	if got.err != nil || string(got.b)+"\n" != want.String() {
+		t.Errorf("got\n%s (%v)\nwant\n%s", got.b, got.err, want.Bytes())
 		return false
 	}
 	return true

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"runtime"
@@ -39,7 +40,7 @@ func writeReport(w io.Writer, r *analyzer.Report, indent string) error {
 // listChunk is how many elements of a list are written in one go.
 const listChunk = 64
 
-// A part is the text of some elements of a list.
+// A part is the text of some elements of a list, or why there is none.
 type part struct {
 	jsonText
 	done chan struct{}
@@ -70,7 +71,7 @@ func writeElements[T any](w io.Writer, list []T, indent string, appendTo func(*j
 	var err error
 	for p := range pending {
 		<-p.done
-		if err == nil {
+		if err = cmp.Or(err, p.err); err == nil {
 			_, err = w.Write(p.b)
 		}
 		free <- p
@@ -83,7 +84,7 @@ func writeElements[T any](w io.Writer, list []T, indent string, appendTo func(*j
 
 // fill makes t the text of some elements, of which the first may be that of the list.
 func fill[T any](t *jsonText, list []T, first bool, appendTo func(*jsonText, *T)) {
-	t.b, t.depth = t.b[:0], 2
+	t.b, t.depth, t.err = t.b[:0], 2, nil
 	for i := range list {
 		if !first || i > 0 {
 			t.b = append(t.b, ',')

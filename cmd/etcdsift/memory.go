@@ -8,7 +8,7 @@ import (
 )
 
 // memoryBudget is how much memory is used before any of it is collected, in bytes: a scan
-// of gigabytes fits into it, and most never need to collect any.
+// of half a gigabyte fits into it.
 const memoryBudget = 112 << 20
 
 // headroom is what the heap may grow by between two collections where the budget is not
