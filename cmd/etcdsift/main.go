@@ -118,6 +118,7 @@ Secrets that anybody who holds this evidence can read.`,
 		Version:       version,
 	}
 	root.AddCommand(newScan(), newList(), newHistory(), newKeys(), newShow(), newInfo(), newVersion(), newWitnessChild())
+	refuseTwo(root)
 	return root
 }
 
