@@ -1,6 +1,8 @@
 package analyzer
 
 import (
+	"slices"
+
 	"github.com/etcdsift/etcdsift/decode/mvcc"
 	"github.com/etcdsift/etcdsift/decode/object"
 )
@@ -211,7 +213,16 @@ type Extent struct {
 // NotExamined is something that could hold values and was not looked at.
 type NotExamined struct {
 	Path Text   `json:"path,omitempty"` // empty where it is true of all evidence
-	What string `json:"what"`
+	What string `json:"what"`           // why
+	// Unread says that it was asked for and could not be read, so that the exit status is
+	// ExitIncomplete. Without it, it was left out: by a flag, or because it is nothing of
+	// etcd's.
+	Unread bool `json:"unread,omitempty"`
+}
+
+// Unread reports whether something that was asked for could not be read, whole or at all.
+func (c *Coverage) Unread() bool {
+	return len(c.Damage) > 0 || c.BytesRead < c.Bytes || slices.ContainsFunc(c.NotExamined, func(n NotExamined) bool { return n.Unread })
 }
 
 // ScopeCount is a resource that the verdict is about.

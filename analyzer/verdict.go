@@ -27,7 +27,7 @@ const (
 	ExitFindings    = 1
 	ExitUsage       = 2
 	ExitNotEvidence = 3
-	ExitIncomplete  = 4 // damage or an I/O error left something unread
+	ExitIncomplete  = 4 // damage, no permission or an I/O error left something unread
 	ExitChanged     = 5 // the evidence changed while it was read
 )
 
@@ -38,7 +38,7 @@ func (b *builder) exitStatus() int {
 	switch {
 	case slices.ContainsFunc(r.Evidence, func(e Evidence) bool { return e.Changed != "" }):
 		return ExitChanged
-	case len(r.Coverage.Damage) > 0 || r.Coverage.BytesRead < r.Coverage.Bytes || slices.ContainsFunc(r.Evidence, unconfirmed):
+	case r.Coverage.Unread() || slices.ContainsFunc(r.Evidence, unconfirmed):
 		return ExitIncomplete
 	case len(b.options.NotEvidence) > 0:
 		return ExitNotEvidence

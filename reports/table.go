@@ -107,7 +107,7 @@ func all(n int, what string) string {
 // missing warns where the evidence could not be read as it was: what is absent
 // from the report may be in there.
 func missing(r *analyzer.Report) string {
-	if len(r.Coverage.Damage) > 0 || r.Coverage.BytesRead < r.Coverage.Bytes {
+	if r.Coverage.Unread() {
 		return " Parts of this evidence are damaged or could not be read: there may be more."
 	}
 	if slices.ContainsFunc(r.Evidence, func(e analyzer.Evidence) bool { return e.Changed != "" }) {

@@ -2,10 +2,10 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -35,9 +35,9 @@ func (e *evidence) addDir(dir, prefix string) error {
 	}
 	w, first := walk{evidence: e}, len(e.sources)
 	w.dir(dir, prefix, 0)
-	if filepath.Base(realPath(dir)) == "snap" && exists(dir+"/../wal") {
-		// Not cleaned: dir may be a symbolic link.
-		w.dir(dir+"/../wal", filepath.ToSlash(filepath.Join(prefix, "../wal")), 0)
+	// Not cleaned: dir may be a symbolic link.
+	if beside := dir + "/../wal"; filepath.Base(realPath(dir)) == "snap" && !isMissing(beside) {
+		w.dir(beside, filepath.ToSlash(filepath.Join(prefix, "../wal")), 0)
 	}
 	slices.SortStableFunc(w.found, func(a, b file) int {
 		return cmp.Or(cmp.Compare(a.rank(prefix), b.rank(prefix)), strings.Compare(a.shown, b.shown))
@@ -46,8 +46,11 @@ func (e *evidence) addDir(dir, prefix string) error {
 		w.open(f)
 	}
 	w.watch(e.sources[first:])
+	for _, l := range w.listings {
+		e.folders = append(e.folders, folder{dir, l.before})
+	}
 	if more := w.others - maxOthers; more > 0 {
-		w.note(prefix, fmt.Sprintf("%d more files, not examined", more))
+		e.cannotRead(dir, prefix, fmt.Sprintf("%d more files that are not known to be etcd's: only the first %d were examined; move them out of the data dir, or name those that matter", more, maxOthers))
 	}
 	return nil
 }
@@ -55,18 +58,18 @@ func (e *evidence) addDir(dir, prefix string) error {
 // isDataDir is the error that says that dir holds no etcd data.
 func isDataDir(dir string) error {
 	for _, name := range dbNames {
-		path := filepath.Join(dir, filepath.FromSlash(name))
-		info, err := os.Stat(path)
-		if err == nil && !info.IsDir() || err != nil && !errors.Is(err, fs.ErrNotExist) {
+		file := filepath.Join(dir, filepath.FromSlash(name))
+		info, err := os.Stat(file)
+		if err == nil && !info.IsDir() || err != nil && !isAbsent(err) {
 			return nil // one that may not be looked at is not the same as none
 		}
-		if _, linkErr := os.Lstat(path); err != nil && linkErr == nil {
-			return &notEvidenceError{path, "a symbolic link that leads nowhere"}
+		if _, linkErr := os.Lstat(file); err != nil && linkErr == nil {
+			return nil // a link that leads nowhere
 		}
 	}
 	for _, name := range walNames {
-		entries, _ := readDir(filepath.Join(dir, filepath.FromSlash(name)))
-		if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return strings.HasSuffix(e.Name(), ".wal") }) {
+		entries, err := readDir(filepath.Join(dir, filepath.FromSlash(name)))
+		if slices.ContainsFunc(entries, isSegment) || err != nil && !isAbsent(err) {
 			return nil
 		}
 	}
@@ -111,37 +114,54 @@ func (w *walk) note(shown, what string) {
 // dir collects what lies below dir.
 func (w *walk) dir(dir, shown string, depth int) {
 	info, err := os.Stat(dir)
-	if err != nil {
-		w.note(shown, cause(err).Error())
+	switch {
+	case err != nil:
+		w.cannotRead(dir, shown, whyUnread(dir, err))
 		return
-	}
-	if depth > maxDepth || slices.ContainsFunc(w.visited, func(seen fs.FileInfo) bool { return os.SameFile(seen, info) }) {
-		w.note(shown, "a dir that is nested too deep or that leads back to one above, not examined")
+	case slices.ContainsFunc(w.visited, func(seen fs.FileInfo) bool { return os.SameFile(seen, info) }):
+		w.note(shown, "a dir that was examined already, by another path")
+		return
+	case depth > maxDepth:
+		w.cannotRead(dir, shown, fmt.Sprintf("nested over %d dirs deep, so it was not examined: name it as a PATH of its own", maxDepth))
 		return
 	}
 	w.visited = append(w.visited, info)
 	entries, err := readDir(filepath.FromSlash(dir))
 	if err != nil {
-		w.note(shown, cause(err).Error())
+		w.cannotRead(dir, shown, whyUnread(dir, err))
 	}
-	w.listings = append(w.listings, listing{dir, shown, info, namesOf(entries)})
+	w.listings = append(w.listings, listing{dir, shown, info, namesOf(entries), err != nil})
 	for _, entry := range entries {
 		path := dir + "/" + entry.Name() // not cleaned: dir may be a symbolic link
 		name := filepath.ToSlash(filepath.Join(shown, entry.Name()))
 		info, err := os.Stat(path)
 		switch {
-		case err != nil && entry.Name() == "db":
-			w.sources = append(w.sources, analyzer.Source{Path: analyzer.Text(name), Kind: analyzer.KindDB, File: failingReader{cause(err)}})
+		case err != nil && (mayMatter(name) || !isAbsent(err)):
+			w.cannotRead(path, name, whyUnread(path, err))
 		case err != nil:
 			w.note(name, absent(path, err))
 		case info.IsDir():
 			w.dir(path, name, depth+1)
+		case !info.Mode().IsRegular() && mayMatter(name):
+			w.cannotRead(path, name, notRegular)
 		case !info.Mode().IsRegular():
 			w.note(name, "not a regular file")
 		default:
 			w.found = append(w.found, file{path, name, info})
 		}
 	}
+}
+
+// mayMatter reports whether something in a data dir has a name of etcd's, or of a backup,
+// so that an answer without it is not whole.
+func mayMatter(shown string) bool {
+	switch base := path.Base(shown); {
+	case base == "db", base == "member", base == "snap", base == "wal":
+		return true
+	case strings.HasSuffix(base, ".wal"), strings.HasSuffix(base, ".db"):
+		return true
+	}
+	return leftover(shown) != ""
 }
 
 // open opens a file as what it is by its name, or else by its content.
@@ -167,7 +187,9 @@ func (w *walk) open(f file) {
 			w.forget(opened)
 			return
 		}
-		if what := leftover(f.shown); what == "" {
+		if what := packed(source.File); what != "" {
+			w.cannotRead(f.path, f.shown, what+", so what is in it was not examined: decompress it first")
+		} else if leftover(f.shown) == "" {
 			w.note(f.shown, "not known to be etcd's: only searched for Kubernetes objects")
 		}
 	}
@@ -206,7 +228,7 @@ func leftover(name string) string {
 
 // readDir is os.ReadDir, but leaves the access time of the folder alone too.
 func readDir(path string) ([]fs.DirEntry, error) {
-	f, err := openReadOnly(path)
+	f, err := openDir(path)
 	if err != nil {
 		return nil, err
 	}
@@ -227,7 +249,9 @@ func realPath(path string) string {
 	return path
 }
 
-func exists(path string) bool {
+// isMissing reports whether there is nothing at path. What may not be looked at is not
+// the same as nothing.
+func isMissing(path string) bool {
 	_, err := os.Stat(path)
-	return err == nil
+	return err != nil && isAbsent(err)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"io"
@@ -10,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/etcdsift/etcdsift/analyzer"
 )
@@ -22,6 +22,14 @@ type evidence struct {
 	notEvidence []analyzer.NotExamined // PATHs that are none
 	besides     []analyzer.NotExamined // what lies beside the PATHs, and matters to some questions
 	files       []openFile
+	folders     []folder // that were looked through
+	unreadable  []string // for each file or folder that could not be read: its path, why, and what to do
+}
+
+// A folder is one that evidence lies in.
+type folder struct {
+	path string // the PATH that led to it
+	info fs.FileInfo
 }
 
 // An openFile is a file that was opened, and what was known of it before it was read.
@@ -47,9 +55,9 @@ type notEvidenceError struct {
 
 func (e *notEvidenceError) Error() string { return e.path + ": " + e.what }
 
-// openEvidence finds and opens what paths name. A path that is no evidence is
-// noted, and the others are examined all the same; the error is for when none is.
-// The caller closes the evidence.
+// openEvidence finds and opens what paths name. A path that is no evidence, or that
+// may not be read, is noted, and the others are examined all the same; the error is
+// for when none is evidence. The caller closes the evidence.
 func openEvidence(paths []string, noWAL bool) (*evidence, error) {
 	e := &evidence{noWAL: noWAL}
 	var problems []error
@@ -64,11 +72,35 @@ func openEvidence(paths []string, noWAL bool) (*evidence, error) {
 		}
 	}
 	e.noteLogs()
-	if len(e.sources) == 0 {
-		e.close()
-		return nil, &statusError{analyzer.ExitNotEvidence, problems}
+	if len(e.sources) > 0 || len(e.unreadable) > 0 {
+		return e, nil
 	}
-	return e, nil
+	e.close()
+	if len(problems) == 0 {
+		problems = append(problems, errors.New("--no-wal leaves out all that the evidence is: there is nothing else to examine"))
+	}
+	return nil, &statusError{analyzer.ExitNotEvidence, problems}
+}
+
+// cannotRead notes a file or folder that could hold evidence and could not be read. shown
+// is its path as the report has it. Whatever a report says then is not of everything.
+func (e *evidence) cannotRead(path, shown, why string) {
+	e.notExamined = append(e.notExamined, analyzer.NotExamined{Path: analyzer.Text(cmp.Or(shown, path)), What: why, Unread: true})
+	e.unreadable = append(e.unreadable, path+": "+why)
+}
+
+// whyUnread says why something could not be read, and what to do.
+func whyUnread(path string, err error) string {
+	what := absent(path, err)
+	if errors.Is(err, fs.ErrPermission) {
+		return what + ", so it was not examined: run as root, or as the user who owns it"
+	}
+	return what + ", so it was not examined"
+}
+
+// isAbsent reports whether an error says that there is nothing at a path.
+func isAbsent(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ENAMETOOLONG) || errors.Is(err, fs.ErrInvalid)
 }
 
 // noteLogs notes the WAL that lies beside a db that was named alone: the newest writes may
@@ -82,29 +114,40 @@ func (e *evidence) noteLogs() {
 		if s.Kind != analyzer.KindDB || s.Member == "" || withLog[s.Member] {
 			continue
 		}
-		if found, err := filepath.Glob(filepath.Join(s.Member, "wal", "*.wal")); err == nil && len(found) > 0 {
+		entries, err := readDir(filepath.Join(s.Member, "wal"))
+		switch {
+		case slices.ContainsFunc(entries, isSegment):
 			e.besides = append(e.besides, analyzer.NotExamined{Path: s.Path, What: "the WAL beside this db, which may have newer writes: name the data dir"})
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			e.besides = append(e.besides, analyzer.NotExamined{Path: s.Path,
+				What: "whether there is a WAL beside this db, which may have newer writes: " + cause(err).Error()})
 		}
 	}
 }
 
+// isSegment reports whether an entry of a folder has the name of a WAL segment.
+func isSegment(entry fs.DirEntry) bool { return strings.HasSuffix(entry.Name(), ".wal") }
+
 // add opens what one path names. With several paths, the report names files by
 // the path as it was given; else relative to it.
 func (e *evidence) add(path string, several bool) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return &notEvidenceError{path, absent(path, err)}
-	}
 	prefix := ""
 	if several {
 		prefix = filepath.Clean(path)
 	}
-	if info.IsDir() {
-		return e.addDir(path, prefix)
-	}
 	name := prefix
 	if name == "" {
 		name = filepath.Base(path)
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err != nil && (isAbsent(err) || errors.Is(err, syscall.ELOOP)):
+		return &notEvidenceError{path, absent(path, err)}
+	case err != nil:
+		e.cannotRead(path, name, whyUnread(path, err))
+		return nil
+	case info.IsDir():
+		return e.addDir(path, prefix)
 	}
 	return e.addFile(path, name, info)
 }
@@ -147,8 +190,23 @@ func (e *evidence) addFile(path, name string, info fs.FileInfo) error {
 	}
 	source.Member = memberOf(path, source.Kind)
 	source.Lock = lockOf(f)
+	e.takeFolders(path, source.Member)
 	e.take(source)
 	return nil
+}
+
+// takeFolders notes the folders of an etcd in which a file lies that was named alone: they
+// are evidence, too. Any other folder is that of whoever put the file there.
+func (e *evidence) takeFolders(path, member string) {
+	dir := filepath.Dir(realPath(path))
+	if base := filepath.Base(dir); member == "" || base != "snap" && base != "wal" {
+		return
+	}
+	for _, name := range []string{filepath.Join(member, "snap"), filepath.Join(member, "wal")} {
+		if info, err := os.Stat(name); err == nil && info.IsDir() {
+			e.folders = append(e.folders, folder{path, info})
+		}
+	}
 }
 
 // lockOf says who holds a write lock on the file, now or when it is asked.
@@ -157,9 +215,8 @@ func lockOf(f *os.File) func() string {
 	return func() string { return cmp.Or(now, writeLock(f)) }
 }
 
-// open opens a file that may be evidence. One that can not be read is evidence all
-// the same, and taken at once: the report says what is wrong. f is nil then, and
-// for a file that is open already.
+// open opens a file that may be evidence. f is nil for one that can not be read, which
+// is noted, and for one that is open already.
 func (e *evidence) open(path, name string, info fs.FileInfo) (source analyzer.Source, f *os.File, err error) {
 	for _, f := range e.files {
 		if opened, err := f.Stat(); err == nil && os.SameFile(info, opened) {
@@ -168,23 +225,39 @@ func (e *evidence) open(path, name string, info fs.FileInfo) (source analyzer.So
 	}
 	source = analyzer.Source{Path: analyzer.Text(name), Name: filepath.Base(path), Size: info.Size(), Kind: analyzer.KindDB}
 	f, err = openReadOnly(path)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		source.File = failingReader{cause(err)}
-		if errors.Is(err, fs.ErrNotExist) {
-			source.Changed = func() string { return "it is gone since it was looked for" }
-		}
+		source.Changed = func() string { return "it is gone since it was looked for" }
 		e.sources = append(e.sources, source)
+		return source, nil, nil
+	case err != nil:
+		e.cannotRead(path, name, whyUnread(path, err))
 		return source, nil, nil
 	}
 	before, err := settled(f)
 	if err != nil {
 		before = info
 	}
+	if !before.Mode().IsRegular() { // since it was looked for
+		_ = f.Close()
+		e.cannotRead(path, name, notRegular)
+		return source, nil, nil
+	}
 	source.File, source.Size = reader{f}, before.Size()
-	source.Changed = func() string { return changed(path, before) }
+	source.Changed = func() string {
+		if !os.SameFile(info, before) {
+			return "another file took its place between the listing of its dir and its opening"
+		}
+		return changed(path, before)
+	}
 	e.files = append(e.files, openFile{f, path, name, before})
 	return source, f, nil
 }
+
+// notRegular is why a FIFO, a device, a socket or a folder with the name of a file of
+// etcd's is not examined.
+const notRegular = "not a regular file, so it was not examined: name the file that belongs there"
 
 // take notes a source, unless it is of the WAL and that was not asked for.
 func (e *evidence) take(source analyzer.Source) {
@@ -223,13 +296,11 @@ func memberOf(path string, kind analyzer.Kind) string {
 
 // whyNot says why a file of that size in bytes is no evidence.
 func whyNot(f io.ReaderAt, size int64) string {
-	magic := make([]byte, 4)
-	_, _ = f.ReadAt(magic, 0) // a short file has no magic
 	switch {
 	case size == 0:
 		return "an empty file"
-	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}), bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-		return "a compressed file: decompress it first"
+	case packed(f) != "":
+		return packed(f) + ": decompress it first"
 	}
 	return "neither an etcd snapshot nor a bbolt db nor a WAL segment: no page of it has a meta or a header of one"
 }

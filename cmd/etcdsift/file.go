@@ -30,6 +30,8 @@ func changed(path string, before fs.FileInfo) string {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "it is gone"
+	case errors.Is(err, fs.ErrPermission):
+		return "" // it was read, and what became of it may not be looked at any more
 	case err != nil:
 		return cause(err).Error()
 	case !os.SameFile(before, after):

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -18,11 +19,15 @@ type listing struct {
 	dir, shown string
 	before     fs.FileInfo
 	names      []string
+	partial    bool // not all of it could be listed, which was told then
 }
 
 // changed tells what has become of the dir since, as of a file that lies in it.
 func (l listing) changed() string {
 	entries, err := readDir(l.dir)
+	if l.partial || errors.Is(err, fs.ErrPermission) {
+		return "" // what may not be looked at is not known to have changed
+	}
 	if err != nil {
 		return fmt.Sprintf("%s: %v", l.shown, cause(err))
 	}

@@ -50,7 +50,7 @@ func TestHostileNames(t *testing.T) {
 }
 
 // A data dir that the user may not look into is not one without a db.
-func TestNoPermission(t *testing.T) {
+func TestUnreadFolder(t *testing.T) {
 	if os.Getuid() == 0 || runtime.GOOS == "windows" {
 		t.Skip("root may look into any folder")
 	}

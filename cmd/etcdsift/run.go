@@ -47,9 +47,7 @@ func (f *evidenceFlags) study(cmd *cobra.Command, paths []string, o analyzer.Opt
 		return nil, err
 	}
 	defer found.close()
-	for _, n := range found.notEvidence {
-		complain(cmd.ErrOrStderr(), string(n.Path)+": "+n.What)
-	}
+	found.tell(cmd.ErrOrStderr())
 	o.NotExamined, o.NotEvidence = found.notExamined, found.notEvidence
 	if o.Retire != nil {
 		o.NotExamined = append(o.NotExamined, found.besides...) // that no newest value needs a key is a claim on all
@@ -74,6 +72,22 @@ func (f *evidenceFlags) study(cmd *cobra.Command, paths []string, o analyzer.Opt
 		return nil, &statusError{analyzer.ExitUsage, []error{runError(cmd.Context(), err)}}
 	}
 	return report, then(found, report)
+}
+
+// maxTold bounds the lines about what could not be read; the report has all of it.
+const maxTold = 10
+
+// tell says which PATHs are no evidence, and what could not be read.
+func (e *evidence) tell(stderr io.Writer) {
+	for _, n := range e.notEvidence {
+		complain(stderr, string(n.Path)+": "+n.What)
+	}
+	for _, line := range e.unreadable[:min(len(e.unreadable), maxTold)] {
+		complain(stderr, line)
+	}
+	if more := len(e.unreadable) - maxTold; more > 0 {
+		complain(stderr, fmt.Sprintf("and %d more files and folders that could not be read: the report names them", more))
+	}
 }
 
 // exit is the error that carries the report's exit status, nil for 0.

@@ -86,7 +86,7 @@ func (f *showFlags) run(cmd *cobra.Command, paths []string, key analyzer.Text) e
 		r, err = f.study(cmd, paths, o, func(found *evidence, r *analyzer.Report) error {
 			err := f.show(cmd, w, found, r.History, o.Encryption)
 			var s *statusError
-			if damaged := len(r.Coverage.Damage) > 0 || r.Coverage.BytesRead < r.Coverage.Bytes; damaged && errors.As(err, &s) {
+			if r.Coverage.Unread() && errors.As(err, &s) {
 				// Absent and unreadable are two answers.
 				s.status = analyzer.ExitIncomplete
 				s.errs = append(s.errs, errors.New("parts of this evidence are damaged or could not be read: there may be more"))

@@ -226,8 +226,8 @@ func TestUntouchedFolders(t *testing.T) {
 	}
 }
 
-// A file that may not be read is evidence all the same: the report says what is
-// wrong with it.
+// Of a file that could not be opened nothing is said but that: it has no kind, no hash and
+// no damage.
 func TestUnreadable(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "snapshot.db")
 	if err := os.WriteFile(path, []byte("whatever"), 0o600); err != nil {
@@ -241,12 +241,15 @@ func TestUnreadable(t *testing.T) {
 	if err := e.addFile(path+"\x00", "snapshot.db", info); err != nil { // as root, no mode keeps a file from being read
 		t.Fatal(err)
 	}
-	r, err := analyzer.Run(context.Background(), e.sources, analyzer.Options{})
+	r, err := analyzer.Run(context.Background(), e.sources, analyzer.Options{NotExamined: e.notExamined})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Verdict.ExitStatus != 4 || len(r.Coverage.Damage) != 1 || !strings.Contains(r.Coverage.Damage[0].What, "invalid argument") {
-		t.Errorf("%+v %+v", r.Verdict, r.Coverage)
+	if r.Verdict.ExitStatus != 4 || r.Verdict.Complete || len(r.Coverage.Damage) > 0 || len(r.Evidence) > 0 {
+		t.Errorf("%+v %+v %+v", r.Verdict, r.Coverage, r.Evidence)
+	}
+	if n := r.Coverage.NotExamined; len(n) != 1 || !n[0].Unread || n[0].Path != "snapshot.db" || !strings.Contains(n[0].What, "invalid argument") {
+		t.Errorf("%+v", n)
 	}
 }
 

@@ -8,10 +8,6 @@ import (
 	"time"
 )
 
-// openReadOnly opens evidence. Only Linux can be asked to leave the access time
-// alone.
-func openReadOnly(path string) (*os.File, error) { return os.OpenFile(path, os.O_RDONLY, 0) }
-
 // changeTime is not compared on this system.
 func changeTime(fs.FileInfo) time.Time { return time.Time{} }
 
