@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/go-logr/logr"
@@ -31,14 +32,14 @@ func (f *encryptionFlags) register(cmd *cobra.Command) {
 
 // config reads the configuration; nil without one. KMS plugins stay connected until ctx
 // is done.
-func (f *encryptionFlags) config(ctx context.Context) (*encryption.Config, error) {
+func (f *encryptionFlags) config(ctx context.Context, in *inputs) (*encryption.Config, error) {
 	if f.file == "" {
 		if f.kms {
 			return nil, errors.New("--kms: needs --encryption-config, which names the sockets")
 		}
 		return nil, nil
 	}
-	b, err := readConfig(f.file)
+	b, err := readConfig(f.file, in)
 	if err != nil {
 		return nil, fmt.Errorf("--encryption-config %s: %w", f.file, err)
 	}
@@ -61,13 +62,21 @@ func (f *encryptionFlags) config(ctx context.Context) (*encryption.Config, error
 	return config, nil
 }
 
-// readConfig reads a file that is no larger than a configuration may be.
-func readConfig(path string) ([]byte, error) {
-	f, err := openReadOnly(path)
+// readConfig reads a file that is no larger than a configuration may be, and adds it to the
+// inputs of the run. It may be a FIFO, such as that of the shell's <(...).
+func readConfig(path string, in *inputs) ([]byte, error) {
+	open := openReadOnly
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		open = os.Open // which waits for who writes into a FIFO
+	}
+	f, err := open(path)
 	if err != nil {
 		return nil, cause(err)
 	}
 	defer f.Close()
+	if err := in.addFile("the EncryptionConfiguration "+path, f); err != nil {
+		return nil, cause(err)
+	}
 	b, err := io.ReadAll(io.LimitReader(f, encryption.MaxFile+1))
 	if err != nil {
 		return nil, cause(err)

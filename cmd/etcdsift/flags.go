@@ -20,6 +20,8 @@ type evidenceFlags struct {
 	noWAL    bool
 
 	secondWitness bool // of scan
+
+	inputs inputs // what the run reads, as far as it is known
 }
 
 func (f *evidenceFlags) register(cmd *cobra.Command, formats []string) {

@@ -40,7 +40,7 @@ still lies. It does not fail on findings.
 			if o.Key, err = keyArg(args[last]); err != nil {
 				return err
 			}
-			if o.Encryption, err = config.config(cmd.Context()); err != nil {
+			if o.Encryption, err = config.config(cmd.Context(), &flags.inputs); err != nil {
 				return err
 			}
 			o.FailOn = analyzer.SeverityNone

@@ -47,7 +47,7 @@ newest value needs it, else 1 with the etcd keys that do.
 				}
 				o.Retire = &name
 			}
-			if o.Encryption, err = config.config(cmd.Context()); err != nil {
+			if o.Encryption, err = config.config(cmd.Context(), &flags.inputs); err != nil {
 				return err
 			}
 			return flags.report(cmd, args, o, format)

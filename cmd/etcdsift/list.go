@@ -38,14 +38,16 @@ fail on findings.
 			if _, err := reports.ListByName(flags.format, io.Discard); err != nil {
 				return fmt.Errorf("--format: %w", err)
 			}
-			if err := apart(flags.output, args); err != nil {
+			if o.Encryption, err = config.config(cmd.Context(), &flags.inputs); err != nil {
 				return err
 			}
-			if o.Encryption, err = config.config(cmd.Context()); err != nil {
+			found, err := flags.open(cmd, args)
+			if err != nil {
 				return err
 			}
+			defer found.close()
 			var report *analyzer.Report
-			err = writeOutput(cmd, flags.output, false, func(w io.Writer) error {
+			err = flags.write(cmd, false, func(w io.Writer) error {
 				format, err := reports.ListByName(flags.format, w)
 				if err != nil {
 					return err
@@ -56,7 +58,7 @@ fail on findings.
 					}
 					return format.Value(v)
 				}
-				if report, err = flags.examine(cmd, args, o); err != nil {
+				if report, err = flags.examine(cmd, found, o); err != nil {
 					return err
 				}
 				return format.Close()

@@ -8,17 +8,14 @@ import (
 	"time"
 )
 
-// dontWait keeps an open from waiting: for somebody to write into a FIFO, for a device to
-// be ready. It keeps a terminal from becoming that of this process, too.
-const dontWait = syscall.O_NONBLOCK | syscall.O_NOCTTY
-
 // openReadOnly opens evidence without changing its access time where the kernel
-// allows that: for the owner of the file and for root. It never waits.
-func openReadOnly(path string) (*os.File, error) { return openWith(path, dontWait) }
+// allows that: for the owner of the file and for root. It never waits: for somebody to
+// write into a FIFO, for a device to be ready.
+func openReadOnly(path string) (*os.File, error) { return openWith(path, syscall.O_NONBLOCK) }
 
 // openDir opens a folder as openReadOnly does, and nothing else: to open a device may
 // have effects.
-func openDir(path string) (*os.File, error) { return openWith(path, dontWait|syscall.O_DIRECTORY) }
+func openDir(path string) (*os.File, error) { return openWith(path, syscall.O_NONBLOCK|syscall.O_DIRECTORY) }
 
 func openWith(path string, flags int) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|flags|syscall.O_NOATIME, 0)

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,8 +15,9 @@ import (
 
 // writeOutput calls write with the file named by --output, or with stdout where
 // it is empty. The file is only ever whole: it is written beside its place and
-// then renamed. A private one is for its owner alone.
-func writeOutput(cmd *cobra.Command, output string, private bool, write func(io.Writer) error) error {
+// then renamed, if apart still has no objection: the place is not what it was when the run
+// began, where somebody works on it. A private one is for its owner alone.
+func writeOutput(cmd *cobra.Command, output string, private bool, apart func() error, write func(io.Writer) error) error {
 	name := output
 	if output == "" || output == "-" {
 		name = "standard output"
@@ -42,6 +41,9 @@ func writeOutput(cmd *cobra.Command, output string, private bool, write func(io.
 		return outputError(output, err)
 	}
 	if err = buffered(r); err == nil {
+		err = apart()
+	}
+	if err == nil {
 		err = r.commit()
 	}
 	if err != nil {
@@ -64,64 +66,6 @@ func (d destination) Write(b []byte) (int, error) {
 	}
 	n, err := d.w.Write(b)
 	return n, outputError(d.name, err)
-}
-
-// apart checks that writing to output changes no evidence: neither one of the
-// files, nor a dir that is examined, nor any db or WAL segment at all.
-func apart(output string, paths []string) error {
-	if output == "" || output == "-" {
-		return nil
-	}
-	place := followLinks(output)
-	if isEtcd(place) {
-		return fmt.Errorf("--output %s: holds etcd's data, which is never written over; choose another place", output)
-	}
-	for _, path := range paths {
-		info, err := os.Stat(path)
-		if err != nil {
-			continue // whatever is wrong with it is for openEvidence to say
-		}
-		target, err := os.Stat(place)
-		if err == nil && os.SameFile(info, target) || info.IsDir() && inside(place, path) {
-			return fmt.Errorf("--output %s: would change the evidence %s; choose another place", output, path)
-		}
-	}
-	return nil
-}
-
-// isEtcd reports whether a file is there that may be evidence.
-func isEtcd(path string) bool {
-	info, err := os.Stat(path)
-	if err != nil || !info.Mode().IsRegular() {
-		return false
-	}
-	f, err := openReadOnly(path)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	kind, err := analyzer.Detect(f, info.Size())
-	return err == nil && kind != ""
-}
-
-// inside reports whether a file would lie below a folder, symbolic links followed.
-func inside(file, folder string) bool {
-	parent, err := filepath.EvalSymlinks(filepath.Dir(file))
-	if err != nil {
-		return false
-	}
-	folder, err = filepath.EvalSymlinks(folder)
-	if err != nil {
-		return false
-	}
-	if parent, err = filepath.Abs(parent); err != nil {
-		return false
-	}
-	if folder, err = filepath.Abs(folder); err != nil {
-		return false
-	}
-	rel, err := filepath.Rel(folder, parent)
-	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
 }
 
 func writeDevice(output string, write func(io.Writer) error) error {

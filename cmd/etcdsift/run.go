@@ -15,12 +15,14 @@ import (
 // report examines the evidence and writes the report on it. The error carries the
 // exit status.
 func (f *evidenceFlags) report(cmd *cobra.Command, paths []string, o analyzer.Options, format reports.Format) error {
-	if err := apart(f.output, paths); err != nil {
+	found, err := f.open(cmd, paths)
+	if err != nil {
 		return err
 	}
+	defer found.close()
 	var r *analyzer.Report
-	err := writeOutput(cmd, f.output, false, func(w io.Writer) (err error) {
-		if r, err = f.examine(cmd, paths, o); err != nil {
+	err = f.write(cmd, false, func(w io.Writer) (err error) {
+		if r, err = f.examine(cmd, found, o); err != nil {
 			return err
 		}
 		return format.Write(w, r)
@@ -34,32 +36,53 @@ func (f *evidenceFlags) report(cmd *cobra.Command, paths []string, o analyzer.Op
 	return exit(r)
 }
 
-// examine opens the evidence, runs the analysis and closes the evidence.
-func (f *evidenceFlags) examine(cmd *cobra.Command, paths []string, o analyzer.Options) (*analyzer.Report, error) {
-	return f.study(cmd, paths, o, func(*evidence, *analyzer.Report) error { return nil })
-}
-
-// study is examine for who wants to look at the evidence once more before it is closed.
-func (f *evidenceFlags) study(cmd *cobra.Command, paths []string, o analyzer.Options,
-	then func(*evidence, *analyzer.Report) error) (*analyzer.Report, error) {
+// open opens the evidence, before anything is written anywhere: only then is it known what
+// must not be written over. The caller closes it.
+func (f *evidenceFlags) open(cmd *cobra.Command, paths []string) (*evidence, error) {
 	found, err := openEvidence(paths, f.noWAL)
 	if err != nil {
 		return nil, err
 	}
-	defer found.close()
+	f.inputs.addEvidence(found)
+	if err := f.checkOutputs(cmd); err != nil {
+		found.close()
+		return nil, err
+	}
 	found.tell(cmd.ErrOrStderr())
+	return found, nil
+}
+
+// checkOutputs is the error for a run that would write over what it reads.
+func (f *evidenceFlags) checkOutputs(cmd *cobra.Command) error {
+	toStdout, toStderr := f.inputs.is(cmd.OutOrStdout()), f.inputs.is(cmd.ErrOrStderr())
+	switch {
+	case toStderr != "": // where it would be said, too
+		return &statusError{status: analyzer.ExitUsage}
+	case toStdout != "":
+		return fmt.Errorf("standard output is %s, which this run reads; choose another place", toStdout)
+	}
+	return f.inputs.apart(f.output)
+}
+
+// write is writeOutput to where these flags say.
+func (f *evidenceFlags) write(cmd *cobra.Command, private bool, write func(io.Writer) error) error {
+	return writeOutput(cmd, f.output, private, func() error { return f.inputs.apart(f.output) }, write)
+}
+
+// examine runs the analysis of evidence that is open.
+func (f *evidenceFlags) examine(cmd *cobra.Command, found *evidence, o analyzer.Options) (report *analyzer.Report, err error) {
 	o.NotExamined, o.NotEvidence = found.notExamined, found.notEvidence
 	if o.Retire != nil {
 		o.NotExamined = append(o.NotExamined, found.besides...) // that no newest value needs a key is a claim on all
 	}
 	if f.secondWitness {
-		if o.Witness, err = newWitness(cmd.ErrOrStderr(), found.sources, paths); err != nil {
+		if o.Witness, err = newWitness(cmd.ErrOrStderr(), found.sources, &f.inputs); err != nil {
 			return nil, &statusError{analyzer.ExitUsage, []error{err}}
 		}
 	}
 	bar := newProgress(cmd.ErrOrStderr(), found.sources)
 	o.Progress = bar.update
-	report, err := analyzer.Run(cmd.Context(), found.sources, o)
+	report, err = analyzer.Run(cmd.Context(), found.sources, o)
 	bar.finish()
 	if note := found.accessNote(); note != "" {
 		complain(cmd.ErrOrStderr(), note)
@@ -71,7 +94,7 @@ func (f *evidenceFlags) study(cmd *cobra.Command, paths []string, o analyzer.Opt
 	if err != nil {
 		return nil, &statusError{analyzer.ExitUsage, []error{runError(cmd.Context(), err)}}
 	}
-	return report, then(found, report)
+	return report, nil
 }
 
 // maxTold bounds the lines about what could not be read; the report has all of it.

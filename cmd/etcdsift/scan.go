@@ -47,7 +47,7 @@ cluster.
 					return err
 				}
 			}
-			if o.Encryption, err = config.config(cmd.Context()); err != nil {
+			if o.Encryption, err = config.config(cmd.Context(), &flags.inputs); err != nil {
 				return err
 			}
 			return flags.report(cmd, args, o, format)

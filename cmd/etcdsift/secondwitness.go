@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -18,17 +17,15 @@ const witnessCommand = "second-witness-child"
 
 // newWitness is for analyzer.Options.Witness. The error says why the sources can not be
 // copied for it.
-func newWitness(stderr io.Writer, sources []analyzer.Source, paths []string) (
+func newWitness(stderr io.Writer, sources []analyzer.Source, in *inputs) (
 	func(context.Context, analyzer.Source, string) (*analyzer.SecondWitness, error), error) {
 	w, err := witness.New(witnessCommand)
 	if err != nil {
 		return nil, err
 	}
 	// Making the copy changes its dir for a moment.
-	for _, path := range paths {
-		if info, err := os.Stat(path); err == nil && info.IsDir() && inside(w.Copies(), path) {
-			return nil, fmt.Errorf("--second-witness: the private copy would lie in the evidence %s: set TMPDIR to another dir", path)
-		}
+	if what := in.above(w.Copies()); what != "" {
+		return nil, fmt.Errorf("--second-witness: the private copy would lie in %s: set TMPDIR to another dir", what)
 	}
 	if err := w.Check(sources); err != nil {
 		return nil, fmt.Errorf("--second-witness: %w", err)

@@ -74,25 +74,27 @@ func (f *showFlags) run(cmd *cobra.Command, paths []string, key analyzer.Text) e
 			return fmt.Errorf("--%s: must be 1 or more", n.flag)
 		}
 	}
-	if o.Encryption, err = f.config.config(cmd.Context()); err != nil {
+	if o.Encryption, err = f.config.config(cmd.Context(), &f.inputs); err != nil {
 		return err
 	}
-	if err := apart(f.output, paths); err != nil {
+	found, err := f.open(cmd, paths)
+	if err != nil {
 		return err
 	}
+	defer found.close()
 	o.Key, o.FailOn = key, analyzer.SeverityNone
 	var r *analyzer.Report
-	err = writeOutput(cmd, f.output, f.reveal, func(w io.Writer) (err error) {
-		r, err = f.study(cmd, paths, o, func(found *evidence, r *analyzer.Report) error {
-			err := f.show(cmd, w, found, r.History, o.Encryption)
-			var s *statusError
-			if r.Coverage.Unread() && errors.As(err, &s) {
-				// Absent and unreadable are two answers.
-				s.status = analyzer.ExitIncomplete
-				s.errs = append(s.errs, errors.New("parts of this evidence are damaged or could not be read: there may be more"))
-			}
+	err = f.write(cmd, f.reveal, func(w io.Writer) (err error) {
+		if r, err = f.examine(cmd, found, o); err != nil {
 			return err
-		})
+		}
+		err = f.show(cmd, w, found, r.History, o.Encryption)
+		var s *statusError
+		if r.Coverage.Unread() && errors.As(err, &s) {
+			// Absent and unreadable are two answers.
+			s.status = analyzer.ExitIncomplete
+			s.errs = append(s.errs, errors.New("parts of this evidence are damaged or could not be read: there may be more"))
+		}
 		return err
 	})
 	if err != nil {

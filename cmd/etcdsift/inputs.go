@@ -1,0 +1,145 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/etcdsift/etcdsift/analyzer"
+)
+
+// inputs are all that a run reads: it must write over none of it. A flag that names a file
+// to read adds it here. Files and folders are told apart by device and inode, so that no
+// link, mount or spelling of a path leads around it.
+type inputs struct {
+	files   []input
+	folders []input // nothing is written anywhere below them
+}
+
+// An input is a file or folder that a run reads.
+type input struct {
+	what string // such as "the evidence snapshot.db"
+	info fs.FileInfo
+}
+
+// addEvidence adds what PATHs led to.
+func (in *inputs) addEvidence(e *evidence) {
+	for _, f := range e.files {
+		in.files = append(in.files, input{"the evidence " + f.path, f.before})
+	}
+	for _, f := range e.folders {
+		in.folders = append(in.folders, input{"the evidence " + f.path, f.info})
+	}
+}
+
+// addFile adds a file that was opened. what says which it is.
+func (in *inputs) addFile(what string, f *os.File) error {
+	info, err := f.Stat()
+	if err == nil {
+		in.files = append(in.files, input{what, info})
+	}
+	return err
+}
+
+// apart checks that a report in the file output changes no input. Its error is for the user.
+func (in *inputs) apart(output string) error {
+	if output == "" || output == "-" {
+		return nil
+	}
+	place := followLinks(output)
+	target, err := os.Stat(place)
+	if err == nil {
+		if what := precious(place, target); what != "" {
+			return fmt.Errorf("--output %s: holds %s, which is never written over; choose another place", output, what)
+		}
+		for _, file := range in.files {
+			if os.SameFile(file.info, target) {
+				return fmt.Errorf("--output %s: would replace %s, which this run reads; choose another place", output, file.what)
+			}
+		}
+	}
+	dir := filepath.Dir(place)
+	if err == nil && target.IsDir() {
+		dir = place
+	}
+	if what := in.above(dir); what != "" {
+		return fmt.Errorf("--output %s: would change %s, which this run reads; choose another place", output, what)
+	}
+	return nil
+}
+
+// above says which input a folder is, or lies in; empty if none.
+func (in *inputs) above(dir string) string {
+	dir = realPath(dir)
+	for {
+		if info, err := os.Stat(dir); err == nil {
+			for _, f := range in.folders {
+				if os.SameFile(f.info, info) {
+					return f.what
+				}
+			}
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return ""
+		}
+		dir = up
+	}
+}
+
+// is says which input a stream goes to, as the shell's >> makes it; empty if it goes to none.
+func (in *inputs) is(stream io.Writer) string {
+	f, ok := stream.(*os.File)
+	if !ok {
+		return ""
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return ""
+	}
+	for _, file := range in.files {
+		if os.SameFile(file.info, info) {
+			return file.what
+		}
+	}
+	return ""
+}
+
+// precious says what a file holds that no report may replace; empty for any other. info is
+// of path.
+func precious(path string, info fs.FileInfo) string {
+	const etcds = "etcd's data"
+	if !info.Mode().IsRegular() {
+		return ""
+	}
+	f, err := openReadOnly(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	if info, err = f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return ""
+	}
+	if kind, err := analyzer.Detect(f, info.Size()); err == nil && kind != "" {
+		return etcds
+	}
+	name := filepath.Base(path)
+	switch what := packed(f); {
+	case what != "":
+		return what + ", perhaps a backup"
+	case info.Size() > 0 && (strings.HasSuffix(name, ".wal") || strings.HasSuffix(name, ".snap")):
+		return etcds
+	case startsWith(f, "SQLite format 3\x00"):
+		return "a database"
+	}
+	return ""
+}
+
+func startsWith(f io.ReaderAt, magic string) bool {
+	b := make([]byte, len(magic))
+	n, _ := f.ReadAt(b, 0)
+	return string(b[:n]) == magic
+}
