@@ -57,6 +57,9 @@ type Options struct {
 	// FailOn is the least severity that makes the exit status 1; SeverityNone
 	// means that no finding does.
 	FailOn Severity
+	// AllowEmpty says that evidence with nothing in scope is as good as any: without it
+	// the exit status is ExitNotEvidence.
+	AllowEmpty bool
 	// Key, if not empty, is the key of which the report has all copies, in History.
 	// Its exposures, findings and verdict mean nothing then.
 	Key Text

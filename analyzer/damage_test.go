@@ -243,7 +243,7 @@ func TestFailOn(t *testing.T) {
 		want   int
 	}{
 		{plain, SeverityNone, 0}, {plain, SeverityLow, 1}, {plain, SeverityCritical, 1},
-		{empty, SeverityLow, 0}, {empty, SeverityNone, 0},
+		{empty, SeverityLow, 3}, {empty, SeverityNone, 3},
 	}
 	for _, tt := range tests {
 		r, _ := run(t, Options{FailOn: tt.failOn}, inMemory(tt.db))

@@ -104,7 +104,7 @@ func TestManyFragments(t *testing.T) {
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	r, _ := run(t, Options{FailOn: SeverityHigh}, inMemory(append(db, tail...)))
+	r, _ := run(t, Options{FailOn: SeverityHigh, AllowEmpty: true}, inMemory(append(db, tail...)))
 	runtime.ReadMemStats(&after)
 	c := r.Coverage
 	if len(c.Unattributed) != maxExtents || c.UnattributedMore != pages*parts-maxExtents {

@@ -46,7 +46,7 @@ type Tool struct {
 type Status string
 
 // The statuses of a key are the first four; a verdict is StatusPlaintext,
-// StatusExposed, StatusIncomplete, StatusUnattributed or StatusClean.
+// StatusExposed, StatusIncomplete, StatusUnattributed, StatusEmpty or StatusClean.
 const (
 	StatusPlaintext  Status = "plaintext"  // the newest revision is not encrypted
 	StatusExposed    Status = "exposed"    // it is, but a plaintext copy was seen
@@ -54,6 +54,7 @@ const (
 	StatusUnreadable Status = "unreadable" // an unknown or broken envelope
 	StatusIncomplete Status = "incomplete" // nothing readable was seen, but not everything was looked at
 	StatusClean      Status = "clean"      // nothing readable in any byte of the evidence
+	StatusEmpty      Status = "empty"      // every byte was read, and nothing is there that the verdict could be about
 	// StatusUnattributed stands between the two: every byte was read, nothing readable
 	// is known to be an object's in scope, and some bytes that belong to nothing known
 	// look like text.

@@ -6,7 +6,7 @@ import "slices"
 func (b *builder) verdict() Verdict {
 	r := b.report
 	v := Verdict{Status: StatusIncomplete, ExitStatus: b.exitStatus()}
-	v.Complete = len(r.Coverage.NotExamined) == 0 && v.ExitStatus <= ExitFindings
+	v.Complete = len(r.Coverage.NotExamined) == 0 && v.ExitStatus != ExitIncomplete && v.ExitStatus != ExitChanged
 	switch {
 	case slices.ContainsFunc(r.Exposures, func(x Exposure) bool { return x.Status == StatusPlaintext }):
 		v.Status = StatusPlaintext
@@ -14,10 +14,18 @@ func (b *builder) verdict() Verdict {
 		v.Status = StatusExposed
 	case v.Complete && slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Rule == RuleUnattributed }):
 		v.Status = StatusUnattributed
+	case v.Complete && b.empty():
+		v.Status = StatusEmpty
 	case v.Complete:
 		v.Status = StatusClean
 	}
 	return v
+}
+
+// empty reports whether there is nothing that a verdict could be about. "Clean" of it
+// would be true, and read as an answer on a cluster.
+func (b *builder) empty() bool {
+	return !slices.ContainsFunc(b.report.Scope, func(s ScopeCount) bool { return s.Keys > 0 })
 }
 
 // The exit statuses of the program. ExitUsage is for wrong usage, and for a report
@@ -26,7 +34,7 @@ const (
 	ExitClean       = 0 // every byte was read, and nothing reached FailOn
 	ExitFindings    = 1
 	ExitUsage       = 2
-	ExitNotEvidence = 3
+	ExitNotEvidence = 3 // a PATH is no evidence, or nothing in scope was found in any
 	ExitIncomplete  = 4 // damage, no permission or an I/O error left something unread
 	ExitChanged     = 5 // the evidence changed while it was read
 )
@@ -40,7 +48,7 @@ func (b *builder) exitStatus() int {
 		return ExitChanged
 	case r.Coverage.Unread() || slices.ContainsFunc(r.Evidence, unconfirmed):
 		return ExitIncomplete
-	case len(b.options.NotEvidence) > 0:
+	case len(b.options.NotEvidence) > 0 || b.empty() && !b.options.AllowEmpty:
 		return ExitNotEvidence
 	case r.Retire != nil && !r.Retire.Safe:
 		return ExitFindings

@@ -39,7 +39,7 @@ func TestSecondWitness(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var asked string
-			o := Options{FailOn: SeverityHigh, Witness: func(_ context.Context, s Source, sum string) (*SecondWitness, error) {
+			o := Options{FailOn: SeverityHigh, AllowEmpty: true, Witness: func(_ context.Context, s Source, sum string) (*SecondWitness, error) {
 				asked = sum
 				return &tt.word, nil
 			}}
@@ -48,7 +48,7 @@ func TestSecondWitness(t *testing.T) {
 			if asked != e.SHA256 || e.SecondWitness == nil || e.SecondWitness.Result != tt.result || r.Verdict.ExitStatus != tt.status {
 				t.Errorf("asked on %q, %+v, %+v", asked, r.Verdict, e.SecondWitness)
 			}
-			if clean := r.Verdict.Status == StatusClean; clean != (tt.status == ExitClean) {
+			if clean := r.Verdict.Status == StatusEmpty; clean != (tt.status == ExitClean) {
 				t.Errorf("%+v", r.Verdict)
 			}
 			i := slices.IndexFunc(r.Coverage.Damage, func(d Damage) bool { return strings.HasPrefix(d.What, "second witness ") })

@@ -20,6 +20,9 @@ func (Table) Write(out io.Writer, r *analyzer.Report) error {
 	for _, sentence := range answer(r) {
 		w.paragraph("", sentence)
 	}
+	if r.Verdict.Status == analyzer.StatusEmpty {
+		w.paragraph("", nothing(r))
+	}
 	namespaces(w, r)
 	exposures(w, r)
 	findings(w, r)
@@ -50,6 +53,26 @@ func answer(r *analyzer.Report) []string {
 			keys, quiet, plural(quiet, "resource", "resources")))
 	}
 	return append(sentences, validity(r)...)
+}
+
+// nothing says what there is in evidence without anything in scope.
+func nothing(r *analyzer.Report) string {
+	objects, others := 0, 0
+	for _, n := range r.Inventory {
+		if n.Resource != "" {
+			objects += n.Keys
+		} else {
+			others += n.Keys
+		}
+	}
+	found := fmt.Sprintf("It has %d %s of other kinds", objects, plural(objects, "object", "objects"))
+	switch {
+	case objects == 0 && others == 0:
+		found = "It has no key at all"
+	case objects == 0:
+		found = fmt.Sprintf("No key in it is Kubernetes', and %d %s of something else", others, plural(others, "is", "are"))
+	}
+	return found + ": is it the evidence that was meant? (--allow-empty makes this exit status 0.)"
 }
 
 func scopeAnswer(r *analyzer.Report, scope analyzer.ScopeCount) string {

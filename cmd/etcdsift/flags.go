@@ -10,21 +10,25 @@ import (
 
 	"github.com/etcdsift/etcdsift/analyzer"
 	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/reports"
 )
 
 // evidenceFlags are those of every command that reads evidence.
 type evidenceFlags struct {
 	format   string
+	formats  []string // that the command has
 	output   string
 	prefixes []string
 	noWAL    bool
 
 	secondWitness bool // of scan
+	allowEmpty    bool // of scan and list
 
 	inputs inputs // what the run reads, as far as it is known
 }
 
 func (f *evidenceFlags) register(cmd *cobra.Command, formats []string) {
+	f.formats = formats
 	cmd.Flags().StringVar(&f.format, "format", formats[0], "one of "+strings.Join(formats, ", "))
 	cmd.Flags().StringVarP(&f.output, "output", "o", "", "write to this file instead of standard output")
 	cmd.Flags().StringSliceVar(&f.prefixes, "prefix", nil,
@@ -33,8 +37,35 @@ func (f *evidenceFlags) register(cmd *cobra.Command, formats []string) {
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 }
 
+func (f *evidenceFlags) registerEmpty(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.allowEmpty, "allow-empty", false,
+		"evidence with nothing in scope is no exit status 3, such as that of a new cluster")
+}
+
+// otherFormats are what people ask other tools for with -o. Beside the formats of the
+// commands they are no names that anybody gives a report.
+var otherFormats = []string{"csv", "html", "junit", "markdown", "md", "name", "sarif", "text", "txt", "wide", "yaml", "yml"}
+
+// checkOutput refuses -o json, which means a format to users of kubectl, and would make a
+// file of that name.
+func checkOutput(output string, formats []string) error {
+	known := slices.Concat(otherFormats, reports.ScanFormats, reports.InfoFormats, reports.ListFormats, reports.HistoryFormats, reports.KeysFormats)
+	name := strings.ToLower(output)
+	switch {
+	case slices.Contains(formats, name):
+		return fmt.Errorf("--output %s: takes the name of a file; did you mean --format %s? (a file of that name is ./%s)", output, name, output)
+	case slices.Contains(known, name):
+		return fmt.Errorf("--output %s: takes the name of a file; --format takes one of %s (a file of that name is ./%s)",
+			output, strings.Join(formats, ", "), output)
+	}
+	return nil
+}
+
 // options are the run's options, as far as these flags say.
 func (f *evidenceFlags) options(cmd *cobra.Command) (analyzer.Options, error) {
+	if err := checkOutput(f.output, f.formats); err != nil {
+		return analyzer.Options{}, err
+	}
 	if cmd.Flags().Changed("prefix") && (len(f.prefixes) == 0 || slices.Contains(f.prefixes, "")) {
 		return analyzer.Options{}, errors.New("--prefix: must name a prefix such as /registry, or / for the root")
 	}

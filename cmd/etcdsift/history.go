@@ -43,7 +43,7 @@ still lies. It does not fail on findings.
 			if o.Encryption, err = config.config(cmd.Context(), &flags.inputs); err != nil {
 				return err
 			}
-			o.FailOn = analyzer.SeverityNone
+			o.FailOn, o.AllowEmpty = analyzer.SeverityNone, true
 			return flags.report(cmd, args[:last], o, format)
 		},
 	}

@@ -24,6 +24,7 @@ func newInfo() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("--format: %w", err)
 			}
+			o.AllowEmpty = true
 			return flags.report(cmd, args, o, format)
 		},
 	}

@@ -39,7 +39,7 @@ newest value needs it, else 1 with the etcd keys that do.
 			if err != nil {
 				return fmt.Errorf("--format: %w", err)
 			}
-			o.Keys, o.FailOn = true, analyzer.SeverityNone
+			o.Keys, o.FailOn, o.AllowEmpty = true, analyzer.SeverityNone, true
 			if cmd.Flags().Changed("retire") {
 				name, err := analyzer.ParseKeyName(retire)
 				if err != nil {

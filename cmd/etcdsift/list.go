@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -46,6 +47,8 @@ fail on findings.
 				return err
 			}
 			defer found.close()
+			o.AllowEmpty = true // what counts here is what is listed
+			listed := 0
 			var report *analyzer.Report
 			err = flags.write(cmd, false, func(w io.Writer) error {
 				format, err := reports.ListByName(flags.format, w)
@@ -56,6 +59,7 @@ fail on findings.
 					if only != nil && !slices.ContainsFunc(only, v.Is) {
 						return nil
 					}
+					listed++
 					return format.Value(v)
 				}
 				if report, err = flags.examine(cmd, found, o); err != nil {
@@ -67,13 +71,26 @@ fail on findings.
 				return err
 			}
 			tellDamage(cmd.ErrOrStderr(), report)
+			if listed == 0 && !flags.allowEmpty && report.Verdict.ExitStatus < analyzer.ExitNotEvidence {
+				return &statusError{analyzer.ExitNotEvidence, []error{nothingListed(resources)}}
+			}
 			return exit(report)
 		},
 	}
 	flags.register(cmd, reports.ListFormats)
 	config.register(cmd)
+	flags.registerEmpty(cmd)
 	cmd.Flags().StringSliceVar(&resources, "resources", nil, "list these resources only, such as secrets")
 	return cmd
+}
+
+// nothingListed says that there is no value of what was asked for.
+func nothingListed(resources []string) error {
+	what := ""
+	if len(resources) > 0 {
+		what = " of " + strings.Join(resources, ", ")
+	}
+	return fmt.Errorf("there is no live value%s in this evidence (--allow-empty makes this exit status 0)", what)
 }
 
 // tellDamage says on stderr what the format of list has no place for.

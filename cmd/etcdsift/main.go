@@ -125,10 +125,10 @@ Secrets that anybody who holds this evidence can read.`,
 // exitHelp is what the commands say of their exit status.
 const exitHelp = `
 Exit status:
-  0  every byte was read, and nothing reached --fail-on
+  0  everything asked for was read, and nothing reached --fail-on
   1  findings at or above --fail-on (scan), or the key may not be dropped (keys --retire)
   2  wrong usage or configuration, or the report could not be written
-  3  nothing that is evidence was found at PATH
-  4  incomplete: damage or an I/O error left something unread
+  3  a PATH is no evidence, or nothing in scope was found (--allow-empty: 0)
+  4  incomplete: damage, no permission or an I/O error left something unread
   5  the evidence changed while it was read
 5 goes before 4, 4 before 3, 3 before 1.`

@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 //	                        are dead
 //	drained WHERE           make a data dir as drained-WHERE/, with the key aescbc:old in
 //	                        WHERE alone: history, residue or wal
+//	written DIR STEP...     make a data dir to which API servers wrote: see buildWritten
 //	status N COMMAND        run a command and compare its exit status
 //	nocanary FILE...        no value of a captured Secret occurs in these files
 //	badconfig CONFIG REGEXP every command that takes it refuses the configuration with
@@ -55,6 +56,7 @@ func TestScripts(t *testing.T) {
 			"fixture":    scriptFixture,
 			"encryption": scriptEncryption,
 			"drained":    scriptDrained,
+			"written":    scriptWritten,
 			"status":     scriptStatus,
 			"nocanary":   scriptNoCanary,
 			"badconfig":  scriptBadConfig,
@@ -105,6 +107,10 @@ func scriptEncryption(ts *testscript.TestScript, neg bool, args []string) {
 func scriptDrained(ts *testscript.TestScript, neg bool, args []string) {
 	dir := ts.MkAbs("drained-" + args[0])
 	ts.Check(buildDrained(context.Background(), dir, args[0]))
+}
+
+func scriptWritten(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Check(buildWritten(context.Background(), ts.MkAbs(args[0]), ts.ReadFile, args[1:]...))
 }
 
 func scriptStatus(ts *testscript.TestScript, neg bool, args []string) {

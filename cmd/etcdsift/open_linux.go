@@ -15,7 +15,9 @@ func openReadOnly(path string) (*os.File, error) { return openWith(path, syscall
 
 // openDir opens a folder as openReadOnly does, and nothing else: to open a device may
 // have effects.
-func openDir(path string) (*os.File, error) { return openWith(path, syscall.O_NONBLOCK|syscall.O_DIRECTORY) }
+func openDir(path string) (*os.File, error) {
+	return openWith(path, syscall.O_NONBLOCK|syscall.O_DIRECTORY)
+}
 
 func openWith(path string, flags int) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|flags|syscall.O_NOATIME, 0)

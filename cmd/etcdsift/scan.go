@@ -50,11 +50,13 @@ cluster.
 			if o.Encryption, err = config.config(cmd.Context(), &flags.inputs); err != nil {
 				return err
 			}
+			o.AllowEmpty = flags.allowEmpty
 			return flags.report(cmd, args, o, format)
 		},
 	}
 	flags.register(cmd, reports.ScanFormats)
 	config.register(cmd)
+	flags.registerEmpty(cmd)
 	cmd.Flags().StringSliceVar(&resources, "resources", []string{"secrets"},
 		"what the verdict is about, as an EncryptionConfiguration names it; with\n--encryption-config, unless given, all that it encrypts, too")
 	cmd.Flags().BoolVar(&flags.secondWitness, "second-witness", false,

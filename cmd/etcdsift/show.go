@@ -82,7 +82,7 @@ func (f *showFlags) run(cmd *cobra.Command, paths []string, key analyzer.Text) e
 		return err
 	}
 	defer found.close()
-	o.Key, o.FailOn = key, analyzer.SeverityNone
+	o.Key, o.FailOn, o.AllowEmpty = key, analyzer.SeverityNone, true
 	var r *analyzer.Report
 	err = f.write(cmd, f.reveal, func(w io.Writer) (err error) {
 		if r, err = f.examine(cmd, found, o); err != nil {
