@@ -2,6 +2,7 @@ package analyzer
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/decode/envelope"
@@ -9,19 +10,19 @@ import (
 )
 
 // policyOf is what the configuration says of the newest value of a key, and the entry
-// that covers it. A value is judged by the key that opened it; where none could be
+// that says so. A value is judged by the key that opened it; where none could be
 // tried, by the first of its name.
 func (s *survey) policyOf(e *entry, id object.Identity) (encryption.Policy, *encryption.Entry) {
-	entry := configuredFor(s.options.Encryption, id)
+	entries := configuredFor(s.options.Encryption, id)
 	how := s.keys.stored[e.stored]
 	if how.provider == envelope.Identity {
-		return entry.Policy(nil, false), entry
+		return entries.Policy(nil, false)
 	}
 	key := e.proved().key
 	if key == nil || !e.proved().covered {
-		key = entry.Named(how.provider, how.keyName)
+		key = entries.Named(how.provider, how.keyName)
 	}
-	policy := entry.Policy(key, true)
+	policy, entry := entries.Policy(key, true)
 	if policy == encryption.Current && e.proved().stale {
 		policy = encryption.StaleKey
 	}
@@ -87,13 +88,13 @@ func policyMessage(policy encryption.Policy, entry *encryption.Entry, id object.
 	case encryption.NotConfigured:
 		return fmt.Sprintf("%s, and no entry of the configuration covers %s: the API server can not read it", with, id.GroupResource)
 	case encryption.UnknownKey:
-		return fmt.Sprintf("%s, which the entry %q does not have: the API server can not read it", with, entry)
+		return fmt.Sprintf("%s, which the entry %s does not have: the API server can not read it", with, entry.In())
 	}
 	writer := entry.Keys[0]
-	now := keyLabel(writer.Provider, writer.Name)
+	now := writes(entry)
 	switch {
 	case writer.Provider == envelope.Identity:
-		return fmt.Sprintf("%s; the entry %q writes plaintext", with, entry)
+		return fmt.Sprintf("%s; the entry %s writes plaintext", with, entry.In())
 	case writer.KMSKeyID() != "" && writer.KMSKeyID() != how.kmsKeyID && writer.Name == how.keyName:
 		now = fmt.Sprintf("key ID %q", writer.KMSKeyID())
 	case writer.Provider == how.provider && writer.Name == how.keyName && e.proved().stale:
@@ -101,7 +102,7 @@ func policyMessage(policy encryption.Policy, entry *encryption.Entry, id object.
 	case writer.Provider == how.provider && writer.Name == how.keyName:
 		now = "another key of that name"
 	}
-	return fmt.Sprintf("%s; the entry %q writes with %s", with, entry, now)
+	return fmt.Sprintf("%s; the entry %s writes with %s", with, entry.In(), now)
 }
 
 // label is how a value was encrypted, such as "aescbc:key1".
@@ -130,19 +131,42 @@ func (b *builder) addConfiguration() {
 		if entry.Encrypts() || len(entry.Keys) == 1 && !b.asks(entry) {
 			continue
 		}
-		where := ""
-		if entry.Line > 0 {
-			where = fmt.Sprintf(" (line %d of the configuration)", entry.Line)
-		}
 		b.find(Finding{Rule: RuleIdentityFirst, Resource: Text(entry.String()),
-			Message: fmt.Sprintf("the first provider of %q%s is identity: what is written now is plaintext", entry, where)})
+			Message: fmt.Sprintf("the first provider of %s is identity: what is written now is plaintext", entry.At())})
 	}
+	b.addDisagreements()
+}
+
+// addDisagreements reports the resources that the API servers of the cluster would write
+// in different ways.
+func (b *builder) addDisagreements() {
+	for _, d := range b.options.Encryption.Disagreements() {
+		f := Finding{Rule: RuleWritersDisagree, Resource: Text(d.One.String())}
+		if d.One.Wildcard() {
+			f.Resource = Text(d.Other.String())
+		}
+		one, other := writes(d.One), writes(d.Other)
+		if one == other {
+			other = "another key of that name"
+		}
+		effect := "what the one writes the other can not read"
+		if d.Readable {
+			f.Severity, effect = SeverityMedium, "each reads what the other writes"
+		}
+		f.Message = fmt.Sprintf("the entry %s writes with %s, and the entry %s with %s: %s", d.One.In(), one, d.Other.In(), other, effect)
+		b.find(f)
+	}
+}
+
+// writes is what an entry writes with.
+func writes(entry *encryption.Entry) string {
+	return keyLabel(entry.Keys[0].Provider, entry.Keys[0].Name)
 }
 
 // asks reports whether an entry is that of a resource that the user named.
 func (b *builder) asks(entry *encryption.Entry) bool {
 	for _, r := range b.options.Resources {
-		if b.options.Encryption.For(r) == entry {
+		if slices.Contains(b.options.Encryption.For(r), entry) {
 			return true
 		}
 	}

@@ -338,8 +338,8 @@ func Decrypt(ctx context.Context, config *encryption.Config, r object.GroupResou
 	return nil, last
 }
 
-// configuredFor is the entry of the resource of an object; nil for a key that names none.
-func configuredFor(config *encryption.Config, id object.Identity) *encryption.Entry {
+// configuredFor is the entries of the resource of an object; none for a key that names none.
+func configuredFor(config *encryption.Config, id object.Identity) encryption.Entries {
 	if config == nil || id.Resource == "" {
 		return nil
 	}

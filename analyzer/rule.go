@@ -59,12 +59,14 @@ const (
 	RuleSnapshotHash      RuleID = "snapshot-hash-mismatch"
 	RuleDamage            RuleID = "structure-damage"
 
-	RuleIdentityFirst RuleID = "identity-first"
-	RuleNotConfigured RuleID = "not-configured"
-	RuleUnknownKey    RuleID = "unknown-key"
-	RuleWrongProvider RuleID = "wrong-provider"
-	RuleStaleKey      RuleID = "stale-key"
+	RuleIdentityFirst   RuleID = "identity-first"
+	RuleWritersDisagree RuleID = "writers-disagree"
+	RuleNotConfigured   RuleID = "not-configured"
+	RuleUnknownKey      RuleID = "unknown-key"
+	RuleWrongProvider   RuleID = "wrong-provider"
+	RuleStaleKey        RuleID = "stale-key"
 
+	RuleSharedName    RuleID = "key-name-shared"
 	RuleUndecryptable RuleID = "undecryptable"
 	RuleRelocated     RuleID = "relocated-ciphertext"
 	RuleNotObject     RuleID = "not-an-object"
@@ -117,6 +119,10 @@ var rules = []Rule{
 		"the first provider of a resource is identity: the API server writes it in plaintext",
 		"Every object that is written from now on can be read by whoever holds the disk or a backup, whatever providers stand behind.",
 		"Put the provider that is to encrypt first, restart the API servers, and rewrite every object."},
+	{RuleWritersDisagree, SeverityHigh,
+		"two configurations would write one resource in different ways (medium where each reads what the other writes)",
+		"An object that one API server has written is lost to the other, as each client sees by chance.",
+		"Give all API servers of the resource the same file, with every key that a value needs, restart them one by one, and rewrite every object."},
 	{RuleNotConfigured, SeverityHigh,
 		"a value is encrypted, and no entry of the configuration covers its resource",
 		"The API server can not read the object, nor list its resource.",
@@ -125,6 +131,10 @@ var rules = []Rule{
 		"a value is encrypted with a key that the configuration does not have for its resource",
 		"The API server can not read the object, nor list its resource.",
 		"Put the key back into the configuration behind the one that writes, and rewrite the object before it is dropped."},
+	{RuleSharedName, SeverityHigh,
+		"newest values name a key of the configuration, and it does not open them: another key has that name, too",
+		"Whoever keeps the key of that name believes to have the right one, and loses the values of the other.",
+		"Find the other key, in the configuration of each other master or in an older one, give it a name of its own, and rewrite every object."},
 	{RuleUndecryptable, SeverityHigh,
 		"a key of the configuration has the name that the value gives, and does not open it",
 		"The name is no proof: another key had it, or the value was changed. The API server can not read the object.",

@@ -18,41 +18,43 @@ import (
 // encryptionFlags are those of every command that holds values against an
 // EncryptionConfiguration.
 type encryptionFlags struct {
-	file string
-	kms  bool
+	files []string
+	kms   bool
 }
 
 func (f *encryptionFlags) register(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.file, "encryption-config", "",
-		"the API server's EncryptionConfiguration: what it says of each value, and whether its keys open it")
+	cmd.Flags().StringArrayVar(&f.files, "encryption-config", nil,
+		`the API server's EncryptionConfiguration: what it says of each value, and whether its
+keys open it. Give it once for each file, where API servers have one each`)
 	cmd.Flags().BoolVar(&f.kms, "kms", false,
 		"call the KMS plugins at the unix sockets that the configuration names; never without this flag")
 	_ = cmd.MarkFlagFilename("encryption-config", "yaml", "yml", "json")
 }
 
-// config reads the configuration; nil without one. KMS plugins stay connected until ctx
-// is done.
+// config reads the configurations; nil without one, and adds them to the inputs of the run.
+// KMS plugins stay connected until ctx is done.
 func (f *encryptionFlags) config(ctx context.Context, in *inputs) (*encryption.Config, error) {
-	if f.file == "" {
+	if len(f.files) == 0 {
 		if f.kms {
 			return nil, errors.New("--kms: needs --encryption-config, which names the sockets")
 		}
 		return nil, nil
 	}
-	b, err := readConfig(f.file, in)
-	if err != nil {
-		return nil, fmt.Errorf("--encryption-config %s: %w", f.file, err)
-	}
-	defer clear(b)
-	config, err := encryption.Parse(b)
-	if err != nil {
-		return nil, each(err, "--encryption-config "+f.file)
+	config := &encryption.Config{}
+	for _, file := range f.files {
+		name := file
+		if len(f.files) == 1 {
+			name = "" // findings say "the entry of secrets", which is clear then
+		}
+		if err := addConfig(config, name, file, in); err != nil {
+			return nil, err
+		}
 	}
 	if !f.kms {
 		return config, nil
 	}
 	if configured, _ := config.KMS(); !configured {
-		return nil, fmt.Errorf("--kms: no provider in %s is a KMS", f.file)
+		return nil, fmt.Errorf("--kms: no provider in %s is a KMS", strings.Join(f.files, ", "))
 	}
 	// The API server's KMS clients log what they meet on standard error by themselves.
 	klog.SetLogger(logr.Discard())
@@ -60,6 +62,16 @@ func (f *encryptionFlags) config(ctx context.Context, in *inputs) (*encryption.C
 		return nil, each(err, "--kms")
 	}
 	return config, nil
+}
+
+// addConfig reads the configuration in file, and adds it under that name.
+func addConfig(config *encryption.Config, name, file string, in *inputs) error {
+	b, err := readConfig(file, in)
+	if err != nil {
+		return fmt.Errorf("--encryption-config %s: %w", file, err)
+	}
+	defer clear(b)
+	return each(config.Add(name, b), "--encryption-config "+file)
 }
 
 // readConfig reads a file that is no larger than a configuration may be, and adds it to the
@@ -84,8 +96,11 @@ func readConfig(path string, in *inputs) ([]byte, error) {
 	return b, nil
 }
 
-// each puts the same words before each line of an error.
+// each puts the same words before each line of an error; nil for none.
 func each(err error, before string) error {
+	if err == nil {
+		return nil
+	}
 	var errs []error
 	for line := range strings.Lines(err.Error()) {
 		errs = append(errs, fmt.Errorf("%s: %s", before, strings.TrimSpace(line)))

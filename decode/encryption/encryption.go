@@ -2,17 +2,22 @@
 // keys in it.
 //
 // The configuration says for each resource which providers read its values, in
-// order, and that the first one writes. Config.For finds the Entry of a resource as
-// the API server would; Entry.Match tells which of its keys may have written a value,
-// by the value's prefix; Entry.Policy what would become of it on the next write. None
-// of these needs key bytes. Only Key.Open proves anything: it decrypts with the API
-// server's own transformers.
+// order, and that the first one writes. Config.For finds the Entries of a resource as
+// the API servers would, one of each file; Entries.Match tells which of their keys may
+// have written a value, by the value's prefix; Entries.Policy what would become of it on
+// the next write. None of these needs key bytes. Only Key.Open proves anything: it
+// decrypts with the API server's own transformers.
+//
+// A cluster may have several files: one for each API server of OpenShift, or one for each
+// master, which ought to be equal. A value that any of them reads can be read, and where
+// they would write one resource in different ways, Config.Disagreements says so.
 //
 // Keys stay inside this package: no error and no String method shows one. Calls to a
 // KMS plugin are made through Config.OpenKMS alone, to unix sockets and nothing else.
 package encryption
 
 import (
+	"fmt"
 	"slices"
 
 	"k8s.io/apiserver/pkg/storage/value"
@@ -21,12 +26,18 @@ import (
 	"github.com/etcdsift/etcdsift/decode/object"
 )
 
-// A Config is an EncryptionConfiguration that the API server would accept.
+// A Config is one or more EncryptionConfigurations that API servers would accept.
 type Config struct {
+	files   []*file
+	keys    []*Key // of all files, each once
+	plugins []*plugin
+}
+
+// A file is one EncryptionConfiguration.
+type file struct {
+	name    string // as the user gave it; empty where nobody did
 	entries map[object.GroupResource]*Entry
 	order   []*Entry // as the file has them
-	keys    []*Key   // of all entries, each once
-	plugins []*plugin
 }
 
 // An Entry is the providers of one resource, or of all that a wildcard stands for.
@@ -36,7 +47,8 @@ type Entry struct {
 	// Resource is as the file has it, with "*" for a wildcard: {"apps", "*"},
 	// {"*", "*"}, and {"", "*"} for the core group.
 	Resource object.GroupResource
-	Line     int // of the resource in the file, from 1; 0 if it could not be found
+	File     string // its name as the user gave it; empty where nobody did
+	Line     int    // of the resource in the file, from 1; 0 if it could not be found
 	// Keys are those of all providers in order, never empty: the first one writes,
 	// all of them read. The identity provider is a Key, too.
 	Keys []*Key
@@ -57,23 +69,44 @@ type Key struct {
 // anything is what a wildcard has in place of a group or a resource.
 const anything = "*"
 
-// For is the entry that the API server uses for a resource: that of its name, else
-// that of all resources of its group, else that of all. It is nil if there is none:
-// then values are stored in plaintext, and encrypted ones can not be read.
+// For is the entry that each API server uses for a resource: that of its name, else that
+// of all resources of its group, else that of all. A file without one of these has none:
+// its API server stores values in plaintext, and can not read encrypted ones, or it is
+// not the one that serves the resource. Where no file has one, Entries is empty.
 //
 // Source: transformerFromOverrides in pkg/server/options/encryptionconfig/config.go,
 // k8s.io/apiserver v0.37.2.
-func (c *Config) For(r object.GroupResource) *Entry {
+func (c *Config) For(r object.GroupResource) Entries {
+	var found Entries
+	for _, f := range c.files {
+		if e := f.entry(r); e != nil {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+// entry is what the file says of a resource; nil if it says nothing.
+func (f *file) entry(r object.GroupResource) *Entry {
 	for _, name := range []object.GroupResource{r, {Group: r.Group, Resource: anything}, {Group: anything, Resource: anything}} {
-		if e := c.entries[name]; e != nil {
+		if e := f.entries[name]; e != nil {
 			return e
 		}
 	}
 	return nil
 }
 
-// Entries are all entries in the order of the file.
-func (c *Config) Entries() []*Entry { return slices.Clone(c.order) }
+// Entries are all entries in the order of the files.
+func (c *Config) Entries() []*Entry {
+	var all []*Entry
+	for _, f := range c.files {
+		all = append(all, f.order...)
+	}
+	return all
+}
+
+// Files is how many files there are.
+func (c *Config) Files() int { return len(c.files) }
 
 // Match returns the keys of all entries that may have written the value, by its
 // prefix: whatever its resource is.
@@ -103,18 +136,26 @@ func (e *Entry) String() string {
 	return e.Resource.String()
 }
 
-// Encrypts reports whether values are encrypted when they are written. A nil entry
-// does not.
-func (e *Entry) Encrypts() bool { return e != nil && e.Keys[0].Provider != envelope.Identity }
+// Encrypts reports whether values are encrypted when they are written.
+func (e *Entry) Encrypts() bool { return e.Keys[0].Provider != envelope.Identity }
 
-// Match returns the keys of the entry that may have written the value, by its prefix,
-// in the order in which the API server tries them. Several fit where a name is that of
-// several keys, or goes on behind a colon as another does.
-func (e *Entry) Match(value []byte) []*Key {
-	if e == nil {
-		return nil
+// In is the entry and the file that it is of, for a message: `"secrets" of enc.yaml`.
+func (e *Entry) In() string {
+	if e.File == "" {
+		return fmt.Sprintf("%q", e)
 	}
-	return match(e.Keys, value)
+	return fmt.Sprintf("%q of %s", e, e.File)
+}
+
+// At is In and the line.
+func (e *Entry) At() string {
+	switch {
+	case e.Line > 0 && e.File != "":
+		return fmt.Sprintf("%q (line %d of %s)", e, e.Line, e.File)
+	case e.Line > 0:
+		return fmt.Sprintf("%q (line %d of the configuration)", e, e.Line)
+	}
+	return e.In()
 }
 
 func match(keys []*Key, value []byte) []*Key {
@@ -154,26 +195,19 @@ func (p Policy) String() string {
 	return "unknown"
 }
 
-// Policy is what the entry says of a value that k, one of its keys, has written; nil
-// if none of them has. encrypted tells a value of no key.
-func (e *Entry) Policy(k *Key, encrypted bool) Policy {
+// policy is what the entry says of a value that k has written; nil where that is not a key
+// of the entry. encrypted tells a value of no key.
+func (e *Entry) policy(k *Key, encrypted bool) Policy {
 	switch {
-	case e == nil && encrypted:
-		return NotConfigured
-	case e == nil:
-		return Current
-	case k == nil && encrypted:
-		return UnknownKey
 	case !encrypted && e.Encrypts():
 		return NotEncrypted
 	case !encrypted:
 		return Current
-	}
-	writer := e.Keys[0]
-	switch {
-	case k.Provider != writer.Provider:
+	case k == nil || !slices.Contains(e.Keys, k):
+		return UnknownKey
+	case k.Provider != e.Keys[0].Provider:
 		return WrongProvider
-	case k != writer:
+	case k != e.Keys[0]:
 		return StaleKey
 	}
 	return Current
@@ -181,9 +215,6 @@ func (e *Entry) Policy(k *Key, encrypted bool) Policy {
 
 // Named is the first key of the entry of that provider and name, nil if it has none.
 func (e *Entry) Named(provider envelope.Provider, name string) *Key {
-	if e == nil {
-		return nil
-	}
 	for _, k := range e.Keys {
 		if k.Provider == provider && k.Name == name {
 			return k

@@ -45,7 +45,7 @@ func stored(t testing.TB, provider, plain string) ([]byte, *Key) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return sealed, only(t, parse(t, file).Entries()[0].Match(sealed))
+	return sealed, only(t, Entries{parse(t, file).Entries()[0]}.Match(sealed))
 }
 
 func only(t testing.TB, keys []*Key) *Key {

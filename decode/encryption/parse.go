@@ -38,30 +38,56 @@ var wanted = fmt.Sprintf("want kind %s of apiVersion %s", kind, apiserverv1.Sche
 // know is an error. The error has a line for everything that is wrong, with the line
 // of the file where it can be told, and never a value, which may be a key.
 func Parse(file []byte) (*Config, error) {
+	c := &Config{}
+	if err := c.Add("", file); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Add reads the EncryptionConfiguration of one more API server, as Parse does. name is
+// what findings call the file. After an error the Config is as it was.
+func (c *Config) Add(name string, content []byte) error {
+	internal, lines, err := validate(content)
+	if err != nil {
+		return err
+	}
+	keys, plugins := len(c.keys), len(c.plugins)
+	f, err := c.build(name, internal, lines)
+	if err != nil {
+		c.keys, c.plugins = c.keys[:keys], c.plugins[:plugins]
+		return err
+	}
+	c.files = append(c.files, f)
+	return nil
+}
+
+// validate decodes a file and checks it as the API server does.
+func validate(file []byte) (*apiserver.EncryptionConfiguration, *lines, error) {
 	if len(file) > MaxFile {
-		return nil, fmt.Errorf("not an %s: over %d KiB long", kind, MaxFile>>10)
+		return nil, nil, fmt.Errorf("not an %s: over %d KiB long", kind, MaxFile>>10)
 	}
 	if len(bytes.TrimSpace(file)) == 0 {
-		return nil, fmt.Errorf("not an %s: the file is empty", kind)
+		return nil, nil, fmt.Errorf("not an %s: the file is empty", kind)
 	}
 	lines, err := newLines(file)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	// The API server knows EncryptionConfig of v1, too, "due to a docs bug".
 	if k := lines.text("kind"); k != kind && k != "" && (k != "EncryptionConfig" || lines.text("apiVersion") != "v1") {
-		return nil, lines.errorAt("kind", wanted)
+		return nil, nil, lines.errorAt("kind", wanted)
 	}
 	internal, err := decode(file, lines)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	named := 0
 	for _, r := range internal.Resources {
 		named += len(r.Resources)
 	}
 	if named > maxResources {
-		return nil, lines.errorAt("resources", fmt.Sprintf("%d resources are named, of at most %d", named, maxResources))
+		return nil, nil, lines.errorAt("resources", fmt.Sprintf("%d resources are named, of at most %d", named, maxResources))
 	}
 	var problems []error
 	// As an API server without --encryption-provider-config-automatic-reload, which
@@ -71,9 +97,9 @@ func Parse(file []byte) (*Config, error) {
 		problems = append(problems, lines.errorAt(e.Field, reason(e.Detail)))
 	}
 	if len(problems) > 0 {
-		return nil, errors.Join(problems...)
+		return nil, nil, errors.Join(problems...)
 	}
-	return build(internal, lines)
+	return internal, lines, nil
 }
 
 // reason is what the API server's validation says is wrong, without the value that some
@@ -130,9 +156,9 @@ func decodeError(err error, lines *lines) error {
 	return lines.misplaced(fmt.Sprintf("not an %s: a field has a value of the wrong type", kind))
 }
 
-// build makes the keys.
-func build(internal *apiserver.EncryptionConfiguration, lines *lines) (*Config, error) {
-	c := &Config{entries: map[object.GroupResource]*Entry{}}
+// build makes the entries of a file and their keys.
+func (c *Config) build(name string, internal *apiserver.EncryptionConfiguration, lines *lines) (*file, error) {
+	f := &file{name: name, entries: map[object.GroupResource]*Entry{}}
 	for i := range internal.Resources {
 		r := &internal.Resources[i]
 		var keys []*Key
@@ -145,12 +171,12 @@ func build(internal *apiserver.EncryptionConfiguration, lines *lines) (*Config, 
 		}
 		for j, name := range r.Resources {
 			path := fmt.Sprintf("resources[%d].resources[%d]", i, j)
-			if err := c.addResource(name, keys, lines.of(path)); err != nil {
+			if err := f.addResource(name, keys, lines.of(path)); err != nil {
 				return nil, lines.errorAt(path, err.Error())
 			}
 		}
 	}
-	return c, nil
+	return f, nil
 }
 
 // addResource gives a resource these keys. It is an error if an entry before it
@@ -158,19 +184,19 @@ func build(internal *apiserver.EncryptionConfiguration, lines *lines) (*Config, 
 //
 // Source: getTransformerOverridesAndKMSPluginProbes in
 // pkg/server/options/encryptionconfig/config.go, k8s.io/apiserver v0.37.2.
-func (c *Config) addResource(name string, keys []*Key, line int) error {
+func (f *file) addResource(name string, keys []*Key, line int) error {
 	parsed := schema.ParseGroupResource(name)
 	r := object.GroupResource{Group: parsed.Group, Resource: parsed.Resource}
 	for _, earlier := range []object.GroupResource{{Group: r.Group, Resource: anything}, {Group: anything, Resource: anything}} {
-		if e := c.entries[earlier]; e != nil {
+		if e := f.entries[earlier]; e != nil {
 			return fmt.Errorf("resource %q is masked by the earlier rule %q", name, e)
 		}
 	}
-	e := c.entries[r]
+	e := f.entries[r]
 	if e == nil {
-		e = &Entry{Resource: r, Line: line}
-		c.entries[r] = e
-		c.order = append(c.order, e)
+		e = &Entry{Resource: r, File: f.name, Line: line}
+		f.entries[r] = e
+		f.order = append(f.order, e)
 	}
 	e.Keys = append(e.Keys, keys...)
 	return nil

@@ -91,27 +91,27 @@ func seal(t testing.TB, k *Key) []byte {
 	return append([]byte(k.prefix), sealed...)
 }
 
-func checkWriter(rt *rapid.T, server encryptionconfig.StaticTransformers, gr schema.GroupResource, e *Entry) {
+func checkWriter(rt *rapid.T, server encryptionconfig.StaticTransformers, gr schema.GroupResource, es Entries) {
 	stored, err := server.TransformerForResource(gr).TransformToStorage(rt.Context(), []byte(plainText), value.DefaultContext(etcdKey))
 	if err != nil {
 		rt.Fatal(err)
 	}
-	if e.Encrypts() != envelope.IsEncrypted(stored) || e != nil && !hasPrefix(stored, envelope.Prefix(e.Keys[0].Provider, e.Keys[0].Name)) {
-		rt.Fatalf("%v of %v: the API server writes %.40q", gr, e, stored)
+	if es.Encrypts() != envelope.IsEncrypted(stored) || len(es) > 0 && !hasPrefix(stored, envelope.Prefix(es[0].Keys[0].Provider, es[0].Keys[0].Name)) {
+		rt.Fatalf("%v of %v: the API server writes %.40q", gr, es, stored)
 	}
-	if e != nil && !slices.Contains(e.Match(stored), e.Keys[0]) {
+	if len(es) > 0 && !slices.Contains(es.Match(stored), es[0].Keys[0]) {
 		rt.Fatalf("%v: the writer does not match %.40q", gr, stored)
 	}
-	checkReader(rt, server, gr, e, stored)
+	checkReader(rt, server, gr, es, stored)
 }
 
 // checkReader checks what becomes of a stored value: whether it can be read, what it
 // is, and whether it is current.
-func checkReader(rt *rapid.T, server encryptionconfig.StaticTransformers, gr schema.GroupResource, e *Entry, stored []byte) {
+func checkReader(rt *rapid.T, server encryptionconfig.StaticTransformers, gr schema.GroupResource, es Entries, stored []byte) {
 	want, stale, errWant := server.TransformerForResource(gr).TransformFromStorage(rt.Context(), stored, value.DefaultContext(etcdKey))
 	var key *Key
 	var got Opened
-	for _, k := range e.Match(stored) {
+	for _, k := range es.Match(stored) {
 		o, err := k.Open(rt.Context(), stored, []byte(etcdKey))
 		if err == nil {
 			key, got = k, o
@@ -119,10 +119,10 @@ func checkReader(rt *rapid.T, server encryptionconfig.StaticTransformers, gr sch
 		}
 	}
 	encrypted := envelope.IsEncrypted(stored)
-	if e == nil && !encrypted { // there is no key to read it with, and no need of one
+	if len(es) == 0 && !encrypted { // there is no key to read it with, and no need of one
 		key, got = &Key{Provider: envelope.Identity}, Opened{Plain: stored}
 	}
-	policy := e.Policy(key, encrypted)
+	policy, _ := es.Policy(key, encrypted)
 	switch {
 	case (errWant == nil) != (key != nil):
 		rt.Fatalf("%v, %.40q: the API server says %v, we open it with %+v", gr, stored, errWant, key)
@@ -184,12 +184,20 @@ func TestPolicy(t *testing.T) {
 			if tt.key >= 0 {
 				k = tt.entry.Keys[tt.key]
 			}
-			if got := tt.entry.Policy(k, tt.encrypted); got != tt.want {
+			var es Entries
+			if tt.entry != nil {
+				es = Entries{tt.entry}
+			}
+			got, entry := es.Policy(k, tt.encrypted)
+			if entry != tt.entry {
+				t.Errorf("by the entry %v", entry)
+			}
+			if got != tt.want {
 				t.Errorf("Policy = %v, want %v", got, tt.want)
 			}
 		})
 	}
-	if c.For(object.GroupResource{Resource: "services"}) != nil || secrets.Encrypts() != true || configmaps.Encrypts() || (*Entry)(nil).Encrypts() {
+	if c.For(object.GroupResource{Resource: "services"}) != nil || !secrets.Encrypts() || configmaps.Encrypts() || (Entries{}).Encrypts() {
 		t.Error("Encrypts")
 	}
 }
@@ -210,7 +218,7 @@ func TestNamed(t *testing.T) {
 			t.Errorf("Named(%v, %q) is key %d, want %d", tt.provider, tt.name, got, tt.want)
 		}
 	}
-	if (*Entry)(nil).Named(envelope.AESCBC, "a") != nil {
+	if (Entries{}).Named(envelope.AESCBC, "a") != nil {
 		t.Error("a key of no entry")
 	}
 }
@@ -258,11 +266,11 @@ func TestMatch(t *testing.T) {
 		if got := index(c.Match([]byte(tt.value))); !slices.Equal(got, tt.all) {
 			t.Errorf("%q matches keys %v, want %v", tt.value, got, tt.all)
 		}
-		if got := index(c.Entries()[0].Match([]byte(tt.value))); !slices.Equal(got, tt.ofSecrets) {
+		if got := index((Entries{c.Entries()[0]}).Match([]byte(tt.value))); !slices.Equal(got, tt.ofSecrets) {
 			t.Errorf("%q matches keys %v of secrets, want %v", tt.value, got, tt.ofSecrets)
 		}
 	}
-	if (*Entry)(nil).Match([]byte("{}")) != nil {
+	if (Entries{}).Match([]byte("{}")) != nil {
 		t.Error("keys of no entry")
 	}
 }

@@ -1,0 +1,101 @@
+package encryption
+
+import (
+	"slices"
+
+	"github.com/etcdsift/etcdsift/decode/envelope"
+)
+
+// Entries are what the API servers of a cluster say of one resource, in the order of the
+// files; none where no file covers it.
+type Entries []*Entry
+
+// Encrypts reports whether any of them encrypts values when they are written.
+func (es Entries) Encrypts() bool { return slices.ContainsFunc(es, (*Entry).Encrypts) }
+
+// Match returns the keys that may have written the value, by its prefix, each once and in
+// the order in which the API servers try them. Several fit where a name is that of several
+// keys, or goes on behind a colon as another does.
+func (es Entries) Match(value []byte) []*Key {
+	var found []*Key
+	for _, e := range es {
+		for _, k := range match(e.Keys, value) {
+			if !slices.Contains(found, k) {
+				found = append(found, k)
+			}
+		}
+	}
+	return found
+}
+
+// Named is the first key of that provider and name, nil if there is none.
+func (es Entries) Named(provider envelope.Provider, name string) *Key {
+	for _, e := range es {
+		if k := e.Named(provider, name); k != nil {
+			return k
+		}
+	}
+	return nil
+}
+
+// Policy is what the entries say of a value that k has written, nil if none of their keys
+// has, and the one that says so: any of the API servers may have written the value last, so
+// the entry counts that has least against it. Of plaintext that one counts that would
+// encrypt it. encrypted tells a value of no key. The entry is nil where there is none.
+func (es Entries) Policy(k *Key, encrypted bool) (Policy, *Entry) {
+	if len(es) == 0 {
+		if encrypted {
+			return NotConfigured, nil
+		}
+		return Current, nil
+	}
+	grave := func(e *Entry) int {
+		p := e.policy(k, encrypted)
+		if !encrypted {
+			return -int(p)
+		}
+		return slices.Index([]Policy{Current, StaleKey, WrongProvider, UnknownKey}, p)
+	}
+	least := slices.MinFunc(es, func(a, b *Entry) int { return grave(a) - grave(b) })
+	return least.policy(k, encrypted), least
+}
+
+// A Disagreement is a resource that two API servers would write in different ways.
+type Disagreement struct {
+	// One and Other are their entries, which may be wildcards that cover the resource.
+	One, Other *Entry
+	// Readable says that each of them reads what the other writes, as halfway through a
+	// rotation. Else an object that one has written is lost to the other.
+	Readable bool
+}
+
+// Disagreements are the resources that the files would write in different ways, one for
+// each resource or wildcard that a file names. A file that does not cover a resource does
+// not disagree: it may be that of an API server that does not serve it.
+func (c *Config) Disagreements() []Disagreement {
+	var all []Disagreement
+	told := map[[2]*Entry]bool{}
+	for _, named := range c.Entries() {
+		es := c.For(named.Resource)
+		for _, e := range es[min(1, len(es)):] {
+			pair := [2]*Entry{es[0], e}
+			if told[pair] || sameWriter(es[0].Keys[0], e.Keys[0]) {
+				continue
+			}
+			told[pair] = true
+			all = append(all, Disagreement{es[0], e, reads(es[0], e.Keys[0]) && reads(e, es[0].Keys[0])})
+		}
+	}
+	return all
+}
+
+// sameWriter reports whether two keys write alike. Plugins of one name may have a socket of
+// their own on each machine.
+func sameWriter(a, b *Key) bool {
+	return a == b || a.plugin != nil && b.plugin != nil && a.Provider == b.Provider && a.Name == b.Name
+}
+
+// reads reports whether the entry has a key.
+func reads(e *Entry, k *Key) bool {
+	return slices.ContainsFunc(e.Keys, func(have *Key) bool { return sameWriter(have, k) })
+}
