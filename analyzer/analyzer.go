@@ -67,10 +67,12 @@ type Options struct {
 	// the keys to prove what is encrypted. Without one policy is not judged, and no
 	// value is decrypted.
 	Encryption *encryption.Config
-	// Keys asks for Report.Keys. Retire, if not nil, is the key that the user wants to
-	// drop.
+	// Keys asks for Report.Keys. Retire is the keys that the user wants to drop: each text
+	// is PROVIDER:NAME, or as Label prints a key, or a list of such with commas.
 	Keys   bool
-	Retire *KeyName
+	Retire []string
+	// Label is how reports print a key; nil stands for PROVIDER:NAME (KMS KEY ID).
+	Label func(provider string, name, kmsKeyID Text) string
 	// NotExamined is what the caller knows of and did not open, such as the WAL
 	// beside a db.
 	NotExamined []NotExamined
@@ -107,6 +109,7 @@ func Run(ctx context.Context, sources []Source, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	nameKeys(surveys)
 	for _, s := range surveys {
 		if err := s.identify(ctx, o.Prefixes); err != nil {
 			return nil, fmt.Errorf("%s: %w", s.name(), err)

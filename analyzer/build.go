@@ -27,11 +27,18 @@ type builder struct {
 	scope      map[object.GroupResource]*ScopeCount
 	keys       map[clusterKey]*keyInScope
 	uses       map[useID]*KeyUse
-	stragglers []Text // of Options.Retire
+	retiring   []*retiring       // of Options.Retire
+	moved      map[movedKey]bool // keys whose newest value opens with the path of another
 	logAlone   bool   // there is a WAL without a db: what was written before it is not known
 	unknown    int    // newest values of which nobody can tell which key they need
 	ctx        context.Context
 	err        error // that ended the run
+}
+
+// A movedKey is a key in one survey.
+type movedKey struct {
+	in  *survey
+	key string
 }
 
 // keyInScope is what all sources together say of a key that the verdict is about, and
@@ -69,7 +76,16 @@ func newReport(ctx context.Context, surveys []*survey, o Options, p *proofs) (*R
 		scope:      map[object.GroupResource]*ScopeCount{},
 		keys:       map[clusterKey]*keyInScope{},
 		uses:       map[useID]*KeyUse{},
+		moved:      map[movedKey]bool{},
 	}
+	if p != nil {
+		for _, f := range p.failures {
+			if f.newest && f.from != "" {
+				b.moved[movedKey{f.in, f.key}] = true
+			}
+		}
+	}
+	b.startRetiring()
 	for _, resource := range o.Resources {
 		b.scope[resource] = &ScopeCount{Resource: Text(resource.String())}
 	}
@@ -88,6 +104,7 @@ func newReport(ctx context.Context, surveys []*survey, o Options, p *proofs) (*R
 	b.addConfiguration()
 	b.addProofs(p)
 	b.addUses(surveys, p)
+	b.addSharedNames()
 	b.addHygiene(surveys)
 	if o.Key != "" {
 		b.report.History = b.history(surveys)

@@ -42,9 +42,9 @@ func TestCutEnvelopes(t *testing.T) {
 		for n := len("k8s:enc:"); n < len(whole); n++ {
 			f.records = append(f.records, record{rev: int64(n), key: fmt.Sprintf("/registry/secrets/payments/cut-%04d", n), value: whole[:n]})
 		}
-		absent := KeyName{Provider: 2, Name: "absent"}
+		const absent = "aescbc:absent"
 		var values []Value
-		o := Options{Encryption: config, Keys: true, Retire: &absent, Values: func(v Value) error { values = append(values, v); return nil }}
+		o := Options{Encryption: config, Keys: true, Retire: []string{absent}, Values: func(v Value) error { values = append(values, v); return nil }}
 		r, err := Run(t.Context(), []Source{f.source(t)}, o)
 		if err != nil {
 			t.Fatal(err)
@@ -59,7 +59,7 @@ func TestCutEnvelopes(t *testing.T) {
 				t.Errorf("%s, %s: %s, finding %q", key.Provider, v.Key, v.Proof, found[v.Key])
 			}
 		}
-		if len(values) != len(f.records) || r.Retire.Safe || r.Retire.Unreadable == 0 {
+		if len(values) != len(f.records) || r.Retire[0].Safe || r.Retire[0].Unreadable == 0 {
 			t.Errorf("%s: %d of %d values, %+v", key.Provider, len(values), len(f.records), r.Retire)
 		}
 	}

@@ -57,9 +57,10 @@ func (s *survey) carveIn(file int32, region Region, b []byte, off int64, block i
 			s.sightValue(f.Value, s.watch.key([]byte(f.Key)), at)
 		case f.Kind == carve.Envelope:
 			// Nobody knows its key, and where it ends often neither.
-			at.stored = s.keys.intern(f.Envelope)
-			at.sum = s.watch.sealedSum(&f.Envelope)
-			s.ledger.sealed(&at, &f.Envelope)
+			env, _ := s.keys.open(f.Value, f.ValueOff)
+			at.stored = s.keys.intern(env)
+			at.sum = s.watch.sealedSum(&env)
+			s.ledger.sealed(&at, &env)
 		}
 	}
 }

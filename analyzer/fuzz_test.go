@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/etcdsift/etcdsift/decode/encryption"
-	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/fixtures"
 	"github.com/etcdsift/etcdsift/fixtures/alloc"
 )
@@ -130,12 +129,12 @@ func FuzzRunWithKeys(f *testing.F) {
 		if len(b) > 1<<20 {
 			return
 		}
-		o := Options{Encryption: configs[int(which)%len(configs)], Keys: true, Retire: &KeyName{Provider: envelope.AESCBC, Name: "key1"}}
+		o := Options{Encryption: configs[int(which)%len(configs)], Keys: true, Retire: []string{"aescbc:key1"}}
 		r, err := Run(context.Background(), []Source{inMemory(b)}, o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.Retire.Safe && (!r.Verdict.Complete || len(r.Retire.Stragglers) > 0) {
+		if r.Retire[0].Safe && (!r.Verdict.Complete || len(r.Retire[0].Stragglers) > 0) {
 			t.Errorf("%+v, %+v", r.Retire, r.Verdict)
 		}
 		for _, u := range r.Keys {

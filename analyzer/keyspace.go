@@ -22,9 +22,23 @@ const maxNames = 16 << 20
 type stored struct {
 	provider envelope.Provider
 	version  string
-	keyName  string
+	keyName  string // as a single value tells, until nameKeys has compared all
 	kmsKeyID string
 	encoding envelope.Encoding
+
+	// shortest is the name as a single value tells.
+	shortest string
+	// names are those that a single value may have, the shortest first. nil if there is
+	// just one.
+	names []string
+	// unsure says that nobody can tell which of names it is; keyName is the shortest that
+	// it can be then.
+	unsure bool
+}
+
+// mayHave reports whether a value that was stored like that may have a key of that name.
+func (s *stored) mayHave(name string) bool {
+	return s.keyName == name || s.unsure && slices.Contains(s.names, name)
 }
 
 // An entry is the newest revision of a key that the sweep has met so far.
@@ -137,7 +151,7 @@ func (k *keyspace) parse(value []byte, off int64) (stored uint32, err error) {
 	return k.intern(env), err
 }
 
-// open takes a value apart.
+// open takes a value apart, with the names of keys that are known by then.
 func (k *keyspace) open(value []byte, off int64) (envelope.Envelope, error) {
 	return envelope.ParseNamed(value, off, k.watch.names)
 }
@@ -149,25 +163,34 @@ func (k *keyspace) intern(env envelope.Envelope) uint32 {
 	if env.Provider == envelope.Unknown {
 		env.KeyName = nil
 	}
-	env.KeyName = env.KeyName[:min(len(env.KeyName), maxName)]
+	if len(env.KeyName) > maxName {
+		env.KeyName, env.MoreName = env.KeyName[:maxName], nil
+	}
 	env.Object.KeyID = env.Object.KeyID[:min(len(env.Object.KeyID), maxName)]
 	if k.named > maxNames {
-		env.KeyName, env.Object.KeyID = nil, nil // more than any cluster has: they are counted as one
+		env.KeyName, env.MoreName, env.Object.KeyID = nil, nil, nil // more than any cluster has: they are counted as one
 	}
 	b := append(k.scratch[:0], byte(env.Provider), byte(env.Encoding))
 	b = append(append(b, env.Version...), 0)
-	b = append(append(b, env.KeyName...), 0)
-	b = append(b, env.Object.KeyID...)
+	b = append(b, env.KeyName...)
+	if env.MoreName != nil {
+		b = append(append(b, ':'), env.MoreName...)
+	}
+	b = append(append(b, 0), env.Object.KeyID...)
 	k.scratch = b
 	i, ok := k.storedIndex[string(b)]
 	if !ok {
 		i = uint32(len(k.stored))
 		k.storedIndex[string(b)] = i
 		k.named += len(b)
-		k.stored = append(k.stored, stored{
+		how := stored{
 			provider: env.Provider, version: string(env.Version), keyName: string(env.KeyName),
-			kmsKeyID: string(env.Object.KeyID), encoding: env.Encoding,
-		})
+			kmsKeyID: string(env.Object.KeyID), encoding: env.Encoding, shortest: string(env.KeyName),
+		}
+		if env.MoreName != nil {
+			how.names = env.Names()
+		}
+		k.stored = append(k.stored, how)
 	}
 	return i
 }

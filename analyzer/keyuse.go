@@ -2,39 +2,12 @@ package analyzer
 
 import (
 	"cmp"
-	"errors"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/object"
 )
-
-// A KeyName is the name of a key, or of a KMS provider.
-type KeyName envelope.Name
-
-func (n KeyName) envelope() envelope.Name { return envelope.Name(n) }
-
-// String is the form PROVIDER:NAME.
-func (n KeyName) String() string { return keyLabel(n.Provider, n.Name) }
-
-// ParseKeyName reads PROVIDER:NAME. A name may hold colons itself. The error is for the
-// user.
-func ParseKeyName(s string) (KeyName, error) {
-	provider, name, ok := strings.Cut(s, ":")
-	p, known := envelope.ParseProvider(provider)
-	switch {
-	case !ok || name == "":
-		return KeyName{}, fmt.Errorf("%q: must be PROVIDER:NAME, such as aescbc:key1", s)
-	case provider == "kms":
-		return KeyName{}, fmt.Errorf("%q: provider must be kms-v1 or kms-v2", s)
-	case !known || p == envelope.Identity:
-		return KeyName{}, errors.New(`"` + s + `": provider must be one of aescbc, aesgcm, secretbox, kms-v1, kms-v2`)
-	}
-	return KeyName{p, name}, nil
-}
 
 // A KeyUse is a key of a provider, or a KMS key ID of one, and the values that need it.
 // Newest, History, Residue and WAL count values: newest ones of live keys; others in the
@@ -44,6 +17,9 @@ type KeyUse struct {
 	Provider string `json:"provider"`
 	KeyName  Text   `json:"keyName"`
 	KMSKeyID Text   `json:"kmsKeyID"`
+	// NameMayGoOn says that KeyName is the shortest name that the key can have: what stands
+	// behind its colon may be more of it, or not.
+	NameMayGoOn bool `json:"nameMayGoOn,omitempty"`
 	Newest   int    `json:"newest"`
 	History  int    `json:"history"`
 	Residue  int    `json:"residue"`
@@ -57,6 +33,10 @@ type KeyUse struct {
 	// Proof is of the newest values; of the others where there are none. Without a
 	// configuration it is unproven.
 	Proof Proof `json:"proof"`
+	// Opened and NotOpened count the newest values that a key of that name in the
+	// configuration opens, and those that none does: another key has that name, too.
+	Opened    int `json:"opened,omitempty"`
+	NotOpened int `json:"notOpened,omitempty"`
 	// Config is what the configuration does with the key: "writes", "reads" or "absent";
 	// empty without one.
 	Config string `json:"config,omitempty"`
@@ -68,8 +48,9 @@ type KeyUse struct {
 	Annotations []Text `json:"annotations,omitempty"`
 
 	proven, failed       int // of all values
-	newProven, newFailed int // of the newest
+	newFailed            int // of the newest
 	id                   useID
+	names                []string       // that it may have, where NameMayGoOn
 	places               map[useName]int // index in Namespaces
 }
 
@@ -88,25 +69,6 @@ type NamespaceUse struct {
 	WAL       int  `json:"wal"`
 }
 
-// A Retirement says whether a key may be dropped. Safe is never true where not all of
-// the evidence was read.
-type Retirement struct {
-	Key        Text   `json:"key"`
-	Safe       bool   `json:"safe"`
-	Stragglers []Text `json:"stragglers"` // etcd keys whose newest value needs it
-	// What else needs it: not to run the cluster, but to read old revisions and backups.
-	History int `json:"history"`
-	Residue int `json:"residue"`
-	WAL     int `json:"wal"`
-	// Unreadable counts newest values of which nobody can tell which key they need.
-	Unreadable int `json:"unreadable"`
-	// Complete is false where there may be newest values that were not seen: something was
-	// not read, or of a WAL there is no db.
-	Complete bool `json:"complete"`
-	// Seen says that some value, or the configuration, names the key at all.
-	Seen bool `json:"seen"`
-}
-
 // A useID tells keys apart.
 type useID struct {
 	provider          envelope.Provider
@@ -122,6 +84,9 @@ func (b *builder) useOf(how stored) *KeyUse {
 		u = &KeyUse{Provider: id.provider.String(), KeyName: Text(id.keyName), KMSKeyID: Text(id.kmsKeyID),
 			Resources: map[string]int{}, Namespaces: []NamespaceUse{}, id: id, places: map[useName]int{}}
 		b.uses[id] = u
+	}
+	if how.unsure {
+		u.NameMayGoOn, u.names = true, how.names
 	}
 	return u
 }
@@ -146,11 +111,9 @@ func (b *builder) use(s *survey, e *entry, id object.Identity, newest bool) {
 	if key := e.proved().key; key != nil {
 		// The bytes behind a name may look like the rest of a longer one: the key that opens
 		// the value tells.
-		needed.keyName = key.Name
+		needed.keyName, needed.unsure = key.Name, false
 	}
-	if b.options.Retire != nil && b.holders.isNewest(s, e) && (newest && b.retires(needed) || b.mayNeed(s, e)) {
-		b.stragglers = append(b.stragglers, Text(e.key))
-	}
+	b.retireEntry(s, e, needed, newest)
 	if e.deleted || how.provider == envelope.Identity {
 		return
 	}
@@ -160,13 +123,13 @@ func (b *builder) use(s *survey, e *entry, id object.Identity, newest bool) {
 		}
 		return
 	}
-	u := b.useOf(how)
+	if newest {
+		b.countOutcome(s, e, b.useOf(needed))
+	}
 	if !b.options.Keys {
-		if newest {
-			u.Newest++
-		}
 		return
 	}
+	u := b.useOf(how)
 	n := u.namespace(id.GroupResource, id.Namespace)
 	if e.file == 0 {
 		u.History--
@@ -181,28 +144,32 @@ func (b *builder) use(s *survey, e *entry, id object.Identity, newest bool) {
 	}
 	u = b.useOf(needed)
 	n = u.namespace(id.GroupResource, id.Namespace)
-	u.Newest++
 	n.Newest++
 	u.Resources[Text(id.GroupResource.String()).ValidUTF8()]++
+}
+
+// countOutcome counts a newest value that needs the key, and what came of opening it.
+func (b *builder) countOutcome(s *survey, e *entry, u *KeyUse) {
+	u.Newest++
 	switch e.proved().outcome {
 	case proven:
-		u.newProven++
+		u.Opened++
 	case closed, notObject:
 		u.newFailed++
+		if b.isNotOpened(s, e) {
+			u.NotOpened++
+		}
 	}
 }
 
-// retires reports whether a value of a key to retire was stored like that.
-func (b *builder) retires(how stored) bool {
-	r := b.options.Retire
-	return r.Provider == how.provider && r.Name == how.keyName
-}
-
-// mayNeed reports whether a value before the newest one needs the key to retire, where
-// the newest may never take effect.
-func (b *builder) mayNeed(s *survey, e *entry) bool {
-	i, _ := s.keys.find([]byte(e.key))
-	return slices.ContainsFunc(s.before[i], func(before uint32) bool { return b.retires(s.keys.stored[before]) })
+// isNotOpened reports whether the key of that name in the configuration does not open the
+// newest value of a key, nor with the path of another object. The keys of a KMS are its own.
+func (b *builder) isNotOpened(s *survey, e *entry) bool {
+	switch s.keys.stored[e.stored].provider {
+	case envelope.KMSv1, envelope.KMSv2:
+		return false
+	}
+	return e.proved().outcome == closed && !b.moved[movedKey{s, e.key}]
 }
 
 // addUses adds what the ledgers counted.
@@ -269,7 +236,7 @@ func (u *KeyUse) kms(facts *kmsFacts) {
 
 // proof is what is known of all newest values, or where there are none of the others.
 func (u *KeyUse) proof() Proof {
-	bad, good := u.newFailed > 0, u.newProven == u.Newest
+	bad, good := u.newFailed > 0, u.Opened == u.Newest
 	if u.Newest == 0 {
 		bad, good = u.failed > 0, u.proven > 0
 	}
@@ -303,9 +270,7 @@ func (b *builder) addKeys() {
 		u.Proof, u.Config = u.proof(), b.configOf(u.id)
 		b.report.Keys = append(b.report.Keys, *u)
 	}
-	if b.options.Retire != nil {
-		b.retire(*b.options.Retire)
-	}
+	b.retire()
 }
 
 // configOf is what the configuration does with a key.
@@ -326,24 +291,4 @@ func (b *builder) configOf(id useID) string {
 		}
 	}
 	return is
-}
-
-// retire answers whether a key may be dropped.
-func (b *builder) retire(name KeyName) {
-	slices.Sort(b.stragglers)
-	v := b.verdict()
-	r := &Retirement{Key: Text(name.String()), Stragglers: append([]Text{}, b.stragglers...), Unreadable: b.unknown, Complete: v.Complete && !b.logAlone}
-	for _, u := range b.uses {
-		if u.id.provider == name.Provider && u.id.keyName == name.Name {
-			r.Seen = true
-			r.History += u.History
-			r.Residue += u.Residue
-			r.WAL += u.WAL
-		}
-	}
-	if b.options.Encryption != nil {
-		r.Seen = r.Seen || slices.Contains(b.options.Encryption.Names(), name.envelope())
-	}
-	r.Safe = len(r.Stragglers) == 0 && r.Unreadable == 0 && r.Complete
-	b.report.Retire = r
 }

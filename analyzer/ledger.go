@@ -59,6 +59,7 @@ const storedPlain = ^uint32(0)
 type row struct {
 	reachable, wal int
 	residue        int
+	whole          int   // of residue, those that are whole records, whether the tree has them or not
 	first, last    int64 // main revisions; 0 if none is known
 }
 
@@ -165,6 +166,9 @@ func (l *ledger) sealed(at *sighting, env *envelope.Envelope) {
 		r.wal++
 	default:
 		l.outside(at, r)
+		if at.region == RegionFree && at.complete {
+			r.whole++
+		}
 	}
 	if at.complete {
 		l.s.options.nonces.add(env, at.sum)
@@ -218,7 +222,7 @@ func (l *ledger) count(at *sighting, dir int32) {
 		return
 	}
 	// The index in keyspace.stored may be another in another file, the name is not.
-	id := maphash.String(l.seed, at.key) + uint64(at.create)*0x9e3779b97f4a7c15 ^ maphash.String(l.seed, l.s.keys.stored[at.stored].keyName)
+	id := maphash.String(l.seed, at.key) + uint64(at.create)*0x9e3779b97f4a7c15 ^ maphash.String(l.seed, l.s.keys.stored[at.stored].shortest)
 	in, known := l.written[id]
 	if !known {
 		in = incarnation{at.stored, dir, at.create, at.version, at.version}

@@ -44,6 +44,7 @@ type nonces struct {
 type sharing struct {
 	at    seen
 	key   string
+	nonce uint64 // hash of the nonce where the whole name of its key is known
 	value uint64 // hash
 	tail  string // what authenticates it, or depends on all of it
 	body  uint64 // hash of all but the tail; 0 for AES-CBC
@@ -71,8 +72,18 @@ func (n *nonces) hash(env *envelope.Envelope) (h uint64, dek, ok bool) {
 	return max(m.Sum64(), 1), d != nil, true
 }
 
-// add takes a value that is whole. sum is the hash of its bytes.
+// add takes a value that is whole. sum is the hash of its bytes. Where its key may have a
+// longer name, it has a nonce for the shortest and one for the longest: if a name between
+// them is right, equal nonces make the bytes behind the shortest alike, too.
 func (n *nonces) add(env *envelope.Envelope, sum uint64) {
+	n.addNonce(env, sum)
+	if env.MoreName != nil {
+		longest := env.Longest()
+		n.addNonce(&longest, sum)
+	}
+}
+
+func (n *nonces) addNonce(env *envelope.Envelope, sum uint64) {
 	h, _, ok := n.hash(env)
 	if !ok || !n.counts(h) {
 		return
@@ -121,7 +132,8 @@ func (n *nonces) confirm(ctx context.Context, surveys []*survey) error {
 func (n *nonces) pass(ctx context.Context, surveys []*survey, each func(*sealedValue, *envelope.Envelope)) error {
 	for _, s := range surveys {
 		err := s.sealed(ctx, func(v *sealedValue) error {
-			env, err := s.keys.open(v.value, v.off)
+			// As in the sweep, when no other names were known: hashes must be comparable.
+			env, err := envelope.ParseNamed(v.value, v.off, s.watch.names[:s.watch.configured])
 			if err == nil && v.whole {
 				each(v, &env)
 			}
@@ -138,10 +150,25 @@ func (n *nonces) addAgain(v *sealedValue, env *envelope.Envelope) {
 	n.add(env, v.in.watch.sealedSum(env))
 }
 
-// look keeps a value whose nonce is suspect. Copies of one write are one value: equal
-// bytes, or bytes of the same key and revision, of which one copy is then damaged.
+// look keeps a value of which a nonce is suspect.
 func (n *nonces) look(v *sealedValue, env *envelope.Envelope) {
-	h, dek, _ := n.hash(env)
+	whole, err := v.in.keys.open(v.value, v.off) // with the name that its key has
+	if err != nil {
+		whole = *env
+	}
+	nonce, dek, _ := n.hash(&whole)
+	h, _, _ := n.hash(env)
+	n.keep(h, nonce, dek, v, &whole)
+	if env.MoreName != nil {
+		longest := env.Longest()
+		h, _, _ := n.hash(&longest)
+		n.keep(h, nonce, dek, v, &whole)
+	}
+}
+
+// keep keeps a value with the suspects of the hash h. Copies of one write are one value:
+// equal bytes, or bytes of the same key and revision, of which one copy is then damaged.
+func (n *nonces) keep(h, nonce uint64, dek bool, v *sealedValue, env *envelope.Envelope) {
 	have, suspect := n.suspects[h]
 	if !suspect || len(have) == maxSharing {
 		return
@@ -154,7 +181,7 @@ func (n *nonces) look(v *sealedValue, env *envelope.Envelope) {
 	}
 	n.suspects[h] = append(have, sharing{
 		at:  seen{&sighting{key: string(v.key), rev: v.rev, region: v.region, file: v.file, off: v.off, size: int64(len(v.value)), index: v.index, page: -1}, v.in},
-		key: string(v.key), value: sum, tail: tailOf(env), body: bodyOf(v, env), dek: dek, how: v.in.keys.stored[v.in.keys.intern(*env)],
+		key: string(v.key), nonce: nonce, value: sum, tail: tailOf(env), body: bodyOf(v, env), dek: dek, how: v.in.keys.stored[v.in.keys.intern(*env)],
 	})
 }
 
@@ -205,10 +232,7 @@ func tailOf(env *envelope.Envelope) string {
 
 // addNonceFindings reports the nonces that two different values share.
 func (b *builder) addNonceFindings(n *nonces) {
-	for _, shared := range n.suspects {
-		if len(shared) < 2 {
-			continue
-		}
+	for _, shared := range n.shared() {
 		slices.SortFunc(shared, func(x, y sharing) int {
 			return cmp.Or(cmp.Compare(x.key, y.key), compareSeen(x.at, y.at))
 		})
@@ -235,6 +259,30 @@ func (b *builder) addNonceFindings(n *nonces) {
 		b.report.Coverage.NotExamined = append(b.report.Coverage.NotExamined,
 			NotExamined{What: fmt.Sprintf("the nonces of more than %d pairs of values, which may be the same", maxReused)})
 	}
+}
+
+// shared is the values that share a nonce, by nonce, in no order. What is suspect by the
+// first colon of a name may share the rest of the name alone.
+func (n *nonces) shared() [][]sharing {
+	byNonce := map[uint64][]sharing{}
+	for _, suspects := range n.suspects {
+		own := map[uint64][]sharing{}
+		for _, s := range suspects {
+			own[s.nonce] = append(own[s.nonce], s)
+		}
+		for nonce, values := range own {
+			if len(values) > len(byNonce[nonce]) { // the same values may be suspect by two names
+				byNonce[nonce] = values
+			}
+		}
+	}
+	var all [][]sharing
+	for _, values := range byNonce {
+		if len(values) > 1 {
+			all = append(all, values)
+		}
+	}
+	return all
 }
 
 // place says where a value lies.

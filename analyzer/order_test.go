@@ -51,11 +51,11 @@ func TestProofOfUse(t *testing.T) {
 		use  KeyUse
 		want Proof
 	}{
-		{KeyUse{Newest: 2, newProven: 2}, Proven},
-		{KeyUse{Newest: 2, newProven: 1}, Unproven},
-		{KeyUse{Newest: 2, newProven: 1, newFailed: 1}, Failed},
+		{KeyUse{Newest: 2, Opened: 2}, Proven},
+		{KeyUse{Newest: 2, Opened: 1}, Unproven},
+		{KeyUse{Newest: 2, Opened: 1, newFailed: 1}, Failed},
 		{KeyUse{Newest: 2, proven: 9}, Unproven},
-		{KeyUse{Newest: 1, newProven: 1, failed: 3}, Proven},
+		{KeyUse{Newest: 1, Opened: 1, failed: 3}, Proven},
 		{KeyUse{proven: 1}, Proven},
 		{KeyUse{proven: 1, failed: 1}, Failed},
 		{KeyUse{}, Unproven},

@@ -193,6 +193,22 @@ func (b *builder) addProofs(p *proofs) {
 	}
 }
 
+// addSharedNames reports the keys of the configuration of whose name there is another key.
+func (b *builder) addSharedNames() {
+	for _, u := range b.sortedUses() {
+		if u.NotOpened == 0 || b.configOf(u.id) == "absent" {
+			continue
+		}
+		where := "this configuration"
+		if b.options.Encryption.Files() > 1 {
+			where = "these configurations"
+		}
+		b.find(Finding{Rule: RuleSharedName, Message: fmt.Sprintf(
+			"%s, newest values: %d of %d open with the key of that name in %s; another key of that name is needed, unless the rest are damaged",
+			keyLabel(u.id.provider, u.id.keyName), u.Opened, u.Newest, where)})
+	}
+}
+
 // message says which value can not be opened, and why.
 func (f *failure) message() string {
 	what := fmt.Sprintf("the newest value, %d bytes %s, encrypted with %s,", f.at.size, place(seen{&f.at, f.in}), f.in.keys.stored[f.at.stored].label())

@@ -29,8 +29,8 @@ type Report struct {
 	Scope []ScopeCount `json:"scope"`
 
 	// Keys and Retire are what `keys` tells; nil unless Options ask for them.
-	Keys   []KeyUse    `json:"-"`
-	Retire *Retirement `json:"-"`
+	Keys   []KeyUse     `json:"-"`
+	Retire []Retirement `json:"-"`
 
 	// History is of Options.Key; nil without one.
 	History *History `json:"-"`

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/etcdsift/etcdsift/decode/encryption"
 )
 
 const (
@@ -12,14 +14,26 @@ const (
 	newKey = "aescbc:v1:key2"
 )
 
-// retire asks whether aescbc:key1 may be dropped.
-func retire(t *testing.T, sources ...Source) *Report {
+// keyless is a configuration that has key1, and opens nothing.
+func keyless(t *testing.T) *encryption.Config {
 	t.Helper()
-	name, err := ParseKeyName("aescbc:key1")
+	config, err := encryption.Parse([]byte(`kind: EncryptionConfiguration
+apiVersion: apiserver.config.k8s.io/v1
+resources:
+- resources: [secrets]
+  providers:
+  - aescbc: {keys: [{name: key2, secret: MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=}, {name: key1, secret: YWJjZGVmZ2hpamtsbW5vcGFiY2RlZmdoaWprbG1ub3A=}]}
+`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, _ := run(t, Options{Keys: true, Retire: &name}, sources...)
+	return config
+}
+
+// retire asks whether aescbc:key1, which the configuration has, may be dropped.
+func retire(t *testing.T, sources ...Source) *Report {
+	t.Helper()
+	r, _ := run(t, Options{Keys: true, Retire: []string{"aescbc:key1"}, Encryption: keyless(t)}, sources...)
 	return r
 }
 
@@ -75,10 +89,10 @@ func TestRetire(t *testing.T) {
 			if len(r.Coverage.Damage) > 0 {
 				t.Fatalf("damage %+v", r.Coverage.Damage)
 			}
-			if r.Retire.Safe != test.safe || r.Retire.Complete != test.complete || (r.Verdict.ExitStatus == ExitClean) != test.safe {
-				t.Errorf("safe %v, complete %v, exit status %d", r.Retire.Safe, r.Retire.Complete, r.Verdict.ExitStatus)
+			if r.Retire[0].Safe != test.safe || r.Retire[0].Complete != test.complete || (r.Verdict.ExitStatus == ExitClean) != test.safe {
+				t.Errorf("safe %v, complete %v, exit status %d", r.Retire[0].Safe, r.Retire[0].Complete, r.Verdict.ExitStatus)
 			}
-			if diff := gocmp.Diff(append([]Text{}, test.stragglers...), r.Retire.Stragglers); diff != "" {
+			if diff := gocmp.Diff(append([]Text{}, test.stragglers...), r.Retire[0].Stragglers); diff != "" {
 				t.Errorf("stragglers (-want +got):\n%s", diff)
 			}
 		})
@@ -99,8 +113,8 @@ func TestLeftoverBesideDB(t *testing.T) {
 	left.Path, left.Kind, left.What = "member/snap/db.tmp.123", KindDB, "unfinished defragmentation"
 	for _, sources := range [][]Source{{db, left}, {left, db}} {
 		r := retire(t, sources...)
-		if !r.Retire.Safe || len(r.Retire.Stragglers) > 0 {
-			t.Errorf("%+v", r.Retire)
+		if !r.Retire[0].Safe || len(r.Retire[0].Stragglers) > 0 {
+			t.Errorf("%+v", r.Retire[0])
 		}
 		newest := map[Text]int{}
 		for _, k := range r.Keys {

@@ -50,8 +50,8 @@ func (b *builder) exitStatus() int {
 		return ExitIncomplete
 	case len(b.options.NotEvidence) > 0 || b.empty() && !b.options.AllowEmpty:
 		return ExitNotEvidence
-	case r.Retire != nil && !r.Retire.Safe:
-		return ExitFindings
+	case len(r.Retire) > 0:
+		return retireStatus(r.Retire)
 	case b.options.FailOn > SeverityNone && slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity >= b.options.FailOn }):
 		return ExitFindings
 	}

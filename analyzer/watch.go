@@ -25,9 +25,11 @@ type watch struct {
 	contents bool
 	seed     maphash.Seed
 
-	// names are those of keys that are known from elsewhere: one that holds a colon is
-	// found whole by them.
+	// names are those of keys that are known: one that holds a colon is found whole by
+	// them. The configuration has the first of them, and nameKeys finds others.
 	names []envelope.Name
+	// configured is how many the configuration has.
+	configured int
 }
 
 func newWatch(o Options) *watch {
@@ -39,9 +41,7 @@ func newWatch(o Options) *watch {
 	if o.Encryption != nil {
 		w.names = o.Encryption.Names()
 	}
-	if o.Retire != nil {
-		w.names = append(w.names, o.Retire.envelope())
-	}
+	w.configured = len(w.names)
 	if o.configured {
 		for _, e := range o.Encryption.Entries() {
 			if e.Encrypts() {

@@ -16,14 +16,14 @@ type KeysJSON struct{}
 // Write implements Format.
 func (KeysJSON) Write(w io.Writer, r *analyzer.Report) error {
 	return writeJSON(w, struct {
-		SchemaVersion string               `json:"schemaVersion"`
-		Tool          analyzer.Tool        `json:"tool"`
-		Verdict       keysVerdict          `json:"verdict"`
-		Keys          []analyzer.KeyUse    `json:"keys"`
-		Retire        *analyzer.Retirement `json:"retire,omitempty"`
-		Findings      []analyzer.Finding   `json:"findings"`
-		Evidence      []analyzer.Evidence  `json:"evidence"`
-		Coverage      analyzer.Coverage    `json:"coverage"`
+		SchemaVersion string                `json:"schemaVersion"`
+		Tool          analyzer.Tool         `json:"tool"`
+		Verdict       keysVerdict           `json:"verdict"`
+		Keys          []analyzer.KeyUse     `json:"keys"`
+		Retire        []analyzer.Retirement `json:"retire,omitempty"`
+		Findings      []analyzer.Finding    `json:"findings"`
+		Evidence      []analyzer.Evidence   `json:"evidence"`
+		Coverage      analyzer.Coverage     `json:"coverage"`
 	}{r.SchemaVersion, r.Tool, keysVerdict{r.Verdict.Complete, r.Verdict.ExitStatus}, r.Keys, r.Retire, keyFindings(r), r.Evidence, r.Coverage}, "  ")
 }
 
@@ -50,14 +50,15 @@ type KeysTable struct{}
 // Write implements Format.
 func (KeysTable) Write(out io.Writer, r *analyzer.Report) error {
 	w := &errWriter{w: out}
-	if r.Retire != nil {
-		retirement(w, r.Retire)
+	for i := range r.Retire {
+		retirement(w, &r.Retire[i])
 	}
 	w.paragraph("", keysAnswer(r)+missing(r))
 	if len(r.Keys) > 0 {
 		keyRows(w, r.Keys)
 		keyPlaces(w, r.Keys)
 		kmsKeys(w, r.Keys)
+		openNames(w, r.Keys)
 	}
 	keyFindingsTable(w, r)
 	coverage(w, r)
@@ -71,11 +72,17 @@ const maxStragglers = 50
 func retirement(w *errWriter, t *analyzer.Retirement) {
 	key := visible(t.Key)
 	switch {
+	case t.Safe && t.Writes:
+		w.paragraph("", fmt.Sprintf("%s may be dropped: no newest value in this evidence needs it.%s But the configuration writes with it: let another key write first.", key, rest(t)))
 	case t.Safe:
 		w.paragraph("", fmt.Sprintf("%s may be dropped: no newest value in this evidence needs it.%s", key, rest(t)))
+	case t.Answer == analyzer.RetireEmpty:
+		w.paragraph("", fmt.Sprintf("%s: nobody can tell. No value in this evidence is encrypted, so it says nothing of any key: is it the evidence that was meant?", key))
+	case t.Answer == analyzer.RetireUnseen:
+		w.paragraph("", Unseen(*t))
 	case len(t.Stragglers) > 0:
 		n := len(t.Stragglers)
-		w.paragraph("", fmt.Sprintf("%s is still needed: %d newest %s encrypted with it.%s", key, n, plural(n, "value is", "values are"), rest(t)))
+		w.paragraph("", fmt.Sprintf("%s is still needed: %d newest %s encrypted with it.%s%s", key, n, plural(n, "value is", "values are"), rest(t), opened(t.Opened, t.NotOpened, n)))
 		for _, s := range t.Stragglers[:min(n, maxStragglers)] {
 			w.printf("  %s\n", visible(s))
 		}
@@ -89,6 +96,23 @@ func retirement(w *errWriter, t *analyzer.Retirement) {
 		w.paragraph("", fmt.Sprintf("%s: nobody can tell. No newest value that was read needs it, and not everything was read.%s", key, rest(t)))
 	}
 	w.printf("\n")
+}
+
+// Unseen says that a key to retire was not seen, and what may have been meant.
+func Unseen(t analyzer.Retirement) string {
+	hint := " no value in this evidence and no configuration that was given names it, so it was not checked."
+	if t.DidYouMean != "" {
+		hint = fmt.Sprintf(" did you mean %s?", t.DidYouMean) // which is spelt as it is shown
+	}
+	return visible(t.Key) + ": not seen:" + hint
+}
+
+// opened says that of the n newest values of a key some need another key of that name.
+func opened(opened, not, n int) string {
+	if not == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" %d of %d open with the key of that name in this configuration; another key of that name is needed.", opened, n)
 }
 
 // rest says what else needs the key.
@@ -115,7 +139,13 @@ func rest(t *analyzer.Retirement) string {
 func keysAnswer(r *analyzer.Report) string {
 	var needed []string
 	for _, k := range r.Keys {
-		if k.Newest > 0 {
+		switch shared := k.NotOpened > 0 && k.Config != "absent"; {
+		case k.Newest == 0:
+		case shared && k.NotOpened == k.Newest:
+			needed = append(needed, "another key than the configuration's of the name "+keyName(k))
+		case shared:
+			needed = append(needed, keyName(k), "another key of the name "+keyName(k))
+		default:
 			needed = append(needed, keyName(k))
 		}
 	}
@@ -133,10 +163,13 @@ func keysAnswer(r *analyzer.Report) string {
 	return fmt.Sprintf("%d %s needed to restore this evidence: %s.%s", len(needed), plural(len(needed), "key is", "keys are"), and(needed), tail)
 }
 
-func keyName(k analyzer.KeyUse) string {
-	s := k.Provider + ":" + visible(k.KeyName)
-	if k.KMSKeyID != "" {
-		s += " (" + visible(k.KMSKeyID) + ")"
+func keyName(k analyzer.KeyUse) string { return KeyLabel(k.Provider, k.KeyName, k.KMSKeyID) }
+
+// KeyLabel is a key as tables print it, and as --retire takes it.
+func KeyLabel(provider string, name, kmsKeyID analyzer.Text) string {
+	s := provider + ":" + visible(name)
+	if kmsKeyID != "" {
+		s += " (" + visible(kmsKeyID) + ")"
 	}
 	return s
 }
@@ -147,7 +180,7 @@ func keyRows(w *errWriter, keys []analyzer.KeyUse) {
 	if configured {
 		header = append(header, "CONFIG", "PROOF")
 	}
-	g := grid{header: header, right: []int{1, 2, 3, 4}, firm: []string{"REVISIONS", "PROOF", "CONFIG"}}
+	g := grid{header: header, right: []int{1, 2, 3, 4}, firm: []string{"KEY", "REVISIONS", "PROOF", "CONFIG"}}
 	for _, k := range keys {
 		revisions := "-"
 		if k.LastRevision > 0 {
@@ -232,6 +265,16 @@ func kmsKeys(w *errWriter, keys []analyzer.KeyUse) {
 	for _, name := range slices.Sorted(maps.Keys(current)) {
 		if current[name] > 1 {
 			w.paragraph("", fmt.Sprintf("Newest values of KMS provider %s have %d key IDs: which of them is the current one the data can not say.", visible(name), current[name]))
+		}
+	}
+}
+
+// openNames says which names may be longer.
+func openNames(w *errWriter, keys []analyzer.KeyUse) {
+	for _, k := range keys {
+		if k.NameMayGoOn {
+			w.printf("\n")
+			w.paragraph("", keyName(k)+": the name may go on behind a colon. One value does not tell; --encryption-config does.")
 		}
 	}
 }

@@ -100,8 +100,12 @@ func canned() *analyzer.Report {
 		}},
 		History: history(),
 		Keys:    keyUses(),
-		Retire: &analyzer.Retirement{Key: "aescbc:key1", Stragglers: []analyzer.Text{"/registry/secrets/payments/db", hostile},
-			History: 17, Residue: 3, WAL: 88, Seen: true},
+		Retire: []analyzer.Retirement{
+			{Key: "aescbc:key1", Answer: analyzer.RetireNeeded, Stragglers: []analyzer.Text{"/registry/secrets/payments/db", hostile},
+				History: 17, Residue: 3, WAL: 88, Seen: true, Opened: 1, NotOpened: 1},
+			{Key: "aescbc:kye1", Answer: analyzer.RetireUnseen, Stragglers: []analyzer.Text{}, Complete: true, DidYouMean: "aescbc:key1"},
+			{Key: "aesgcm:" + hostile, Answer: analyzer.RetireSafe, Safe: true, Stragglers: []analyzer.Text{}, Complete: true, Seen: true, Writes: true},
+		},
 		Coverage: analyzer.Coverage{
 			Bytes: 20512, BytesRead: 16416, Pages: 5, Records: 6,
 			Damage:       []analyzer.Damage{{Path: "snapshot.db", Offset: 0x3048, Page: 3, What: "page 3, leaf element 3, data: past the end of what holds it"}},

@@ -13,7 +13,7 @@ func newKeys() *cobra.Command {
 	var (
 		flags  evidenceFlags
 		config encryptionFlags
-		retire string
+		retire []string
 	)
 	cmd := &cobra.Command{
 		Use:   "keys PATH...",
@@ -24,11 +24,14 @@ without newest values is not needed to run the cluster from this evidence, but t
 what is left of the past.
 
 --retire PROVIDER:NAME answers whether that key may be dropped: exit status 0 if no
-newest value needs it, else 1 with the etcd keys that do.
+newest value needs it, else 1 with the etcd keys that do. A KMS key ID is spelt as
+the list has it. A key that neither a value nor a configuration names was not
+checked: exit status 2, as it may be misspelt.
 ` + exitHelp,
 		Example: `  etcdsift keys snapshot.db
   etcdsift keys --encryption-config encryption.yaml /var/lib/etcd
-  etcdsift keys --retire aescbc:key1 snapshot.db`,
+  etcdsift keys --retire aescbc:key1,aescbc:key2 snapshot.db
+  etcdsift keys --retire 'kms-v2:vault (kek-1)' snapshot.db`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := flags.options(cmd)
@@ -41,11 +44,12 @@ newest value needs it, else 1 with the etcd keys that do.
 			}
 			o.Keys, o.FailOn, o.AllowEmpty = true, analyzer.SeverityNone, true
 			if cmd.Flags().Changed("retire") {
-				name, err := analyzer.ParseKeyName(retire)
-				if err != nil {
-					return fmt.Errorf("--retire: %w", err)
+				for _, keys := range retire {
+					if err := analyzer.CheckRetire(keys); err != nil {
+						return fmt.Errorf("--retire: %w", err)
+					}
 				}
-				o.Retire = &name
+				o.Retire, o.Label = retire, reports.KeyLabel
 			}
 			if o.Encryption, err = config.config(cmd.Context(), &flags.inputs); err != nil {
 				return err
@@ -55,6 +59,7 @@ newest value needs it, else 1 with the etcd keys that do.
 	}
 	flags.register(cmd, reports.KeysFormats)
 	config.register(cmd)
-	cmd.Flags().StringVar(&retire, "retire", "", "may this key be dropped? PROVIDER:NAME, such as aescbc:key1")
+	cmd.Flags().StringArrayVar(&retire, "retire", nil,
+		"may this key be dropped? PROVIDER:NAME, such as aescbc:key1, or a list with\ncommas; may be given more than once")
 	return cmd
 }

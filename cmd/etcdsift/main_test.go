@@ -33,7 +33,8 @@ func TestMain(m *testing.M) {
 //	                        plugins until the script ends; $SOCKET is one of those that
 //	                        are dead
 //	drained WHERE           make a data dir as drained-WHERE/, with the key aescbc:old in
-//	                        WHERE alone: history, residue or wal
+//	                        WHERE alone: history, residue or wal; and drained.yaml, which
+//	                        has both keys
 //	written DIR STEP...     make a data dir to which API servers wrote: see buildWritten
 //	status N COMMAND        run a command and compare its exit status
 //	nocanary FILE...        no value of a captured Secret occurs in these files
@@ -107,6 +108,10 @@ func scriptEncryption(ts *testscript.TestScript, neg bool, args []string) {
 func scriptDrained(ts *testscript.TestScript, neg bool, args []string) {
 	dir := ts.MkAbs("drained-" + args[0])
 	ts.Check(buildDrained(context.Background(), dir, args[0]))
+	config, err := fixtures.Configuration(fixtures.Group{Resources: []string{"secrets"},
+		Keys: []fixtures.Key{{Provider: "aescbc", Name: "new"}, {Provider: "aescbc", Name: "old"}}})
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs("drained.yaml"), []byte(config), 0o600))
 }
 
 func scriptWritten(ts *testscript.TestScript, neg bool, args []string) {

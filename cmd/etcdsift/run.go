@@ -30,8 +30,13 @@ func (f *evidenceFlags) report(cmd *cobra.Command, paths []string, o analyzer.Op
 	if err != nil {
 		return err
 	}
-	if r.Retire != nil && !r.Retire.Seen {
-		complain(cmd.ErrOrStderr(), fmt.Sprintf("warning: no value in this evidence names %s, in any region: is it spelt right?", r.Retire.Key))
+	for _, t := range r.Retire {
+		switch {
+		case t.Answer == analyzer.RetireUnseen:
+			complain(cmd.ErrOrStderr(), "--retire "+reports.Unseen(t))
+		case t.Answer == analyzer.RetireUnknown && !t.Seen:
+			complain(cmd.ErrOrStderr(), fmt.Sprintf("warning: --retire %s: no value that was read names it: is it spelt right?", t.Key))
+		}
 	}
 	return exit(r)
 }
@@ -72,7 +77,7 @@ func (f *evidenceFlags) write(cmd *cobra.Command, private bool, write func(io.Wr
 // examine runs the analysis of evidence that is open.
 func (f *evidenceFlags) examine(cmd *cobra.Command, found *evidence, o analyzer.Options) (report *analyzer.Report, err error) {
 	o.NotExamined, o.NotEvidence = found.notExamined, found.notEvidence
-	if o.Retire != nil {
+	if len(o.Retire) > 0 {
 		o.NotExamined = append(o.NotExamined, found.besides...) // that no newest value needs a key is a claim on all
 	}
 	if f.secondWitness {

@@ -120,7 +120,8 @@ func testUntouched(t *testing.T, path, config string, before state) {
 func runUntouched(t *testing.T, args []string, file string, before state) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	if code := run(context.Background(), args, &stdout, &stderr); code > 1 || stdout.Len() == 0 {
+	early := slices.Contains(args, "--retire") && strings.Contains(file, "00-plain") // before there was a key
+	if code := run(context.Background(), args, &stdout, &stderr); code > 1 && !early || stdout.Len() == 0 {
 		t.Errorf("%v: exit status %d, %s", args, code, stderr.String())
 	}
 	// Plain, and in base64 at each alignment: all canaries start alike.
@@ -129,7 +130,7 @@ func runUntouched(t *testing.T, args []string, file string, before state) {
 			t.Errorf("%v: prints a canary", args)
 		}
 	}
-	if stderr.Len() > 0 && !strings.Contains(stderr.String(), "is it spelt right?") { // of a stage before the key
+	if stderr.Len() > 0 {
 		t.Errorf("%v: %s", args, stderr.String())
 	}
 	info, err := os.Stat(file)

@@ -91,10 +91,11 @@ func (e Encoding) String() string {
 //
 // KEY is the name of a key in the EncryptionConfiguration, PLUGIN that of the
 // KMS provider. Neither is ever empty, and only that of a KMS v2 provider is
-// kept from holding a colon. Where a name holds one, the layout of an aescbc
-// or KMS v1 payload tells where it ends; an aesgcm or secretbox payload has no
-// layout to go by, so there the name ends at its first colon and the rest of it
-// is counted as payload.
+// kept from holding a colon. k3s names its keys by the time, colons and all. Where a
+// name holds one, the layout of an aescbc or KMS v1 payload tells where it ends; an
+// aesgcm or secretbox payload has no layout to go by, so there the name ends at its
+// first colon, the rest of it is counted as payload, and MoreName says how far it may
+// go on. What the other values of the same key have there tells: see package analyzer.
 //
 // Source: pkg/server/options/encryptionconfig/config.go (prefixes),
 // pkg/apis/apiserver/validation/validation_encryption.go (names) and
@@ -104,6 +105,7 @@ type Envelope struct {
 	Version  []byte          // such as "v1"; nil for identity
 	KeyName  []byte          // the key's name, or the KMS provider's
 	Payload  []byte          // what follows the prefix; for identity the whole value
+	MoreName []byte          // see there: what of Payload may be of the name, up to its last colon
 	Encoding Encoding        // of an identity value
 	DEKLen   int             // KMS v1: length of the encrypted DEK
 	Object   EncryptedObject // KMS v2
@@ -118,17 +120,20 @@ func IsEncrypted(value []byte) bool { return len(value) >= len(enc) && string(va
 // schemes are the prefixes behind "k8s:enc:". Each ends the name that follows
 // it at the first colon behind which fits accepts the payload; without a fits,
 // at the first colon.
-var schemes = [...]struct {
+var schemes = [...]scheme{
+	{"aescbc:v1:", 7, AESCBC, fitsCBC, minCBC},
+	{"aesgcm:v1:", 7, AESGCM, nil, minGCM},
+	{"secretbox:v1:", 10, Secretbox, nil, minSecretbox},
+	{"kms:v1:", 4, KMSv1, fitsKMSv1, 2 + minGCM},
+	{"kms:v2:", 4, KMSv2, nil, 0},
+}
+
+type scheme struct {
 	prefix   string
 	version  int // where the version starts in prefix; a colon ends both
 	provider Provider
 	fits     func(payload []byte) bool
-}{
-	{"aescbc:v1:", 7, AESCBC, fitsCBC},
-	{"aesgcm:v1:", 7, AESGCM, nil},
-	{"secretbox:v1:", 10, Secretbox, nil},
-	{"kms:v1:", 4, KMSv1, fitsKMSv1},
-	{"kms:v2:", 4, KMSv2, nil},
+	least    int // bytes of a payload; 0 where no name holds a colon
 }
 
 // Parse takes apart a value that starts at file offset off. It does not
@@ -170,6 +175,7 @@ func Parse(value []byte, off int64) (Envelope, error) {
 		if end == 0 {
 			return e, formatError(payloadOff-1, "encryption prefix, empty key name", decode.ErrValue)
 		}
+		e.MoreName = moreName(e.Payload, s)
 		return e, e.checkPayload(payloadOff)
 	}
 	return parseUnknown(rest), formatError(off+int64(len(enc)), "encryption provider or version", decode.ErrUnknown)

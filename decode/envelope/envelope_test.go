@@ -32,6 +32,10 @@ func TestParse(t *testing.T) {
 	envelope := func(p Provider, version, name, payload string) Envelope {
 		return Envelope{Provider: p, Version: b(version), KeyName: b(name), Payload: b(payload)}
 	}
+	more := func(e Envelope, name string) Envelope {
+		e.MoreName = []byte(name)
+		return e
+	}
 	v1 := func(name, payload string, n int) Envelope {
 		e := envelope(KMSv1, "v1", name, payload)
 		e.DEKLen = n
@@ -83,7 +87,17 @@ func TestParse(t *testing.T) {
 		{"aesgcm", "k8s:enc:aesgcm:v1:key1:" + gcm40, envelope(AESGCM, "v1", "key1", gcm40), nil},
 		{"aesgcm, empty plaintext", "k8s:enc:aesgcm:v1:k:" + gcm40[:28], envelope(AESGCM, "v1", "k", gcm40[:28]), nil},
 		{"aesgcm, tag cut", "k8s:enc:aesgcm:v1:k:" + gcm40[:27], envelope(AESGCM, "v1", "k", gcm40[:27]), decode.ErrTruncated},
-		{"aesgcm, colon in the name", "k8s:enc:aesgcm:v1:a:b:" + gcm40, envelope(AESGCM, "v1", "a", "b:"+gcm40), nil},
+		{"aesgcm, colon in the name", "k8s:enc:aesgcm:v1:a:b:" + gcm40, more(envelope(AESGCM, "v1", "a", "b:"+gcm40), "b"), nil},
+		{"secretbox, a name by the time", "k8s:enc:secretbox:v1:box-2026-03-09T11:02:10Z:" + secretbox4,
+			more(envelope(Secretbox, "v1", "box-2026-03-09T11", "02:10Z:"+secretbox4), "02:10Z"), nil},
+		{"secretbox, a name by local time", "k8s:enc:secretbox:v1:box-2026-03-09T11:02:10+01:00:" + secretbox4,
+			more(envelope(Secretbox, "v1", "box-2026-03-09T11", "02:10+01:00:"+secretbox4), "02:10+01:00"), nil},
+		{"aesgcm, a colon behind the text", "k8s:enc:aesgcm:v1:a:b\x81:" + gcm40, envelope(AESGCM, "v1", "a", "b\x81:"+gcm40), nil},
+		{"aesgcm, more colons than any name has", "k8s:enc:aesgcm:v1:a:" + strings.Repeat("b:", 20) + gcm40,
+			more(envelope(AESGCM, "v1", "a", strings.Repeat("b:", 20)+gcm40), strings.Repeat("b:", 7)+"b"), nil},
+		{"aesgcm, two colons", "k8s:enc:aesgcm:v1:a::" + gcm40, more(envelope(AESGCM, "v1", "a", ":"+gcm40), ""), nil},
+		{"aesgcm, no payload behind the last colon", "k8s:enc:aesgcm:v1:a:b:c:" + gcm40[:27], more(envelope(AESGCM, "v1", "a", "b:c:"+gcm40[:27]), "b"), nil},
+		{"aescbc, two colons that fit", "k8s:enc:aescbc:v1:a:fifteen letters:" + cbc48, more(envelope(AESCBC, "v1", "a", "fifteen letters:"+cbc48), "fifteen letters"), nil},
 		{"aesgcm, empty name", "k8s:enc:aesgcm:v1::" + gcm40, envelope(AESGCM, "v1", "", gcm40), decode.ErrValue},
 
 		{"secretbox", "k8s:enc:secretbox:v1:key1:" + secretbox4, envelope(Secretbox, "v1", "key1", secretbox4), nil},

@@ -11,10 +11,8 @@ type Name struct {
 // Prefix is what every value starts with that the key of that name wrote; empty for
 // Identity and Unknown.
 func Prefix(p Provider, name string) string {
-	for i := range schemes {
-		if schemes[i].provider == p {
-			return enc + schemes[i].prefix + name + ":"
-		}
+	if s := schemeOf(p); s.prefix != "" {
+		return enc + s.prefix + name + ":"
 	}
 	return ""
 }
@@ -30,8 +28,68 @@ func ParseProvider(s string) (Provider, bool) {
 	return Unknown, false
 }
 
+// maxMore and maxColons bound how much longer a name may be than up to its first colon.
+// That of a time with its zone goes on for 11 bytes and two colons.
+const (
+	maxMore   = 256
+	maxColons = 8
+)
+
+// moreName is how much of a payload may be of the name before it: printable text up to the
+// last colon behind which there is still a payload. It is nil without one.
+func moreName(payload []byte, s *scheme) []byte {
+	if s.least == 0 || len(payload) == 0 || payload[0] < ' ' { // most ciphertexts
+		return nil
+	}
+	text := payload[:printableLen(payload[:min(len(payload), maxMore)])]
+	last := -1
+	for colons := 0; colons < maxColons; colons++ {
+		n := bytes.IndexByte(text[last+1:], ':')
+		if n < 0 {
+			break
+		}
+		last += 1 + n
+	}
+	for ; last >= 0; last = bytes.LastIndexByte(text[:last], ':') {
+		rest := payload[last+1:]
+		if len(rest) >= s.least && (s.fits == nil || s.fits(rest)) {
+			return clip(payload[:last])
+		}
+	}
+	return nil
+}
+
+// Names are the names that the key of a value may have, the shortest first: KeyName, and
+// those that go on behind it up to a colon in MoreName, or up to its end.
+func (e *Envelope) Names() []string {
+	if e.MoreName == nil {
+		return []string{string(e.KeyName)}
+	}
+	longest := string(e.KeyName) + ":" + string(e.MoreName)
+	names := []string{longest[:len(e.KeyName)]}
+	for i, c := range e.MoreName {
+		if c == ':' {
+			names = append(names, longest[:len(e.KeyName)+1+i])
+		}
+	}
+	return append(names, longest)
+}
+
+// Longest is the envelope with the longest name that its key may have, which MoreName is
+// then part of.
+func (e *Envelope) Longest() Envelope {
+	if e.MoreName == nil {
+		return *e
+	}
+	longest := Envelope{Provider: e.Provider, Version: e.Version, Payload: e.Payload[len(e.MoreName)+1:],
+		KeyName: bytes.Join([][]byte{e.KeyName, e.MoreName}, []byte(":"))}
+	_ = longest.checkPayload(0) // fits, or there would be no MoreName
+	return longest
+}
+
 // ParseNamed is Parse where the names of some keys are known. A name that holds a colon
-// is found whole then: of those that the value goes on with, the longest counts.
+// is found whole then: of those that the value goes on with, the longest counts, unless
+// the layout of the payload tells of a longer one.
 func ParseNamed(value []byte, off int64, names []Name) (Envelope, error) {
 	e, err := Parse(value, off)
 	if e.Provider == Identity || e.Provider == Unknown || len(names) == 0 {
@@ -48,10 +106,20 @@ func ParseNamed(value []byte, off int64, names []Name) (Envelope, error) {
 			longest = i
 		}
 	}
-	if longest < 0 || len(names[longest].Name) == len(e.KeyName) {
+	if longest < 0 || len(names[longest].Name) <= len(e.KeyName) {
 		return e, err
 	}
 	end := start + len(names[longest].Name)
 	named := Envelope{Provider: e.Provider, Version: e.Version, KeyName: clip(value[start:end]), Payload: clip(value[end+1:])}
+	named.MoreName = moreName(named.Payload, schemeOf(e.Provider))
 	return named, named.checkPayload(off + int64(end) + 1)
+}
+
+func schemeOf(p Provider) *scheme {
+	for i := range schemes {
+		if schemes[i].provider == p {
+			return &schemes[i]
+		}
+	}
+	return &scheme{}
 }

@@ -56,6 +56,10 @@ func TestParseNamed(t *testing.T) {
 		e.DEKLen = n
 		return e
 	}
+	more := func(e Envelope, name string) Envelope {
+		e.MoreName = []byte(name)
+		return e
+	}
 	names := func(p Provider, of ...string) (out []Name) {
 		for _, name := range of {
 			out = append(out, Name{p, name})
@@ -74,15 +78,15 @@ func TestParseNamed(t *testing.T) {
 		want  Envelope
 		err   error
 	}{
-		{"no names", "k8s:enc:aesgcm:v1:a:b:" + gcm40, nil, envelope(AESGCM, "v1", "a", "b:"+gcm40), nil},
-		{"another name", "k8s:enc:aesgcm:v1:a:b:" + gcm40, names(AESGCM, "b", "a:c"), envelope(AESGCM, "v1", "a", "b:"+gcm40), nil},
+		{"no names", "k8s:enc:aesgcm:v1:a:b:" + gcm40, nil, more(envelope(AESGCM, "v1", "a", "b:"+gcm40), "b"), nil},
+		{"another name", "k8s:enc:aesgcm:v1:a:b:" + gcm40, names(AESGCM, "b", "a:c"), more(envelope(AESGCM, "v1", "a", "b:"+gcm40), "b"), nil},
 		{"the name", "k8s:enc:aesgcm:v1:a:b:" + gcm40, names(AESGCM, "a:b"), envelope(AESGCM, "v1", "a:b", gcm40), nil},
-		{"that of another provider", "k8s:enc:aesgcm:v1:a:b:" + gcm40, names(AESCBC, "a:b"), envelope(AESGCM, "v1", "a", "b:"+gcm40), nil},
-		{"the name that Parse finds", "k8s:enc:aesgcm:v1:a:b:" + gcm40, names(AESGCM, "a"), envelope(AESGCM, "v1", "a", "b:"+gcm40), nil},
+		{"that of another provider", "k8s:enc:aesgcm:v1:a:b:" + gcm40, names(AESCBC, "a:b"), more(envelope(AESGCM, "v1", "a", "b:"+gcm40), "b"), nil},
+		{"the name that Parse finds", "k8s:enc:aesgcm:v1:a:b:" + gcm40, names(AESGCM, "a"), more(envelope(AESGCM, "v1", "a", "b:"+gcm40), "b"), nil},
 		{"longest last", "k8s:enc:aesgcm:v1:a:b:" + gcm40, names(AESGCM, "a", "a:b"), envelope(AESGCM, "v1", "a:b", gcm40), nil},
 		{"longest first", "k8s:enc:aesgcm:v1:a:b:" + gcm40, names(AESGCM, "a:b", "a"), envelope(AESGCM, "v1", "a:b", gcm40), nil},
 		{"longest of three", "k8s:enc:aesgcm:v1:a:b:c:" + gcm40, names(AESGCM, "a:b", "a:b:c", "a"), envelope(AESGCM, "v1", "a:b:c", gcm40), nil},
-		{"longest of those that fit", "k8s:enc:aesgcm:v1:a:b:c:" + gcm40, names(AESGCM, "a", "a:b", "a:b:c:d", "a:b:d"), envelope(AESGCM, "v1", "a:b", "c:"+gcm40), nil},
+		{"longest of those that fit", "k8s:enc:aesgcm:v1:a:b:c:" + gcm40, names(AESGCM, "a", "a:b", "a:b:c:d", "a:b:d"), more(envelope(AESGCM, "v1", "a:b", "c:"+gcm40), "c"), nil},
 		{"a name twice", "k8s:enc:aesgcm:v1:a:b:" + gcm40, names(AESGCM, "a:b", "a:b"), envelope(AESGCM, "v1", "a:b", gcm40), nil},
 		{"name without its colon", "k8s:enc:aesgcm:v1:ab:" + gcm40, names(AESGCM, "a"), envelope(AESGCM, "v1", "ab", gcm40), nil},
 		{"name that is all of the value", "k8s:enc:aesgcm:v1:a:b", names(AESGCM, "a:b"), envelope(AESGCM, "v1", "a", "b"), decode.ErrTruncated},
@@ -94,9 +98,9 @@ func TestParseNamed(t *testing.T) {
 		{"aescbc, as its layout says", "k8s:enc:aescbc:v1:a:b:" + cbc48, names(AESCBC, "a:b"), envelope(AESCBC, "v1", "a:b", cbc48), nil},
 		// "fifteen letters" and its colon are a block.
 		{"aescbc, against its layout", "k8s:enc:aescbc:v1:a:fifteen letters:" + cbc48, names(AESCBC, "a:fifteen letters"), envelope(AESCBC, "v1", "a:fifteen letters", cbc48), nil},
-		{"aescbc, shorter than its layout says", "k8s:enc:aescbc:v1:a:b:" + cbc48, names(AESCBC, "a"), envelope(AESCBC, "v1", "a", "b:"+cbc48), decode.ErrValue},
+		{"aescbc, shorter than its layout says", "k8s:enc:aescbc:v1:a:b:" + cbc48, names(AESCBC, "a"), envelope(AESCBC, "v1", "a:b", cbc48), nil},
 		{"kms v1, as its layout says", "k8s:enc:kms:v1:a:b:" + kms1, names(KMSv1, "a:b"), v1("a:b", kms1, 20), nil},
-		{"kms v1, against its layout", "k8s:enc:kms:v1:a:  :" + kms1long, names(KMSv1, "a"), v1("a", "  :"+kms1long, 0x2020), decode.ErrTruncated},
+		{"kms v1, against its layout", "k8s:enc:kms:v1:a:  :" + kms1long, names(KMSv1, "a"), v1("a:  ", kms1long, 20), nil},
 		{"kms v1, the name", "k8s:enc:kms:v1:a:  :" + kms1long, names(KMSv1, "a:  "), v1("a:  ", kms1long, 20), nil},
 		{"kms v2", "k8s:enc:kms:v2:vault:" + kms2, names(KMSv2, "vault", "other"), v2, nil},
 
@@ -124,12 +128,43 @@ func TestParseNamed(t *testing.T) {
 	}
 }
 
+// checkMore checks what an envelope says of a longer name: it lies in the payload, is text,
+// has a colon behind it, and leaves a payload that its provider could have written.
+func checkMore(t testing.TB, e Envelope) {
+	t.Helper()
+	if e.MoreName == nil {
+		return
+	}
+	if n := len(e.MoreName); n >= len(e.Payload) || n > maxMore || !bytes.HasPrefix(e.Payload, append(bytes.Clone(e.MoreName), ':')) || printableLen(e.MoreName) != n || cap(e.MoreName) != n {
+		t.Fatalf("more of a name: %q of %q", e.MoreName, e.Payload)
+	}
+	longer := Envelope{Provider: e.Provider, Payload: e.Payload[len(e.MoreName)+1:]}
+	if err := longer.checkPayload(0); err != nil {
+		t.Fatalf("more of a name: %q leaves %q: %v", e.MoreName, longer.Payload, err)
+	}
+	if l := e.Longest(); string(l.KeyName) != string(e.KeyName)+":"+string(e.MoreName) || string(l.Payload) != string(longer.Payload) || l.DEKLen != longer.DEKLen {
+		t.Fatalf("the longest of %+v is %+v", e, l)
+	}
+	last := ""
+	for _, name := range e.Names() {
+		if !strings.HasPrefix(string(e.KeyName)+":"+string(e.MoreName)+":", name+":") || len(name) < len(last) || last != "" && len(name) == len(last) {
+			t.Fatalf("%q is no name of %q", name, e.KeyName)
+		}
+		last = name
+	}
+	if last != string(e.KeyName)+":"+string(e.MoreName) {
+		t.Fatalf("the longest name of %q is %q", e.KeyName, last)
+	}
+}
+
 // checkNamed checks what ParseNamed says of any value: the longest known name that the
-// value goes on with, else what Parse says.
+// value goes on with, unless Parse tells of a longer one.
 func checkNamed(t testing.TB, value []byte, names []Name) {
 	t.Helper()
 	want, errWant := Parse(value, 7)
 	got, err := ParseNamed(value, 7, names)
+	checkMore(t, want)
+	checkMore(t, got)
 	checkError(t, err, err, 7, len(value))
 	longest := ""
 	for _, n := range names {
@@ -138,7 +173,7 @@ func checkNamed(t testing.TB, value []byte, names []Name) {
 			longest = n.Name
 		}
 	}
-	if longest == "" || longest == string(want.KeyName) {
+	if len(longest) <= len(want.KeyName) {
 		if !cmp.Equal(want, got) || (err == nil) != (errWant == nil) {
 			t.Fatalf("%q, %q: %+v, %v; Parse: %+v, %v", value, names, got, err, want, errWant)
 		}

@@ -1,0 +1,364 @@
+package analyzer
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+
+	"github.com/etcdsift/etcdsift/decode/envelope"
+)
+
+// A Retirement says whether a key may be dropped. Like "clean", that is a claim on all of
+// the evidence: a key that was not seen was not checked.
+type Retirement struct {
+	Key Text `json:"key"` // as it was asked for
+	// Safe says that Answer is RetireSafe.
+	Safe       bool   `json:"safe"`
+	Stragglers []Text `json:"stragglers"` // etcd keys whose newest value needs it
+	// What else needs it: not to run the cluster, but to read old revisions and backups.
+	History int `json:"history"`
+	Residue int `json:"residue"`
+	WAL     int `json:"wal"`
+	// Unreadable counts newest values of which nobody can tell which key they need.
+	Unreadable int `json:"unreadable"`
+	// Complete is false where there may be newest values that were not seen: something was
+	// not read, or of a WAL there is no db.
+	Complete bool `json:"complete"`
+	// Seen says that some value, or a configuration, names the key at all. DidYouMean is a
+	// key that one does, where this one is not seen and is spelt much like it.
+	Seen       bool         `json:"seen"`
+	Answer     RetireAnswer `json:"answer"`
+	DidYouMean Text `json:"didYouMean,omitempty"`
+	// Opened and NotOpened count the stragglers that a key of that name in the configuration
+	// opens, and those that none does: another key has that name, too.
+	Opened    int `json:"opened,omitempty"`
+	NotOpened int `json:"notOpened,omitempty"`
+	// Writes says that the configuration encrypts with it: what is written from now on
+	// needs it.
+	Writes bool `json:"writes,omitempty"`
+}
+
+// RetireAnswer is the answer to whether a key may be dropped.
+type RetireAnswer string
+
+// The answers, the first that holds. RetireSafe is none of the others.
+const (
+	RetireNeeded  RetireAnswer = "needed"  // a newest value needs it
+	RetireUnknown RetireAnswer = "unknown" // there may be newest values that were not seen, or that nobody can read
+	RetireEmpty   RetireAnswer = "empty"   // no value is encrypted: the evidence tells nothing of any key
+	RetireUnseen  RetireAnswer = "unseen"  // neither a value nor a configuration names it: it may be misspelt
+	RetireSafe    RetireAnswer = "safe"
+)
+
+// A KeyName is the name of a key, or of a KMS provider and one of its key IDs. An empty
+// key ID stands for all of them.
+type KeyName struct {
+	Provider envelope.Provider
+	Name     string
+	KMSKeyID string
+}
+
+// ParseKeyName reads PROVIDER:NAME. A name may hold colons itself. The error is for the
+// user.
+func ParseKeyName(s string) (KeyName, error) {
+	provider, name, ok := strings.Cut(s, ":")
+	p, known := envelope.ParseProvider(provider)
+	switch {
+	case !ok || name == "":
+		return KeyName{}, fmt.Errorf("%q: must be PROVIDER:NAME, such as aescbc:key1", s)
+	case provider == "kms":
+		return KeyName{}, fmt.Errorf("%q: provider must be kms-v1 or kms-v2", s)
+	case !known || p == envelope.Identity:
+		return KeyName{}, errors.New(`"` + s + `": provider must be one of aescbc, aesgcm, secretbox, kms-v1, kms-v2`)
+	}
+	return KeyName{Provider: p, Name: name}, nil
+}
+
+// CheckRetire checks a text for Options.Retire. The error is for the user.
+func CheckRetire(arg string) error {
+	for _, part := range splitKeys(arg) {
+		if _, err := ParseKeyName(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// splitKeys takes a list of keys apart at the commas behind which a provider stands: any
+// other comma may be of a name.
+func splitKeys(list string) []string {
+	var parts []string
+	for part := range strings.SplitSeq(list, ",") {
+		word, _, _ := strings.Cut(strings.TrimSpace(part), ":")
+		_, known := envelope.ParseProvider(word)
+		if len(parts) == 0 || known || word == "kms" || strings.TrimSpace(part) == "" {
+			parts = append(parts, strings.TrimSpace(part))
+			continue
+		}
+		parts[len(parts)-1] += "," + part
+	}
+	return parts
+}
+
+// readings are what a key may mean as `keys` prints it: a name, or the name of a KMS
+// provider and behind it, in parentheses, a key ID.
+func readings(label string) []KeyName {
+	name, err := ParseKeyName(label)
+	if err != nil {
+		return nil
+	}
+	all := []KeyName{name}
+	before, id, ok := cutLast(name.Name, " (")
+	if !ok || name.Provider != envelope.KMSv2 || !strings.HasSuffix(id, ")") {
+		return all
+	}
+	id = strings.TrimSuffix(id, ")")
+	all = append(all, KeyName{name.Provider, before, id})
+	if quoted, ok := strings.CutPrefix(id, "key ID "); ok { // as findings have it
+		if id, err := strconv.Unquote(quoted); err == nil {
+			all = append(all, KeyName{name.Provider, before, id})
+		}
+	}
+	return all
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
+
+// A retiring is a key that the user wants to drop, and what was found of it.
+type retiring struct {
+	label      string
+	readings   []KeyName
+	seen       bool
+	hits       map[*survey][]bool // by the index in keyspace.stored: it may be that key
+	stragglers []Text
+	opened     int // see Retirement
+	notOpened  int
+}
+
+// needs reports whether a value that was stored like that needs the key, or may.
+func (r *retiring) needs(b *builder, how *stored) bool {
+	for _, name := range r.readings {
+		if name.Provider == how.provider && how.mayHave(name.Name) && (name.KMSKeyID == "" || name.KMSKeyID == how.kmsKeyID) {
+			return true
+		}
+	}
+	if how.provider == envelope.Identity || how.provider == envelope.Unknown {
+		return false
+	}
+	// A name with bytes that no terminal shows is asked for as it is printed.
+	return r.label == b.label(how.use()) || r.label == b.label(useID{how.provider, how.keyName, ""})
+}
+
+// label is a key as reports print it.
+func (b *builder) label(id useID) string {
+	if b.options.Label != nil {
+		return b.options.Label(id.provider.String(), Text(id.keyName), Text(id.kmsKeyID))
+	}
+	if id.kmsKeyID == "" {
+		return keyLabel(id.provider, id.keyName)
+	}
+	return fmt.Sprintf("%s (%s)", keyLabel(id.provider, id.keyName), Text(id.kmsKeyID).ValidUTF8())
+}
+
+// startRetiring finds out which keys the user means: of a list, the longest part that is a
+// key counts as one, as a name may hold a comma.
+func (b *builder) startRetiring() {
+	for _, list := range b.options.Retire {
+		parts := splitKeys(list)
+		for len(parts) > 0 {
+			n := len(parts)
+			r := b.retiringOf(strings.Join(parts, ","))
+			for ; !r.seen && n > 1; r = b.retiringOf(strings.Join(parts[:n], ",")) {
+				n--
+			}
+			parts = parts[n:]
+			if !slices.ContainsFunc(b.retiring, func(other *retiring) bool { return other.label == r.label }) {
+				b.retiring = append(b.retiring, r)
+			}
+		}
+	}
+}
+
+func (b *builder) retiringOf(label string) *retiring {
+	r := &retiring{label: label, readings: readings(label), hits: map[*survey][]bool{}}
+	for _, s := range b.surveys {
+		hits := make([]bool, len(s.keys.stored))
+		for i := range s.keys.stored {
+			hits[i] = r.needs(b, &s.keys.stored[i])
+			r.seen = r.seen || hits[i]
+		}
+		r.hits[s] = hits
+	}
+	for _, id := range b.configuredKeys() {
+		r.seen = r.seen || r.needs(b, &stored{provider: id.provider, keyName: id.keyName, kmsKeyID: id.kmsKeyID})
+	}
+	return r
+}
+
+// configuredKeys are the keys of the configuration, with the key IDs that KMS plugins say
+// they write with.
+func (b *builder) configuredKeys() []useID {
+	if b.options.Encryption == nil {
+		return nil
+	}
+	var ids []useID
+	for _, entry := range b.options.Encryption.Entries() {
+		for _, k := range entry.Keys {
+			if k.Provider != envelope.Identity {
+				ids = append(ids, useID{k.Provider, k.Name, k.KMSKeyID()})
+			}
+		}
+	}
+	return ids
+}
+
+// retireEntry notes the keys to retire that the newest revision of a key in one survey needs.
+// needed is how its value was stored, by the key that opened it where one did.
+func (b *builder) retireEntry(s *survey, e *entry, needed stored, newest bool) {
+	if len(b.retiring) == 0 || !b.holders.isNewest(s, e) {
+		return
+	}
+	for _, r := range b.retiring {
+		now := newest && r.needs(b, &needed)
+		if !now && !b.mayNeed(s, e, r) {
+			continue
+		}
+		r.stragglers = append(r.stragglers, Text(e.key))
+		switch {
+		case !now:
+		case e.proved().outcome == proven:
+			r.opened++
+		case b.isNotOpened(s, e):
+			r.notOpened++
+		}
+	}
+}
+
+// mayNeed reports whether a value before the newest one needs the key to retire, where
+// the newest may never take effect.
+func (b *builder) mayNeed(s *survey, e *entry, r *retiring) bool {
+	if len(s.before) == 0 {
+		return false
+	}
+	i, _ := s.keys.find([]byte(e.key))
+	return slices.ContainsFunc(s.before[i], func(before uint32) bool { return r.hits[s][before] })
+}
+
+// retire answers which keys may be dropped.
+func (b *builder) retire() {
+	if len(b.options.Retire) == 0 {
+		return
+	}
+	complete, sealed := b.verdict().Complete && !b.logAlone, b.anyEncrypted()
+	b.report.Retire = []Retirement{}
+	for _, r := range b.retiring {
+		slices.Sort(r.stragglers)
+		t := Retirement{Key: Text(r.label), Stragglers: append([]Text{}, r.stragglers...), Unreadable: b.unknown,
+			Complete: complete, Seen: r.seen, Opened: r.opened, NotOpened: r.notOpened, Answer: RetireSafe}
+		for _, u := range b.uses {
+			if r.needs(b, &stored{provider: u.id.provider, keyName: u.id.keyName, kmsKeyID: u.id.kmsKeyID, names: u.names, unsure: u.NameMayGoOn}) {
+				t.History += u.History
+				t.Residue += u.Residue
+				t.WAL += u.WAL
+			}
+		}
+		t.Writes = b.writesWith(r)
+		switch {
+		case len(t.Stragglers) > 0:
+			t.Answer = RetireNeeded
+		case !t.Complete || t.Unreadable > 0:
+			t.Answer = RetireUnknown
+		case !sealed:
+			t.Answer = RetireEmpty
+		case !t.Seen:
+			t.Answer = RetireUnseen
+		}
+		if !t.Seen {
+			t.DidYouMean = b.similarKey(r.label)
+		}
+		t.Safe = t.Answer == RetireSafe
+		b.report.Retire = append(b.report.Retire, t)
+	}
+}
+
+// anyEncrypted reports whether a value is encrypted, in whatever region.
+func (b *builder) anyEncrypted() bool {
+	return slices.ContainsFunc(b.surveys, func(s *survey) bool {
+		return slices.ContainsFunc(s.keys.stored, func(how stored) bool { return how.provider != envelope.Identity })
+	})
+}
+
+// writesWith reports whether the configuration encrypts something with the key.
+func (b *builder) writesWith(r *retiring) bool {
+	if b.options.Encryption == nil {
+		return false
+	}
+	for _, entry := range b.options.Encryption.Entries() {
+		k := entry.Keys[0]
+		if r.needs(b, &stored{provider: k.Provider, keyName: k.Name, kmsKeyID: k.KMSKeyID()}) {
+			return true
+		}
+	}
+	return false
+}
+
+// similarKey is the key that is spelt most like the one that was asked for, empty if none is.
+func (b *builder) similarKey(label string) Text {
+	labels := map[string]bool{}
+	add := func(id useID) {
+		labels[b.label(id)] = true
+		if id.kmsKeyID != "" && !strings.HasSuffix(label, ")") {
+			labels[b.label(useID{id.provider, id.keyName, ""})] = true
+		}
+	}
+	for _, u := range b.uses {
+		add(u.id)
+	}
+	for _, id := range b.configuredKeys() {
+		add(id)
+	}
+	distance := func(other string) int {
+		_, name, _ := strings.Cut(label, ":")
+		if _, same, _ := strings.Cut(other, ":"); same == name {
+			return 1 // of another provider
+		}
+		return levenshtein.ComputeDistance(label, other)
+	}
+	all := slices.SortedFunc(maps.Keys(labels), func(x, y string) int {
+		return cmp.Or(cmp.Compare(distance(x), distance(y)), cmp.Compare(x, y))
+	})
+	if len(all) == 0 || distance(all[0]) > max(3, len(label)/3) {
+		return ""
+	}
+	return Text(all[0])
+}
+
+// retireStatus is the exit status that the answers ask for: an unsafe key goes before one
+// that was not seen.
+func retireStatus(all []Retirement) int {
+	status := ExitClean
+	for _, t := range all {
+		switch t.Answer {
+		case RetireEmpty:
+			return ExitNotEvidence
+		case RetireNeeded, RetireUnknown:
+			status = ExitFindings
+		case RetireUnseen:
+			if status == ExitClean {
+				status = ExitUsage
+			}
+		}
+	}
+	return status
+}
