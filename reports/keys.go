@@ -180,7 +180,7 @@ func keyRows(w *errWriter, keys []analyzer.KeyUse) {
 	if configured {
 		header = append(header, "CONFIG", "PROOF")
 	}
-	g := grid{header: header, right: []int{1, 2, 3, 4}, firm: []string{"KEY", "REVISIONS", "PROOF", "CONFIG"}}
+	g := grid{header: header, right: []int{1, 2, 3, 4}, firm: []string{"REVISIONS", "PROOF", "CONFIG"}}
 	for _, k := range keys {
 		revisions := "-"
 		if k.LastRevision > 0 {

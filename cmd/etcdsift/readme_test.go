@@ -44,7 +44,7 @@ func TestREADME(t *testing.T) {
 			commands++
 			var stdout, stderr bytes.Buffer
 			run(context.Background(), strings.Fields(args), &stdout, &stderr)
-			if stderr.Len() > 0 {
+			if stderr.Len() > 0 && !strings.HasPrefix(stderr.String(), "etcdsift: --retire aescbc:kye1: not seen:") { // as shown
 				t.Errorf("%s: %s", command, stderr.String())
 			}
 			if !matches(strings.Split(strings.TrimSpace(want), "\n"), strings.Split(strings.TrimSpace(stdout.String()), "\n")) {
