@@ -29,8 +29,8 @@ type builder struct {
 	uses       map[useID]*KeyUse
 	retiring   []*retiring       // of Options.Retire
 	moved      map[movedKey]bool // keys whose newest value opens with the path of another
-	logAlone   bool   // there is a WAL without a db: what was written before it is not known
-	unknown    int    // newest values of which nobody can tell which key they need
+	logAlone   bool              // there is a WAL without a db: what was written before it is not known
+	unknown    int               // newest values of which nobody can tell which key they need
 	ctx        context.Context
 	err        error // that ended the run
 }

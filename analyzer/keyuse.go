@@ -20,10 +20,10 @@ type KeyUse struct {
 	// NameMayGoOn says that KeyName is the shortest name that the key can have: what stands
 	// behind its colon may be more of it, or not.
 	NameMayGoOn bool `json:"nameMayGoOn,omitempty"`
-	Newest   int    `json:"newest"`
-	History  int    `json:"history"`
-	Residue  int    `json:"residue"`
-	WAL      int    `json:"wal"`
+	Newest      int  `json:"newest"`
+	History     int  `json:"history"`
+	Residue     int  `json:"residue"`
+	WAL         int  `json:"wal"`
 	// Resources counts the newest values of each; Namespaces all of them by namespace.
 	Resources  map[string]int `json:"resources"`
 	Namespaces []NamespaceUse `json:"namespaces"`
@@ -47,11 +47,11 @@ type KeyUse struct {
 	DEKTypes    []Text `json:"dekSourceTypes,omitempty"`
 	Annotations []Text `json:"annotations,omitempty"`
 
-	proven, failed       int // of all values
-	newFailed            int // of the newest
-	id                   useID
-	names                []string       // that it may have, where NameMayGoOn
-	places               map[useName]int // index in Namespaces
+	proven, failed int // of all values
+	newFailed      int // of the newest
+	id             useID
+	names          []string        // that it may have, where NameMayGoOn
+	places         map[useName]int // index in Namespaces
 }
 
 type useName struct {

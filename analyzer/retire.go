@@ -34,7 +34,7 @@ type Retirement struct {
 	// key that one does, where this one is not seen and is spelt much like it.
 	Seen       bool         `json:"seen"`
 	Answer     RetireAnswer `json:"answer"`
-	DidYouMean Text `json:"didYouMean,omitempty"`
+	DidYouMean Text         `json:"didYouMean,omitempty"`
 	// Opened and NotOpened count the stragglers that a key of that name in the configuration
 	// opens, and those that none does: another key has that name, too.
 	Opened    int `json:"opened,omitempty"`
