@@ -3,6 +3,8 @@
 GO        ?= go
 FUZZTIME  ?= 1m
 HAVOC     ?= 10000
+BASE      ?= HEAD
+SAME      ?=
 BENCHSIZE ?= 2GiB
 BENCHKEYS ?= 220000
 BENCHSIZES ?= 512MiB 1GiB 2GiB 4GiB 8GiB
@@ -11,7 +13,7 @@ BENCHSIZES ?= 512MiB 1GiB 2GiB 4GiB 8GiB
 TAGS      := -tags grpcnotrace
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
-.PHONY: build demo test check platforms strace fuzz race bench score clean
+.PHONY: build demo test check platforms strace fuzz race bench score same clean
 
 build: ## bin/etcdsift
 	CGO_ENABLED=0 $(GO) build -trimpath $(TAGS) -o bin/ ./cmd/etcdsift
@@ -64,6 +66,12 @@ race: ## needs a C compiler
 # damaged copies; into the README.
 score:
 	$(GO) test -count 1 -run '^Test(Score|Salvage)$$' -v ./cmd/etcdsift -score
+
+# What the working tree answers otherwise than the revision BASE, over all evidence that
+# this project has: nothing, if a change is to change nothing. SAME has more flags and
+# evidence: see fixtures/same.
+same:
+	$(GO) run ./fixtures/same -base $(BASE) $(SAME)
 
 # etcdsift, with and without the keys to prove all values, beside a plain SHA-256 pass,
 # etcd's own snapshot status and bbolt's check, in one run; then files of several sizes
