@@ -219,6 +219,8 @@ type NotExamined struct {
 	// ExitIncomplete. Without it, it was left out: by a flag, or because it is nothing of
 	// etcd's.
 	Unread bool `json:"unread,omitempty"`
+	// Gone says that it went away while the evidence was looked through: a change.
+	Gone bool `json:"-"`
 }
 
 // Unread reports whether something that was asked for could not be read, whole or at all.

@@ -44,7 +44,8 @@ const (
 func (b *builder) exitStatus() int {
 	r := b.report
 	switch {
-	case slices.ContainsFunc(r.Evidence, func(e Evidence) bool { return e.Changed != "" }):
+	case slices.ContainsFunc(r.Evidence, func(e Evidence) bool { return e.Changed != "" }),
+		slices.ContainsFunc(r.Coverage.NotExamined, func(n NotExamined) bool { return n.Gone }):
 		return ExitChanged
 	case r.Coverage.Unread() || slices.ContainsFunc(r.Evidence, unconfirmed):
 		return ExitIncomplete

@@ -35,10 +35,10 @@ func (e *evidence) addDir(dir, prefix string) error {
 	}
 	w, first := walk{evidence: e}, len(e.sources)
 	w.dir(dir, prefix, 0)
-	// Not cleaned: dir may be a symbolic link.
-	if beside := dir + "/../wal"; filepath.Base(realPath(dir)) == "snap" && !isMissing(beside) {
-		w.dir(beside, filepath.ToSlash(filepath.Join(prefix, "../wal")), 0)
+	for _, log := range logsBeside(rootedOr(dir), realPath(dir)) {
+		w.dir(log, filepath.ToSlash(filepath.Join(prefix, "../wal")), 0)
 	}
+	e.takeFolders(dir, rootedOr(dir), realPath(dir))
 	slices.SortStableFunc(w.found, func(a, b file) int {
 		return cmp.Or(cmp.Compare(a.rank(prefix), b.rank(prefix)), strings.Compare(a.shown, b.shown))
 	})
@@ -127,7 +127,10 @@ func (w *walk) dir(dir, shown string, depth int) {
 	}
 	w.visited = append(w.visited, info)
 	entries, err := readDir(filepath.FromSlash(dir))
-	if err != nil {
+	switch {
+	case err != nil && w.noWAL && path.Base(shown) == "wal":
+		w.note(shown, "a WAL, left out by --no-wal")
+	case err != nil:
 		w.cannotRead(dir, shown, whyUnread(dir, err))
 	}
 	w.listings = append(w.listings, listing{dir, shown, info, namesOf(entries), err != nil})
@@ -136,11 +139,16 @@ func (w *walk) dir(dir, shown string, depth int) {
 		name := filepath.ToSlash(filepath.Join(shown, entry.Name()))
 		info, err := os.Stat(path)
 		switch {
+		case w.noWAL && strings.HasSuffix(name, ".wal") && (err != nil || !info.IsDir()):
+			w.note(name, leftOut)
 		case err != nil && (mayMatter(name) || !isAbsent(err)):
 			w.cannotRead(path, name, whyUnread(path, err))
 		case err != nil:
 			w.note(name, absent(path, err))
 		case info.IsDir():
+			if isFileName(name) {
+				w.cannotRead(path, name, notRegular)
+			}
 			w.dir(path, name, depth+1)
 		case !info.Mode().IsRegular() && mayMatter(name):
 			w.cannotRead(path, name, notRegular)
@@ -148,8 +156,16 @@ func (w *walk) dir(dir, shown string, depth int) {
 			w.note(name, "not a regular file")
 		default:
 			w.found = append(w.found, file{path, name, info})
+			w.named = append(w.named, folder{path, info}) // a link may lead to it
 		}
 	}
+}
+
+// isFileName reports whether a path ends in the name of a file of etcd's: a folder is no such
+// file.
+func isFileName(shown string) bool {
+	base := path.Base(shown)
+	return base == "db" || strings.HasSuffix(base, ".wal") || strings.HasSuffix(base, ".snap") || strings.HasSuffix(base, ".snap.db")
 }
 
 // mayMatter reports whether something in a data dir has a name of etcd's, or of a backup,
@@ -236,22 +252,4 @@ func readDir(path string) ([]fs.DirEntry, error) {
 	entries, err := f.ReadDir(-1)
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	return entries, err
-}
-
-// realPath is path without symbolic links, or path where that is not known.
-func realPath(path string) string {
-	if resolved, err := filepath.EvalSymlinks(path); err == nil {
-		path = resolved
-	}
-	if absolute, err := filepath.Abs(path); err == nil {
-		return absolute
-	}
-	return path
-}
-
-// isMissing reports whether there is nothing at path. What may not be looked at is not
-// the same as nothing.
-func isMissing(path string) bool {
-	_, err := os.Stat(path)
-	return err != nil && isAbsent(err)
 }

@@ -17,16 +17,18 @@ import (
 // evidence is what the PATHs of a command line led to.
 type evidence struct {
 	noWAL       bool // leave WAL segments alone
+	twice       int  // files that were named once more
 	sources     []analyzer.Source
 	notExamined []analyzer.NotExamined
 	notEvidence []analyzer.NotExamined // PATHs that are none
 	besides     []analyzer.NotExamined // what lies beside the PATHs, and matters to some questions
 	files       []openFile
-	folders     []folder // that were looked through
+	named       []folder // PATHs, and files of a data dir, whether they are evidence or not
+	folders     []folder // that evidence lies in
 	unreadable  []string // for each file or folder that could not be read: its path, why, and what to do
 }
 
-// A folder is one that evidence lies in.
+// A folder is one that evidence lies in, or a file that was named.
 type folder struct {
 	path string // the PATH that led to it
 	info fs.FileInfo
@@ -57,12 +59,16 @@ func (e *notEvidenceError) Error() string { return e.path + ": " + e.what }
 
 // openEvidence finds and opens what paths name. A path that is no evidence, or that
 // may not be read, is noted, and the others are examined all the same; the error is
-// for when none is evidence. The caller closes the evidence.
+// for when none is evidence. The evidence is never nil. The caller closes it.
 func openEvidence(paths []string, noWAL bool) (*evidence, error) {
 	e := &evidence{noWAL: noWAL}
 	var problems []error
 	for _, path := range paths {
+		sources, unreadable, twice := len(e.sources), len(e.unreadable), e.twice
 		err := e.add(path, len(paths) > 1)
+		if err == nil && len(e.sources) == sources && len(e.unreadable) == unreadable && e.twice == twice {
+			err = &notEvidenceError{path, "--no-wal leaves out all that it holds"}
+		}
 		var none *notEvidenceError
 		if errors.As(err, &none) {
 			e.notEvidence = append(e.notEvidence, analyzer.NotExamined{Path: analyzer.Text(path), What: none.what})
@@ -75,11 +81,7 @@ func openEvidence(paths []string, noWAL bool) (*evidence, error) {
 	if len(e.sources) > 0 || len(e.unreadable) > 0 {
 		return e, nil
 	}
-	e.close()
-	if len(problems) == 0 {
-		problems = append(problems, errors.New("--no-wal leaves out all that the evidence is: there is nothing else to examine"))
-	}
-	return nil, &statusError{analyzer.ExitNotEvidence, problems}
+	return e, &statusError{analyzer.ExitNotEvidence, problems}
 }
 
 // cannotRead notes a file or folder that could hold evidence and could not be read. shown
@@ -106,27 +108,69 @@ func isAbsent(err error) bool {
 // noteLogs notes the WAL that lies beside a db that was named alone: the newest writes may
 // be in it.
 func (e *evidence) noteLogs() {
-	withLog := map[string]bool{}
-	for _, s := range e.sources {
-		withLog[s.Member] = withLog[s.Member] || s.Kind == analyzer.KindWAL
-	}
-	for _, s := range e.sources {
-		if s.Kind != analyzer.KindDB || s.Member == "" || withLog[s.Member] {
+	for _, f := range e.files {
+		i := slices.IndexFunc(e.sources, func(s analyzer.Source) bool { return string(s.Path) == f.shown })
+		if i < 0 || e.sources[i].Kind != analyzer.KindDB || filepath.Base(f.path) != "db" && filepath.Base(realPath(f.path)) != "db" {
 			continue
 		}
-		entries, err := readDir(filepath.Join(s.Member, "wal"))
-		switch {
-		case slices.ContainsFunc(entries, isSegment):
-			e.besides = append(e.besides, analyzer.NotExamined{Path: s.Path, What: "the WAL beside this db, which may have newer writes: name the data dir"})
-		case err != nil && !errors.Is(err, fs.ErrNotExist):
-			e.besides = append(e.besides, analyzer.NotExamined{Path: s.Path,
-				What: "whether there is a WAL beside this db, which may have newer writes: " + cause(err).Error()})
+		note := func(what string) {
+			e.besides = append(e.besides, analyzer.NotExamined{Path: e.sources[i].Path, What: what})
+		}
+		for _, dir := range logsBeside(filepath.Dir(rootedOr(f.path)), filepath.Dir(realPath(f.path))) {
+			entries, err := readDir(dir)
+			switch {
+			case slices.ContainsFunc(entries, func(entry fs.DirEntry) bool { return isSegment(entry) && !e.isOpen(dir+"/"+entry.Name()) }):
+				if e.noWAL {
+					note("the WAL beside this db, which may have newer writes: left out by --no-wal")
+				} else {
+					note("the WAL beside this db, which may have newer writes: name the data dir")
+				}
+			case err != nil:
+				note("whether there is a WAL beside this db, which may have newer writes: " + absent(dir, err))
+			}
 		}
 	}
 }
 
-// isSegment reports whether an entry of a folder has the name of a WAL segment.
-func isSegment(entry fs.DirEntry) bool { return strings.HasSuffix(entry.Name(), ".wal") }
+// isOpen reports whether the file at path is open.
+func (e *evidence) isOpen(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && slices.ContainsFunc(e.files, func(f openFile) bool { return os.SameFile(f.before, info) })
+}
+
+// logsBeside are the WAL dirs that may belong to a db in one of these folders, which are one
+// and the same: as it was named, and where it lies. Those at which there is nothing, not
+// even a link that leads nowhere, are left out.
+func logsBeside(dirs ...string) []string {
+	var logs []string
+	for _, dir := range dirs {
+		if filepath.Base(dir) != "snap" {
+			continue
+		}
+		log := filepath.Join(filepath.Dir(dir), "wal")
+		if _, err := os.Lstat(log); err != nil && isAbsent(err) {
+			continue
+		}
+		if real := realPath(log); !slices.ContainsFunc(logs, func(other string) bool { return realPath(other) == real }) {
+			logs = append(logs, log)
+		}
+	}
+	return logs
+}
+
+// rootedOr is rooted and cleaned: the path as it was named, links and all.
+func rootedOr(path string) string {
+	if dir, err := os.Getwd(); err == nil && !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	return filepath.Clean(path)
+}
+
+// isSegment reports whether an entry of a folder has the name of a WAL segment, and is no
+// folder itself.
+func isSegment(entry fs.DirEntry) bool {
+	return strings.HasSuffix(entry.Name(), ".wal") && !entry.IsDir()
+}
 
 // add opens what one path names. With several paths, the report names files by
 // the path as it was given; else relative to it.
@@ -140,6 +184,9 @@ func (e *evidence) add(path string, several bool) error {
 		name = filepath.Base(path)
 	}
 	info, err := os.Stat(path)
+	if err == nil {
+		e.named = append(e.named, folder{path, info})
+	}
 	switch {
 	case err != nil && (isAbsent(err) || errors.Is(err, syscall.ELOOP)):
 		return &notEvidenceError{path, absent(path, err)}
@@ -190,21 +237,26 @@ func (e *evidence) addFile(path, name string, info fs.FileInfo) error {
 	}
 	source.Member = memberOf(path, source.Kind)
 	source.Lock = lockOf(f)
-	e.takeFolders(path, source.Member)
+	e.takeFolders(path, filepath.Dir(rootedOr(path)), filepath.Dir(realPath(path)))
 	e.take(source)
 	return nil
 }
 
-// takeFolders notes the folders of an etcd in which a file lies that was named alone: they
-// are evidence, too. Any other folder is that of whoever put the file there.
-func (e *evidence) takeFolders(path, member string) {
-	dir := filepath.Dir(realPath(path))
-	if base := filepath.Base(dir); member == "" || base != "snap" && base != "wal" {
-		return
-	}
-	for _, name := range []string{filepath.Join(member, "snap"), filepath.Join(member, "wal")} {
-		if info, err := os.Stat(name); err == nil && info.IsDir() {
-			e.folders = append(e.folders, folder{path, info})
+// takeFolders notes the folders of an etcd in which something lies that was named alone: they
+// are evidence, too. dirs are its folder, as it was named and where it lies. Any other folder
+// is that of whoever put a file there.
+func (e *evidence) takeFolders(path string, dirs ...string) {
+	for _, dir := range dirs {
+		if base := filepath.Base(dir); base != "snap" && base != "wal" {
+			continue
+		}
+		for _, name := range []string{filepath.Join(dir, "..", "snap"), filepath.Join(dir, "..", "wal"), filepath.Dir(dir)} {
+			if filepath.Base(name) != "snap" && filepath.Base(name) != "wal" && filepath.Base(name) != "member" {
+				continue
+			}
+			if info, err := os.Stat(name); err == nil && info.IsDir() {
+				e.folders = append(e.folders, folder{path, info})
+			}
 		}
 	}
 }
@@ -219,17 +271,17 @@ func lockOf(f *os.File) func() string {
 // is noted, and for one that is open already.
 func (e *evidence) open(path, name string, info fs.FileInfo) (source analyzer.Source, f *os.File, err error) {
 	for _, f := range e.files {
-		if opened, err := f.Stat(); err == nil && os.SameFile(info, opened) {
-			return source, nil, nil // named twice
+		if os.SameFile(info, f.before) {
+			e.twice++
+			return source, nil, nil
 		}
 	}
 	source = analyzer.Source{Path: analyzer.Text(name), Name: filepath.Base(path), Size: info.Size(), Kind: analyzer.KindDB}
 	f, err = openReadOnly(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		source.File = failingReader{cause(err)}
-		source.Changed = func() string { return "it is gone since it was looked for" }
-		e.sources = append(e.sources, source)
+		e.cannotRead(path, name, "it is gone since it was looked for")
+		e.notExamined[len(e.notExamined)-1].Gone = true
 		return source, nil, nil
 	case err != nil:
 		e.cannotRead(path, name, whyUnread(path, err))
@@ -259,10 +311,12 @@ func (e *evidence) open(path, name string, info fs.FileInfo) (source analyzer.So
 // etcd's is not examined.
 const notRegular = "not a regular file, so it was not examined: name the file that belongs there"
 
+const leftOut = "WAL segment, left out by --no-wal"
+
 // take notes a source, unless it is of the WAL and that was not asked for.
 func (e *evidence) take(source analyzer.Source) {
 	if source.Kind == analyzer.KindWAL && e.noWAL {
-		e.notExamined = append(e.notExamined, analyzer.NotExamined{Path: source.Path, What: "WAL segment, left out by --no-wal"})
+		e.notExamined = append(e.notExamined, analyzer.NotExamined{Path: source.Path, What: leftOut})
 		return
 	}
 	e.sources = append(e.sources, source)
@@ -275,21 +329,19 @@ func (e *evidence) forget(f *os.File) {
 }
 
 // memberOf names the member dir that a file is of, by where it lies: the db and the
-// WAL segments of one member belong together.
+// WAL segments of one member belong together. The path as it was named goes before where
+// links lead: of a member, snap or wal may be a link to another disk.
 func memberOf(path string, kind analyzer.Kind) string {
-	dir, name := filepath.Split(path)
-	if resolved, err := filepath.EvalSymlinks(cmp.Or(dir, ".")); err == nil {
-		dir = resolved
+	for _, file := range []string{rootedOr(path), realPath(path)} {
+		dir, name := filepath.Split(file)
+		dir = filepath.Clean(dir)
+		if kind == analyzer.KindWAL && strings.HasSuffix(name, ".wal") && filepath.Base(dir) == "wal" ||
+			kind == analyzer.KindDB && name == "db" && filepath.Base(dir) == "snap" {
+			return realPath(filepath.Dir(dir))
+		}
 	}
-	if absolute, err := filepath.Abs(dir); err == nil {
-		dir = absolute
-	}
-	switch {
-	case kind == analyzer.KindWAL && strings.HasSuffix(name, ".wal") && filepath.Base(dir) == "wal",
-		kind == analyzer.KindDB && name == "db" && filepath.Base(dir) == "snap":
-		return filepath.Dir(dir)
-	case kind == analyzer.KindWAL && strings.HasSuffix(name, ".wal"):
-		return dir // a --wal-dir
+	if file := realPath(path); kind == analyzer.KindWAL && strings.HasSuffix(file, ".wal") {
+		return filepath.Dir(file) // a --wal-dir
 	}
 	return ""
 }

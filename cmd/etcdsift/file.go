@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -28,12 +27,10 @@ func settled(f *os.File) (fs.FileInfo, error) {
 func changed(path string, before fs.FileInfo) string {
 	after, err := os.Stat(path)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case err != nil && isAbsent(err):
 		return "it is gone"
-	case errors.Is(err, fs.ErrPermission):
-		return "" // it was read, and what became of it may not be looked at any more
 	case err != nil:
-		return cause(err).Error()
+		return "" // it was read, and what became of it can not be looked at any more
 	case !os.SameFile(before, after):
 		return "another file has taken its place"
 	case before.Size() != after.Size():
@@ -75,8 +72,3 @@ func (r reader) ReadAt(b []byte, off int64) (int, error) {
 	}
 	return n, err
 }
-
-// A failingReader is a file that could not be opened.
-type failingReader struct{ err error }
-
-func (r failingReader) ReadAt([]byte, int64) (int, error) { return 0, r.err }

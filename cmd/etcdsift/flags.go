@@ -18,6 +18,7 @@ type evidenceFlags struct {
 	format   string
 	formats  []string // that the command has
 	output   string
+	place    string // of the output, links followed; known when the evidence is open
 	prefixes []string
 	noWAL    bool
 

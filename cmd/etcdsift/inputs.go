@@ -30,6 +30,13 @@ func (in *inputs) addEvidence(e *evidence) {
 	for _, f := range e.files {
 		in.files = append(in.files, input{"the evidence " + f.path, f.before})
 	}
+	for _, f := range e.named {
+		if f.info.IsDir() {
+			in.folders = append(in.folders, input{"the evidence " + f.path, f.info})
+		} else {
+			in.files = append(in.files, input{"the evidence " + f.path, f.info})
+		}
+	}
 	for _, f := range e.folders {
 		in.folders = append(in.folders, input{"the evidence " + f.path, f.info})
 	}
@@ -44,12 +51,9 @@ func (in *inputs) addFile(what string, f *os.File) error {
 	return err
 }
 
-// apart checks that a report in the file output changes no input. Its error is for the user.
-func (in *inputs) apart(output string) error {
-	if output == "" || output == "-" {
-		return nil
-	}
-	place := followLinks(output)
+// apart checks that a report in the file place, which the user calls output, changes no input.
+// Its error is for the user.
+func (in *inputs) apart(output, place string) error {
 	target, err := os.Stat(place)
 	if err == nil {
 		if what := precious(place, target); what != "" {
@@ -90,6 +94,20 @@ func (in *inputs) above(dir string) string {
 	}
 }
 
+// holds says which input a folder is: that of a file that was opened, or one of those that
+// nothing is written below.
+func (in *inputs) holds(dir string) string {
+	info, err := os.Stat(dir)
+	for _, file := range in.files {
+		if path, ok := strings.CutPrefix(file.what, "the evidence "); ok && err == nil {
+			if parent, parentErr := os.Stat(filepath.Dir(realPath(path))); parentErr == nil && os.SameFile(parent, info) {
+				return file.what
+			}
+		}
+	}
+	return in.above(dir)
+}
+
 // is says which input a stream goes to, as the shell's >> makes it; empty if it goes to none.
 func (in *inputs) is(stream io.Writer) string {
 	f, ok := stream.(*os.File)
@@ -117,7 +135,7 @@ func precious(path string, info fs.FileInfo) string {
 	}
 	f, err := openReadOnly(path)
 	if err != nil {
-		return ""
+		return "something that may not be read"
 	}
 	defer f.Close()
 	if info, err = f.Stat(); err != nil || !info.Mode().IsRegular() {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -25,11 +24,11 @@ type listing struct {
 // changed tells what has become of the dir since, as of a file that lies in it.
 func (l listing) changed() string {
 	entries, err := readDir(l.dir)
-	if l.partial || errors.Is(err, fs.ErrPermission) {
-		return "" // what may not be looked at is not known to have changed
-	}
-	if err != nil {
-		return fmt.Sprintf("%s: %v", l.shown, cause(err))
+	switch {
+	case l.partial, err != nil && !isAbsent(err):
+		return "" // what can not be looked at is not known to have changed
+	case err != nil:
+		return fmt.Sprintf("%s is gone", cmp.Or(l.shown, l.dir))
 	}
 	names := namesOf(entries)
 	first := func(in, notIn []string, what string) string {

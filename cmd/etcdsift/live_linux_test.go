@@ -326,12 +326,15 @@ func TestGoneBeforeOpen(t *testing.T) {
 	e := &evidence{}
 	w := walk{evidence: e}
 	w.open(file{path, "x.wal", info})
-	r, err := analyzer.Run(context.Background(), e.sources, analyzer.Options{})
+	r, err := analyzer.Run(context.Background(), e.sources, analyzer.Options{NotExamined: e.notExamined})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Verdict.ExitStatus != analyzer.ExitChanged || !strings.HasPrefix(r.Evidence[0].Changed, "it is gone") {
-		t.Errorf("%+v %+v", r.Verdict, r.Evidence)
+	if n := r.Coverage.NotExamined; r.Verdict.ExitStatus != analyzer.ExitChanged || len(n) != 1 || !strings.HasPrefix(n[0].What, "it is gone") {
+		t.Errorf("%+v %+v", r.Verdict, n)
+	}
+	if len(r.Evidence)+len(r.Coverage.Damage) > 0 {
+		t.Errorf("facts on a file that nobody read: %+v, %+v", r.Evidence, r.Coverage.Damage)
 	}
 }
 

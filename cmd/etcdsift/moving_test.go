@@ -105,6 +105,11 @@ func TestMovingEvidence(t *testing.T) {
 	}
 }
 
+// A failingReader is a file of which the disk gives nothing.
+type failingReader struct{ err error }
+
+func (r failingReader) ReadAt([]byte, int64) (int, error) { return 0, r.err }
+
 // A value that the disk does not give any more when it is to be shown is no wrong usage.
 func TestShowUnreadable(t *testing.T) {
 	e := &evidence{sources: []analyzer.Source{{Path: "db", File: failingReader{os.ErrDeadlineExceeded}}}}

@@ -13,13 +13,23 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer"
 )
 
-// writeOutput calls write with the file named by --output, or with stdout where
-// it is empty. The file is only ever whole: it is written beside its place and
+// isStdout reports whether an output is standard output, under whatever name: to open it anew
+// would start at its beginning.
+func isStdout(output string) bool {
+	switch output {
+	case "", "-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1":
+		return true
+	}
+	return false
+}
+
+// writeOutput calls write with the file place, which the user calls output, or with
+// stdout. The file is only ever whole: it is written beside its place and
 // then renamed, if apart still has no objection: the place is not what it was when the run
 // began, where somebody works on it. A private one is for its owner alone.
-func writeOutput(cmd *cobra.Command, output string, private bool, apart func() error, write func(io.Writer) error) error {
+func writeOutput(cmd *cobra.Command, output, place string, private bool, apart func() error, write func(io.Writer) error) error {
 	name := output
-	if output == "" || output == "-" {
+	if isStdout(output) {
 		name = "standard output"
 	}
 	buffered := func(w io.Writer) error {
@@ -29,10 +39,9 @@ func writeOutput(cmd *cobra.Command, output string, private bool, apart func() e
 		}
 		return b.Flush()
 	}
-	if name != output {
+	if isStdout(output) {
 		return outputError(name, buffered(cmd.OutOrStdout()))
 	}
-	place := followLinks(output)
 	if info, err := os.Stat(place); err == nil && (!info.Mode().IsRegular() || isLink(place)) {
 		return writeDevice(output, buffered) // such as /dev/null: there is nothing to rename over
 	}

@@ -45,11 +45,14 @@ func (f *evidenceFlags) report(cmd *cobra.Command, paths []string, o analyzer.Op
 // must not be written over. The caller closes it.
 func (f *evidenceFlags) open(cmd *cobra.Command, paths []string) (*evidence, error) {
 	found, err := openEvidence(paths, f.noWAL)
-	if err != nil {
-		return nil, err
-	}
 	f.inputs.addEvidence(found)
-	if err := f.checkOutputs(cmd); err != nil {
+	if f.inputs.is(cmd.ErrOrStderr()) != "" { // where what is wrong would be said
+		err = &statusError{status: analyzer.ExitUsage}
+	}
+	if err == nil {
+		err = f.checkOutputs(cmd)
+	}
+	if err != nil {
 		found.close()
 		return nil, err
 	}
@@ -59,19 +62,19 @@ func (f *evidenceFlags) open(cmd *cobra.Command, paths []string) (*evidence, err
 
 // checkOutputs is the error for a run that would write over what it reads.
 func (f *evidenceFlags) checkOutputs(cmd *cobra.Command) error {
-	toStdout, toStderr := f.inputs.is(cmd.OutOrStdout()), f.inputs.is(cmd.ErrOrStderr())
-	switch {
-	case toStderr != "": // where it would be said, too
-		return &statusError{status: analyzer.ExitUsage}
-	case toStdout != "":
-		return fmt.Errorf("standard output is %s, which this run reads; choose another place", toStdout)
+	if what := f.inputs.is(cmd.OutOrStdout()); what != "" {
+		return fmt.Errorf("standard output is %s, which this run reads; choose another place", what)
 	}
-	return f.inputs.apart(f.output)
+	if isStdout(f.output) {
+		return nil
+	}
+	f.place = placeOf(f.output)
+	return f.inputs.apart(f.output, f.place)
 }
 
 // write is writeOutput to where these flags say.
 func (f *evidenceFlags) write(cmd *cobra.Command, private bool, write func(io.Writer) error) error {
-	return writeOutput(cmd, f.output, private, func() error { return f.inputs.apart(f.output) }, write)
+	return writeOutput(cmd, f.output, f.place, private, func() error { return f.inputs.apart(f.output, f.place) }, write)
 }
 
 // examine runs the analysis of evidence that is open.

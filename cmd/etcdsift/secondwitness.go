@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -24,7 +25,11 @@ func newWitness(stderr io.Writer, sources []analyzer.Source, in *inputs) (
 		return nil, err
 	}
 	// Making the copy changes its dir for a moment.
-	if what := in.above(w.Copies()); what != "" {
+	copies := in.above
+	if os.Getenv("TMPDIR") != "" {
+		copies = in.holds // who chooses a place chooses another one
+	}
+	if what := copies(w.Copies()); what != "" {
 		return nil, fmt.Errorf("--second-witness: the private copy would lie in %s: set TMPDIR to another dir", what)
 	}
 	if err := w.Check(sources); err != nil {

@@ -49,14 +49,14 @@ func TestNoPermission(t *testing.T) {
 		close string // the path whose mode this is
 		mode  os.FileMode
 		path  string // that is named
-		line  string // the path in the line
+		line  string // the path in the line, or its end
 		rest  int    // files that are read all the same
 	}{
 		{"a data dir of mode 0700", "data-dir", 0, "data-dir", "data-dir", 0},
 		{"its parent", ".", 0, "05-defragged/data-dir", "05-defragged/data-dir", 0},
 		{"a WAL dir without x", wal, 0o444, "data-dir", filepath.Join(wal, segmentName), 1},
 		{"a WAL dir", wal, 0, "data-dir", wal, 1},
-		{"a WAL dir beside snap", wal, 0, filepath.Join("data-dir", "member", "snap"), filepath.Join("data-dir", "member", "snap") + "/../wal", 1},
+		{"a WAL dir beside snap", wal, 0, filepath.Join("data-dir", "member", "snap"), wal, 1},
 		{"the member dir without x", filepath.Join("data-dir", "member"), 0o444, "data-dir", filepath.Join("data-dir", "member", "snap"), 0},
 		{"a WAL segment", filepath.Join(wal, segmentName), 0, "data-dir", filepath.Join(wal, segmentName), 1},
 		{"a db", db, 0, "data-dir", db, 1},
@@ -75,7 +75,7 @@ func TestNoPermission(t *testing.T) {
 			}
 			for _, command := range [][]string{{"scan"}, {"scan", "--format", "json"}, {"list"}, {"keys"}, {"info"}} {
 				o := ended(t, asNobody, dir, append(command, tt.path)...)
-				if o.status != 4 || !strings.Contains(o.stderr, "etcdsift: "+tt.line+remedy) || strings.Contains(o.stdout+o.stderr, "changed while") {
+				if o.status != 4 || !strings.Contains(o.stderr, tt.line+remedy) || strings.Contains(o.stdout+o.stderr, "changed while") {
 					t.Errorf("%v: exit status %d\n%s%s", command, o.status, o.stdout, o.stderr)
 				}
 				if len(command) < 3 {
@@ -129,6 +129,8 @@ func TestNoRegularFile(t *testing.T) {
 		{"a FIFO as a received db", "member/snap/0000000000000002.snap.db", fifo, "not a regular file"},
 		{"a loop as a backup", "member/snap/old.db", link("old.db"), "too many levels"},
 		{"a FIFO as the WAL dir", "wal", fifo, "not a regular file"},
+		{"a folder as a segment", "member/wal/" + laterName, func(path string) error { return os.Mkdir(path, 0o755) }, "not a regular file"},
+		{"a folder as a received db", "member/snap/0000000000000002.snap.db", func(path string) error { return os.Mkdir(path, 0o755) }, "not a regular file"},
 		{"a compressed backup", "old.db.gz", func(path string) error { return os.WriteFile(path, []byte("\x1f\x8b\x08\x00and so on"), 0o644) },
 			"a compressed file, so what is in it was not examined: decompress it first"},
 	}
@@ -146,6 +148,14 @@ func TestNoRegularFile(t *testing.T) {
 				t.Errorf("the report does not say so:\n%s", o.stdout)
 			}
 		})
+	}
+	// A flag leaves it out, whatever it is.
+	dir := readableFolder(t)
+	if err := fifo(filepath.Join(dir, "data-dir", "member", "wal", laterName)); err != nil {
+		t.Fatal(err)
+	}
+	if o := ended(t, nil, dir, "scan", "--no-wal", "data-dir"); o.status != 0 || o.stderr != "" || !strings.Contains(o.stdout, laterName+": WAL segment, left out by") {
+		t.Errorf("%+v", o)
 	}
 	// As the only thing that is there.
 	for _, at := range []string{"wal", "member/wal", "db", "member/snap/db", "0000000000000000-0000000000000000.wal"} {
@@ -230,4 +240,86 @@ func mustStat(t *testing.T, path string) os.FileInfo {
 		t.Fatal(err)
 	}
 	return info
+}
+
+// A db has the WAL that lies beside it, by whatever way it is named.
+func TestRetireThroughLinks(t *testing.T) {
+	base := t.TempDir()
+	link := func(to, at string) {
+		t.Helper()
+		if err := os.Symlink(to, filepath.Join(base, at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := buildDrained(t.Context(), filepath.Join(base, "d"), "wal"); err != nil {
+		t.Fatal(err)
+	}
+	link("d/member/snap/db", "current.db")
+	link("d/member/snap", "snaplink")
+	// On another disk lies snap, and in another data dir the WAL.
+	for _, step := range [][]string{
+		{"cp", "-r", "d", "v"}, {"mv", "v/member/snap", "snapdisk"}, {"ln", "-s", "../../snapdisk", "v/member/snap"},
+		{"cp", "-r", "d", "x"}, {"rm", "-r", "x/member/wal"}, {"ln", "-s", "/nonexistent", "x/member/wal"},
+		{"cp", "-r", "d", "two"}, {"cp", "two/member/wal/" + segmentName, "two/member/wal/0000000000000001-0000000000000999.wal"},
+	} {
+		cmd := exec.Command(step[0], step[1:]...)
+		cmd.Dir = base
+		if b, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", step, b)
+		}
+	}
+	for _, tt := range []struct {
+		dir, path string
+		more      []string
+		status    int
+	}{
+		{".", "d/member/snap/db", nil, 1},
+		{".", "current.db", nil, 1},
+		{"snaplink", "db", nil, 1},
+		{"snaplink", ".", nil, 0}, // with the WAL, which is read
+		{".", "snaplink", nil, 0},
+		{".", "v/member/snap/db", nil, 1},
+		{".", "v/member/snap", nil, 0},
+		{".", "v", nil, 0},
+		{".", "x/member/snap/db", nil, 1},
+		{".", "x/member/snap", nil, 4},
+		{".", "x", nil, 4},
+		{".", "two/member/snap/db", []string{"two/member/wal/" + segmentName}, 1}, // of two segments
+		{".", "d/member/snap/db", []string{"d/member/wal/" + segmentName}, 0},
+	} {
+		// As a shell does, which keeps the way that it came.
+		args := append([]string{"-c", `cd "$1" && shift && exec "$@"`, "sh", tt.dir, programPath(t), "keys", "--retire", "aescbc:old", tt.path}, tt.more...)
+		cmd := exec.Command("sh", args...)
+		cmd.Dir = base
+		o := start(t, cmd)()
+		if o.status != tt.status || strings.Contains(o.stdout, "may be dropped") != (tt.status == 0) {
+			t.Errorf("%s in %s, %v: exit status %d, want %d\n%s%s", tt.path, tt.dir, tt.more, o.status, tt.status, o.stdout, o.stderr)
+		}
+	}
+	// What is read is all of it.
+	for _, dir := range []string{"snaplink", "v/member/snap"} {
+		cmd := exec.Command("sh", "-c", `cd "$1" && exec "$2" info --format json .`, "sh", dir, programPath(t))
+		cmd.Dir = base
+		if o := start(t, cmd)(); !strings.Contains(o.stdout, `"kind": "wal"`) {
+			t.Errorf("info . in %s has no WAL: %s%s", dir, o.stdout, o.stderr)
+		}
+	}
+}
+
+// Too few descriptors for all files is no change of the evidence.
+func TestFewDescriptors(t *testing.T) {
+	dir := readableFolder(t)
+	for i := range 60 {
+		name := fmt.Sprintf("%016x-%016x.wal", i+1, 1000+i)
+		if err := os.WriteFile(filepath.Join(dir, "data-dir", "member", "wal", name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, limit := range []int{20, 40, 60, 66, 67, 68, 69} {
+		cmd := exec.Command("sh", "-c", fmt.Sprintf(`ulimit -n %d; exec "$@"`, limit), "sh", programPath(t), "scan", "data-dir")
+		cmd.Dir = dir
+		if o := start(t, cmd)(); o.status != 4 || strings.Contains(o.stdout, "changed while") {
+			t.Errorf("%d descriptors: exit status %d\n%s%s", limit, o.status, o.stdout, o.stderr)
+		}
+	}
 }

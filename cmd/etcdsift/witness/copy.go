@@ -22,8 +22,8 @@ type replica struct {
 	dir      string   // to be removed; empty where that is done
 }
 
-func newCopy(dir string) (c *replica, err error) {
-	c = &replica{}
+func newCopy(dir string) (_ *replica, err error) {
+	c := &replica{}
 	if c.dir, err = os.MkdirTemp(dir, "etcdsift-witness-"); err != nil {
 		return nil, err
 	}

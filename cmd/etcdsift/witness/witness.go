@@ -55,7 +55,11 @@ func New(command string) (*Witness, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Witness{exe: exe, args: []string{os.Args[0], command}, dir: os.TempDir(), limits: defaultLimits}, nil
+	dir := os.TempDir()
+	if real, err := filepath.EvalSymlinks(dir); err == nil { // a ".." behind a link is not what it looks like
+		dir = real
+	}
+	return &Witness{exe: exe, args: []string{os.Args[0], command}, dir: dir, limits: defaultLimits}, nil
 }
 
 // defaultLimits leave bbolt room for what it keeps of every page while it checks (two
@@ -86,8 +90,8 @@ func (w *Witness) Check(sources []analyzer.Source) error {
 	return c.close()
 }
 
-// Copies is the name that a copy would have, in the dir of all of them.
-func (w *Witness) Copies() string { return filepath.Join(w.dir, "copy") }
+// Copies is the dir that copies are made in.
+func (w *Witness) Copies() string { return w.dir }
 
 // Reads reports whether a file of that kind is one for bbolt to read.
 func Reads(k analyzer.Kind) bool { return k == "" || k == analyzer.KindDB }
