@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -141,6 +142,8 @@ func (w *walk) dir(dir, shown string, depth int) {
 		switch {
 		case w.noWAL && strings.HasSuffix(name, ".wal") && (err != nil || !info.IsDir()):
 			w.note(name, leftOut)
+		case errors.Is(err, fs.ErrNotExist) && !isLink(path):
+			w.noteGone(name)
 		case err != nil && (mayMatter(name) || !isAbsent(err)):
 			w.cannotRead(path, name, whyUnread(path, err))
 		case err != nil:

@@ -18,6 +18,7 @@ import (
 type evidence struct {
 	noWAL       bool // leave WAL segments alone
 	twice       int  // files that were named once more
+	gone        int  // files that went away before they were opened
 	sources     []analyzer.Source
 	notExamined []analyzer.NotExamined
 	notEvidence []analyzer.NotExamined // PATHs that are none
@@ -64,9 +65,10 @@ func openEvidence(paths []string, noWAL bool) (*evidence, error) {
 	e := &evidence{noWAL: noWAL}
 	var problems []error
 	for _, path := range paths {
-		sources, unreadable, twice := len(e.sources), len(e.unreadable), e.twice
+		told := func() int { return len(e.sources) + len(e.unreadable) + e.twice + e.gone }
+		before := told()
 		err := e.add(path, len(paths) > 1)
-		if err == nil && len(e.sources) == sources && len(e.unreadable) == unreadable && e.twice == twice {
+		if err == nil && told() == before {
 			err = &notEvidenceError{path, "--no-wal leaves out all that it holds"}
 		}
 		var none *notEvidenceError
@@ -78,7 +80,7 @@ func openEvidence(paths []string, noWAL bool) (*evidence, error) {
 		}
 	}
 	e.noteLogs()
-	if len(e.sources) > 0 || len(e.unreadable) > 0 {
+	if len(e.sources)+len(e.unreadable)+e.gone > 0 {
 		return e, nil
 	}
 	return e, &statusError{analyzer.ExitNotEvidence, problems}
@@ -89,6 +91,13 @@ func openEvidence(paths []string, noWAL bool) (*evidence, error) {
 func (e *evidence) cannotRead(path, shown, why string) {
 	e.notExamined = append(e.notExamined, analyzer.NotExamined{Path: analyzer.Text(cmp.Or(shown, path)), What: why, Unread: true})
 	e.unreadable = append(e.unreadable, path+": "+why)
+}
+
+// noteGone notes a file that went away before it was opened: a running etcd renames its
+// segments. That is a change of the evidence, for the report to say.
+func (e *evidence) noteGone(shown string) {
+	e.gone++
+	e.notExamined = append(e.notExamined, analyzer.NotExamined{Path: analyzer.Text(shown), What: "it is gone since it was looked for", Unread: true, Gone: true})
 }
 
 // whyUnread says why something could not be read, and what to do.
@@ -280,8 +289,7 @@ func (e *evidence) open(path, name string, info fs.FileInfo) (source analyzer.So
 	f, err = openReadOnly(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		e.cannotRead(path, name, "it is gone since it was looked for")
-		e.notExamined[len(e.notExamined)-1].Gone = true
+		e.noteGone(name)
 		return source, nil, nil
 	case err != nil:
 		e.cannotRead(path, name, whyUnread(path, err))
