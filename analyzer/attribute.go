@@ -92,48 +92,18 @@ func (s *survey) readPiece(p piece) ([]byte, error) {
 
 // values compares all values of a survey with the pieces.
 func (a *attributor) values(ctx context.Context, s *survey) error {
-	if s.file != nil {
-		for p := range s.file.Sweep(s.tree, nil) {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			if p.Use == page.Leaf && p.Header.Flags == page.FlagLeaf && s.bucketName(p) == mvcc.BucketKey {
-				a.leaf(s, p, true)
-			} else if p.Elements() && (p.Use == page.Unreachable || p.Use == page.Tail) {
-				a.leaf(s, p, false)
-			}
+	return s.eachValue(ctx, func(v *held) error {
+		if len(v.value) >= carve.MinMatch {
+			a.value(v)
 		}
-	}
-	for _, at := range s.sightings.all() {
-		if at.region != RegionFragment && at.region != RegionTail || at.deletion {
-			continue
-		}
-		if value, err := s.readSighting(at); err == nil {
-			a.value(s, value, ownership{key: at.key, rev: at.rev, create: at.create, version: at.version})
-		}
-	}
-	return a.log(ctx, s)
+		return nil
+	})
 }
 
-// leaf compares the values of the records of a leaf page.
-func (a *attributor) leaf(s *survey, p page.Page, reachable bool) {
-	for e := range p.LeafElements() {
-		if inline, ok := p.InlineBucket(e); ok && !reachable {
-			a.leaf(s, inline, false)
-		}
-		if e.Key == nil || e.IsBucket() || len(e.Value) < carve.MinMatch {
-			continue
-		}
-		if r, err := mvcc.ParseRecord(e.Key, e.Value, e.Off); err == nil {
-			a.value(s, r.Value, ownership{
-				key: string(r.Key), rev: r.Revision, create: r.CreateRevision, version: r.Version, reachable: reachable,
-			})
-		}
-	}
-}
-
-// value compares one value, of which o says whose it is.
-func (a *attributor) value(s *survey, value []byte, o ownership) {
+// value compares one value with the pieces.
+func (a *attributor) value(v *held) {
+	value := v.value
+	o := ownership{rev: v.rev, create: v.create, version: v.version, reachable: v.region == RegionLive, plaintext: !envelope.IsEncrypted(value)}
 	for c := range a.index.Candidates(value) {
 		p := a.pieces[c.Piece]
 		b, err := p.in.readPiece(p.piece)
@@ -144,8 +114,7 @@ func (a *attributor) value(s *survey, value []byte, o ownership) {
 		if !ok {
 			continue
 		}
-		o.lo, o.hi, o.start = int32(lo), int32(hi), lo+c.Delta == 0
-		o.plaintext = !envelope.IsEncrypted(value)
+		o.key, o.lo, o.hi, o.start = string(v.key), int32(lo), int32(hi), lo+c.Delta == 0
 		o.stored, _ = p.in.keys.parse(value, 0)
 		a.own(int32(c.Piece), o)
 	}

@@ -23,6 +23,7 @@ type forgery struct {
 	// freed are main revisions. Their records are deleted in a second transaction, which
 	// leaves the leaf pages that held them free, with all that they hold.
 	freed  []int64
+	others []record // records that stand in the bucket "meta", as none does
 	index  uint64 // consistent index
 	member uint64 // 0 without one
 }
@@ -74,7 +75,7 @@ func (f forgery) write(tx *bbolt.Tx) error {
 		b.FillPercent = 0.9
 		buckets[name] = b
 	}
-	for _, r := range f.records {
+	put := func(bucket string, r record) error {
 		kv := &mvccpb.KeyValue{Key: []byte(r.key), Value: r.value, ModRevision: r.rev,
 			CreateRevision: r.create, Version: max(r.version, 1)}
 		if r.create == 0 {
@@ -84,7 +85,15 @@ func (f forgery) write(tx *bbolt.Tx) error {
 		if err != nil {
 			return err
 		}
-		if err := buckets[mvcc.BucketKey].Put(revision(r.rev), b); err != nil {
+		return buckets[bucket].Put(revision(r.rev), b)
+	}
+	for _, r := range f.records {
+		if err := put(mvcc.BucketKey, r); err != nil {
+			return err
+		}
+	}
+	for _, r := range f.others {
+		if err := put("meta", r); err != nil {
 			return err
 		}
 	}

@@ -291,29 +291,3 @@ func (l *logReader) searchGap(off, n int64) {
 		}
 	}
 }
-
-// log compares the values in the WAL of a survey with the pieces.
-func (a *attributor) log(ctx context.Context, s *survey) error {
-	for _, seg := range s.segments {
-		for r, err := range wal.Read(seg.File, seg.Size, nil, nil) {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			if err == nil && (r.Kind == wal.KindEntry || r.Kind == wal.KindTorn) {
-				a.ops(s, r.Entry.Ops)
-			}
-		}
-	}
-	return nil
-}
-
-func (a *attributor) ops(s *survey, ops []wal.Op) {
-	for i := range ops {
-		op := &ops[i]
-		if op.Kind == wal.OpPut {
-			a.value(s, op.Value, ownership{key: string(op.Key)})
-		}
-		a.ops(s, op.Success)
-		a.ops(s, op.Failure)
-	}
-}

@@ -129,9 +129,9 @@ func (n *nonces) confirm(ctx context.Context, surveys []*survey) error {
 	return n.pass(ctx, surveys, n.look)
 }
 
-func (n *nonces) pass(ctx context.Context, surveys []*survey, each func(*sealedValue, *envelope.Envelope)) error {
+func (n *nonces) pass(ctx context.Context, surveys []*survey, each func(*held, *envelope.Envelope)) error {
 	for _, s := range surveys {
-		err := s.sealed(ctx, func(v *sealedValue) error {
+		err := s.sealed(ctx, func(v *held) error {
 			// As in the sweep, when no other names were known: hashes must be comparable.
 			env, err := envelope.ParseNamed(v.value, v.off, s.watch.names[:s.watch.configured])
 			if err == nil && v.whole {
@@ -146,12 +146,12 @@ func (n *nonces) pass(ctx context.Context, surveys []*survey, each func(*sealedV
 	return nil
 }
 
-func (n *nonces) addAgain(v *sealedValue, env *envelope.Envelope) {
+func (n *nonces) addAgain(v *held, env *envelope.Envelope) {
 	n.add(env, v.in.watch.sealedSum(env))
 }
 
 // look keeps a value of which a nonce is suspect.
-func (n *nonces) look(v *sealedValue, env *envelope.Envelope) {
+func (n *nonces) look(v *held, env *envelope.Envelope) {
 	whole, err := v.in.keys.open(v.value, v.off) // with the name that its key has
 	if err != nil {
 		whole = *env
@@ -168,7 +168,7 @@ func (n *nonces) look(v *sealedValue, env *envelope.Envelope) {
 
 // keep keeps a value with the suspects of the hash h. Copies of one write are one value:
 // equal bytes, or bytes of the same key and revision, of which one copy is then damaged.
-func (n *nonces) keep(h, nonce uint64, dek bool, v *sealedValue, env *envelope.Envelope) {
+func (n *nonces) keep(h, nonce uint64, dek bool, v *held, env *envelope.Envelope) {
 	have, suspect := n.suspects[h]
 	if !suspect || len(have) == maxSharing {
 		return
@@ -188,7 +188,7 @@ func (n *nonces) keep(h, nonce uint64, dek bool, v *sealedValue, env *envelope.E
 // sameWrite reports whether two values of one key are copies of the same write, one of
 // which is damaged: they have the same revision, or where the WAL tells of none, the same
 // length and the same tag.
-func sameWrite(other *sharing, v *sealedValue, env *envelope.Envelope) bool {
+func sameWrite(other *sharing, v *held, env *envelope.Envelope) bool {
 	if v.rev.Main > 0 && other.at.rev.Main > 0 {
 		return other.at.rev == v.rev
 	}
@@ -202,7 +202,7 @@ func sameWrite(other *sharing, v *sealedValue, env *envelope.Envelope) bool {
 // bodyOf is a hash of a value without its tag. Where all else is equal and the tag is not,
 // the tag is damaged: under one nonce equal plaintexts have equal tags. The last block of
 // AES-CBC is no tag, and 0 stands for its values.
-func bodyOf(v *sealedValue, env *envelope.Envelope) uint64 {
+func bodyOf(v *held, env *envelope.Envelope) uint64 {
 	if env.Provider == envelope.AESCBC || env.Provider == envelope.KMSv1 {
 		return 0
 	}

@@ -146,7 +146,7 @@ func prove(ctx context.Context, surveys []*survey, o Options) (*proofs, error) {
 func (p *prover) read(surveys []*survey, jobs chan<- *batch) error {
 	for _, s := range surveys {
 		b := p.newBatch(s)
-		err := s.sealed(p.ctx, func(v *sealedValue) error {
+		err := s.sealed(p.ctx, func(v *held) error {
 			b.add(v)
 			if !b.full() {
 				return nil
@@ -197,7 +197,7 @@ func (p *prover) newBatch(s *survey) *batch {
 
 func (b *batch) full() bool { return len(b.bytes) >= batchSize }
 
-func (b *batch) add(v *sealedValue) {
+func (b *batch) add(v *held) {
 	j := job{entry: v.entry(), key: len(b.bytes), at: sighting{
 		rev: v.rev, region: v.region, file: v.file, off: v.off, size: int64(len(v.value)), index: v.index, complete: v.whole, page: -1}}
 	j.at.stored, _ = v.in.keys.parse(v.value, v.off)

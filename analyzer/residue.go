@@ -59,7 +59,7 @@ func (s *survey) free(p page.Page) {
 	}
 	s.counts.Bytes += int64(len(p.Data))
 	switch {
-	case p.Elements():
+	case s.holding(p) == holdsResidue:
 		s.freeLeaf(p)
 	case !p.Orphan && intact(p, s.tree.HighWater()):
 		s.slack(p)
@@ -94,7 +94,7 @@ func (s *survey) freeLeaf(p page.Page) {
 	c := cover{p, p.Table(s.evidence.PageSize)}
 	defer c.close(s)
 	for e, err := range p.LeafElements() {
-		if e.Key == nil || err != nil && !isGap(err) {
+		if !holdsResidue.takes(e, err) {
 			continue
 		}
 		if inline, ok := p.InlineBucket(e); ok {

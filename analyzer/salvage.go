@@ -81,9 +81,9 @@ func (v *salvage) page(p page.Page) {
 		return
 	}
 	end := 0
-	if p.Elements() || isStray(p) && hasTable(p) {
+	if holds := v.holding(p); holds != holdsNone {
 		for e, err := range p.LeafElements() {
-			if e.Key == nil || err != nil && !isGap(err) || !v.element(p, e) {
+			if !holdsResidue.takes(e, err) || !v.element(p, holds, e) {
 				continue
 			}
 			start := int(e.Off - p.Off)
@@ -106,13 +106,13 @@ func (v *salvage) spread(e page.LeafElement) bool {
 }
 
 // element takes a record, and reports whether all that e holds is known.
-func (v *salvage) element(p page.Page, e page.LeafElement) bool {
-	inTree := p.Use == page.Leaf && !isStray(p)
+func (v *salvage) element(p page.Page, holds holding, e page.LeafElement) bool {
+	inTree := holds != holdsResidue
 	if e.IsBucket() || inTree && !mvcc.IsRevision(e.Key) {
 		return inTree
 	}
 	r, err := mvcc.ParseRecord(e.Key, e.Value, e.Off)
-	if err == nil && !r.Marker && !(inTree && v.bucketName(p) == mvcc.BucketKey) {
+	if err == nil && !r.Marker && holds != holdsTree {
 		v.take(&r, p.ID)
 	}
 	return err == nil

@@ -178,10 +178,11 @@ func (s *survey) leaf(p page.Page, f *page.File, tree *page.Tree) {
 	if !p.Inline {
 		bucket.Pages += pagesOf(p, f)
 	}
-	if isStray(p) {
-		s.strayLeaf(p)
+	if isMisplaced(p) {
+		s.misplaced(p)
 		return
 	}
+	holds := s.holding(p)
 	c := newCover(p)
 	defer c.close(s)
 	for e, err := range p.LeafElements() {
@@ -189,7 +190,7 @@ func (s *survey) leaf(p page.Page, f *page.File, tree *page.Tree) {
 			s.torn = true
 			s.addDamage(err)
 		}
-		if e.Key == nil {
+		if !holds.takes(e, err) {
 			continue
 		}
 		c.take(s, e)
@@ -198,7 +199,7 @@ func (s *survey) leaf(p page.Page, f *page.File, tree *page.Tree) {
 		}
 		bucket.Keys++
 		name := s.buckets[p.Bucket]
-		if name == mvcc.BucketKey {
+		if holds == holdsTree {
 			s.record(e, p)
 		} else if s.isForeign(e, p) {
 			s.foreign(e, p)

@@ -80,7 +80,8 @@ type Page struct {
 	// then, as it is for pages of zeros.
 	Orphan bool
 	// Astray says that the tree leads here and means another page: the header has
-	// another page ID, or the first key is not the one that led here.
+	// another page ID, or the first key is not the one that led here. An inline bucket
+	// is where the leaf around it is.
 	Astray bool
 
 	order Order

@@ -262,7 +262,7 @@ func (s *sweeper) inlineBucket(p Page, e LeafElement, bucket int) {
 		s.damage(off, p.ID, what, decode.ErrTruncated)
 		return
 	}
-	inline := Page{ID: p.ID, Use: Leaf, Off: off, Data: data, Header: h, Bucket: bucket, Inline: true, order: s.Order}
+	inline := Page{ID: p.ID, Use: Leaf, Off: off, Data: data, Header: h, Bucket: bucket, Inline: true, Astray: p.Astray, order: s.Order}
 	if h.Flags != FlagLeaf || inline.hasBuckets() {
 		// bbolt keeps neither branches nor buckets inside an inline bucket.
 		s.damage(off+8, p.ID, what, decode.ErrValue)

@@ -2,6 +2,7 @@ package wal
 
 import (
 	"errors"
+	"iter"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -41,6 +42,21 @@ type Op struct {
 	// Of OpTxn: if all of Compare hold, Success is done, else Failure.
 	Compare          []Compare
 	Success, Failure []Op
+}
+
+// All yields all operations of a request in the order in which they stand, each transaction
+// before those of its two branches, whichever of these was taken.
+func All(ops []Op) iter.Seq[*Op] {
+	return func(yield func(*Op) bool) { all(ops, yield) }
+}
+
+func all(ops []Op, yield func(*Op) bool) bool {
+	for i := range ops {
+		if op := &ops[i]; !yield(op) || !all(op.Success, yield) || !all(op.Failure, yield) {
+			return false
+		}
+	}
+	return true
 }
 
 // A CompareTarget is what a Compare looks at.

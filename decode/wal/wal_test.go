@@ -209,6 +209,33 @@ func TestOps(t *testing.T) {
 	}
 }
 
+// All yields every operation once, in both branches of a transaction, and ends when it is told to.
+func TestAll(t *testing.T) {
+	put := func(key string) Op { return Op{Kind: OpPut, Key: []byte(key)} }
+	ops := []Op{put("a"), {Kind: OpTxn, Success: []Op{put("b"), {Kind: OpTxn, Failure: []Op{put("c")}}}, Failure: []Op{put("d")}}, put("e")}
+	var keys string
+	for op := range All(ops) {
+		keys += string(op.Key)
+		if op.Kind == OpTxn {
+			keys += "("
+		}
+	}
+	if want := "a(b(cde"; keys != want {
+		t.Errorf("%s, want %s", keys, want)
+	}
+	for n := range 7 {
+		seen := 0
+		for range All(ops) {
+			if seen++; seen > n {
+				break
+			}
+		}
+		if seen != n+1 {
+			t.Errorf("%d operations, want %d", seen, n+1)
+		}
+	}
+}
+
 func wantOps(r *pb.InternalRaftRequest) []Op {
 	put := func(p *pb.PutRequest) Op {
 		return Op{Kind: OpPut, Key: p.Key, Value: p.Value, Lease: p.Lease, Complete: true}

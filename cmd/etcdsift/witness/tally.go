@@ -178,7 +178,8 @@ func eachLeaf(ctx context.Context, f *page.File, t *tally, reset func(), take fu
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			if err != nil || p.Use != page.Leaf || p.Header.Flags != page.FlagLeaf {
+			// What the tree leads to and does not mean is none of its records.
+			if err != nil || p.Use != page.Leaf || p.Header.Flags != page.FlagLeaf || p.Astray {
 				continue
 			}
 			for _, b := range tree.Buckets[len(paths):] { // Sweep adds to them

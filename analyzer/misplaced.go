@@ -8,31 +8,13 @@ import (
 	"github.com/etcdsift/etcdsift/decode/page"
 )
 
-// isStray reports whether the tree leads to p for a leaf, and p is none or another one:
-// what it holds was not found by the tree, whatever it is.
-func isStray(p page.Page) bool {
-	return p.Use == page.Leaf && (p.Astray || p.Header.Flags != page.FlagLeaf)
-}
-
-// hasTable reports whether a stray page has a table of elements. A header that names the
-// page stands where a header belongs; any other may be payload.
-func hasTable(p page.Page) bool {
-	if p.Header.ID == p.ID {
-		return true
-	}
-	for _, err := range p.LeafElements() {
-		if err != nil {
-			return false
-		}
-	}
-	return p.Header.Flags == page.FlagLeaf && p.Header.Count > 0
-}
-
-// strayLeaf takes a stray page like one that the tree does not reach.
-func (s *survey) strayLeaf(p page.Page) {
-	if hasTable(p) {
+// misplaced takes a page that the tree leads to and does not mean like one that it does not
+// lead to.
+func (s *survey) misplaced(p page.Page) {
+	switch {
+	case s.holding(p) == holdsResidue:
 		s.freeLeaf(p)
-	} else {
+	case !p.Inline: // what is in another page was taken with that
 		s.carve(p, p.Data, p.Off)
 	}
 }

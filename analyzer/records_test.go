@@ -1,0 +1,184 @@
+package analyzer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/etcdsift/etcdsift/decode/mvcc"
+	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/page"
+	"github.com/etcdsift/etcdsift/fixtures"
+)
+
+// examined is the survey of a source, as the passes after the sweep find it.
+func examined(t *testing.T, sources ...Source) *survey {
+	t.Helper()
+	o := Options{Resources: []object.GroupResource{secrets}}
+	o.nonces = newNonces(maxNonces)
+	for i := range sources {
+		sources[i].File = newDisk(sources[i])
+	}
+	surveys, err := examine(t.Context(), sources, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := surveys[0].identify(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	return surveys[0]
+}
+
+// onPages are the values that pages hold as records, by their offset.
+func onPages(t *testing.T, s *survey) map[int64]string {
+	t.Helper()
+	found := map[int64]string{}
+	err := s.pageRecords(context.Background(), func(v *held) error {
+		if was, twice := found[v.off]; twice {
+			t.Errorf("the value at %#x comes twice, as %s", v.off, was)
+		}
+		found[v.off] = fmt.Sprintf("%s, in the tree: %v", v.key, v.region == RegionLive)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// After the sweep the values on pages are those that an independent walk finds, and so is
+// which of them the tree has. Where two leaves were swapped, the tree has neither: a value
+// of it would be called a copy of what is live, and is not.
+func TestRecords(t *testing.T) {
+	for _, name := range []string{"deleted", "deleted-compacted", "providers", "page-1024", "page-65536", "freelist", "nested", "big-endian", "large-freed"} {
+		t.Run(name, func(t *testing.T) {
+			db := snapshotBytes(t, name)
+			if name == "big-endian" { // of which the walk knows nothing
+				if got := onPages(t, examined(t, inMemory(db))); len(got) == 0 {
+					t.Error("no values")
+				}
+				return
+			}
+			all, err := fixtures.Records(db)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m, err := fixtures.MapPages(db)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := func(swapped ...uint64) map[int64]string {
+				found := map[int64]string{}
+				for _, r := range all {
+					if r.Tombstone {
+						continue
+					}
+					off, inTree := r.Off, r.InTree
+					id := uint64(off) / uint64(m.PageSize)
+					if i := slices.Index(swapped, id); i >= 0 {
+						off += (int64(swapped[1-i]) - int64(id)) * int64(m.PageSize)
+						inTree = false
+					}
+					found[r.ValueOff(off)] = fmt.Sprintf("%s, in the tree: %v", r.Key, inTree)
+				}
+				return found
+			}
+			if diff := gocmp.Diff(want(), onPages(t, examined(t, inMemory(db)))); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			leaves := keyLeaves(m, all)
+			if len(leaves) < 2 {
+				return
+			}
+			for i := range min(6, len(leaves)-1) {
+				a, b := leaves[i], leaves[len(leaves)-1-i]
+				if a == b {
+					continue
+				}
+				broken, _, err := fixtures.SwapPages(a, b).Apply(db)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := gocmp.Diff(want(a, b), onPages(t, examined(t, inMemory(broken)))); diff != "" {
+					t.Errorf("leaves %d and %d swapped (-want +got):\n%s", a, b, diff)
+				}
+			}
+		})
+	}
+}
+
+// keyLeaves are the leaves of the bucket "key" that have no overflow pages.
+func keyLeaves(m fixtures.PageMap, all []fixtures.Record) (leaves []uint64) {
+	for _, r := range all {
+		id := uint64(r.Off) / uint64(m.PageSize)
+		if r.InTree && !slices.Contains(leaves, id) && !slices.Contains(m.Overflow, id) && !slices.Contains(m.Overflow, id+1) {
+			leaves = append(leaves, id)
+		}
+	}
+	return leaves
+}
+
+// What a page holds, by rules 1 and 4.
+func TestHolding(t *testing.T) {
+	s := &survey{buckets: []string{mvcc.BucketKey, "meta"}}
+	leaf := page.Header{ID: 7, Flags: page.FlagLeaf}
+	other := page.Header{ID: 9, Flags: page.FlagLeaf, Count: 2}
+	branch := page.Header{ID: 7, Flags: page.FlagBranch}
+	tests := []struct {
+		name string
+		page page.Page
+		want holding
+	}{
+		{"a leaf of the bucket key", page.Page{ID: 7, Use: page.Leaf, Header: leaf}, holdsTree},
+		{"a leaf of another bucket", page.Page{ID: 7, Use: page.Leaf, Header: leaf, Bucket: 1}, holdsState},
+		{"an inline bucket", page.Page{ID: 7, Use: page.Leaf, Header: page.Header{Flags: page.FlagLeaf}, Bucket: 1, Inline: true}, holdsState},
+		{"a leaf that the tree does not mean", page.Page{ID: 7, Use: page.Leaf, Header: leaf, Astray: true}, holdsResidue},
+		{"the same of another bucket", page.Page{ID: 7, Use: page.Leaf, Header: leaf, Astray: true, Bucket: 1}, holdsResidue},
+		{"an inline bucket in it", page.Page{ID: 7, Use: page.Leaf, Header: leaf, Astray: true, Inline: true}, holdsNone},
+		{"another page, whose elements are not in order", page.Page{ID: 7, Use: page.Leaf, Header: other, Astray: true, Data: make([]byte, 64)}, holdsNone},
+		{"a branch where a leaf should be", page.Page{ID: 7, Use: page.Leaf, Header: branch}, holdsNone},
+		{"a branch", page.Page{ID: 7, Use: page.Branch, Header: branch}, holdsNone},
+		{"a free leaf", page.Page{ID: 7, Use: page.Unreachable, Header: leaf}, holdsResidue},
+		{"a free leaf of another ID", page.Page{ID: 7, Use: page.Unreachable, Header: other}, holdsResidue},
+		{"a leaf behind the last page", page.Page{ID: 7, Use: page.Tail, Header: leaf}, holdsResidue},
+		{"a free branch", page.Page{ID: 7, Use: page.Unreachable, Header: branch}, holdsNone},
+		{"pages without a header", page.Page{ID: 7, Use: page.Unreachable, Orphan: true}, holdsNone},
+		{"a page that could not be read", page.Page{ID: 7, Use: page.Unread}, holdsNone},
+	}
+	for _, tt := range tests {
+		if got := s.holding(tt.page); got != tt.want {
+			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)
+		}
+	}
+}
+
+// A put in the WAL is a value in either branch of its transaction, and a record in another
+// bucket than "key" is residue: all passes see them.
+func TestEveryPlace(t *testing.T) {
+	db := forgery{index: 10, member: 7, records: []record{
+		{rev: 5, key: secretKey(1), value: sealed(oldKey, "tree")},
+		{rev: 6, key: secretKey(2), value: sealed(oldKey, "freed")},
+	}, freed: []int64{6}, others: []record{{rev: 7, key: secretKey(5), value: sealed(oldKey, "elsewhere")}}}.source(t)
+	log := laterLog(t, 12, put("11", "s-3", newKey), put("12", "s-4", newKey))
+	s := examined(t, withLog(db, log)...)
+	got := map[string][]string{}
+	if err := s.sealed(t.Context(), func(v *held) error {
+		if key := string(v.key); !slices.Contains(got[key], v.region.String()) {
+			got[key] = append(got[key], v.region.String())
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, regions := range got {
+		slices.Sort(regions)
+	}
+	// The first transaction's leaves are free, with all that they hold.
+	want := map[string][]string{secretKey(1): {"free", "live"}, secretKey(2): {"free"}, secretKey(3): {"wal"}, secretKey(4): {"wal"}, secretKey(5): {"free"}}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
