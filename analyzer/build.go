@@ -27,10 +27,11 @@ type builder struct {
 	scope      map[object.GroupResource]*ScopeCount
 	keys       map[clusterKey]*keyInScope
 	uses       map[useID]*KeyUse
-	retiring   []*retiring       // of Options.Retire
-	moved      map[movedKey]bool // keys whose newest value opens with the path of another
-	logAlone   bool              // there is a WAL without a db: what was written before it is not known
-	unknown    int               // newest values of which nobody can tell which key they need
+	retiring   []*retiring        // of Options.Retire
+	whole      map[*survey][]bool // see ledger.whole; nil unless Options.Retire asks
+	moved      map[movedKey]bool  // keys whose newest value opens with the path of another
+	logAlone   bool               // there is a WAL without a db: what was written before it is not known
+	unknown    int                // newest values of which nobody can tell which key they need
 	ctx        context.Context
 	err        error // that ended the run
 }
@@ -83,6 +84,12 @@ func newReport(ctx context.Context, surveys []*survey, o Options, p *proofs) (*R
 			if f.newest && f.from != "" {
 				b.moved[movedKey{f.in, f.key}] = true
 			}
+		}
+	}
+	if len(o.Retire) > 0 {
+		b.whole = map[*survey][]bool{}
+		for _, s := range surveys {
+			b.whole[s] = s.ledger.whole()
 		}
 	}
 	b.startRetiring()

@@ -68,13 +68,27 @@ func (h *holders) holdsSame(s *survey, e *entry) bool {
 // tombstone goes with the next compaction.
 func (h *holders) isDeleted(s *survey, e *entry) bool { return e.deleted || h.isGone(s, e) }
 
-// isGone reports whether a later source, of which all could be read, has a key no more.
+// isGone reports whether a later source, of which all could be read, has a key no more. A
+// deletion leaves a tombstone until the compaction behind it: where there was none, the
+// source never had the key, and is of another etcd with the same member ID, such as the
+// default one.
 func (h *holders) isGone(s *survey, e *entry) bool {
 	latest := h.latest[h.cluster[s]]
 	if latest == nil || latest == s || latest.evidence.Revision < e.rev.Main || len(latest.damage) > 0 {
 		return false
 	}
-	return latest.keys.entry(e.key) == nil
+	return latest.keys.entry(e.key) == nil && latest.evidence.CompactRevision > e.rev.Main
+}
+
+// disagrees reports whether another source has the newest revision of the key of e, too, and
+// another value: the members have gone apart, and nobody knows which is right.
+func (h *holders) disagrees(s *survey, e *entry) bool {
+	if !h.holdsSame(s, e) {
+		return false
+	}
+	other := h.newest[h.key(s, e.key)]
+	o := other.keys.entry(e.key)
+	return o.deleted != e.deleted || other.keys.stored[o.stored].use() != s.keys.stored[e.stored].use()
 }
 
 // stateOf is the state of a key that no tree has and of which s saw a copy: it was

@@ -24,8 +24,10 @@ type forgery struct {
 	// leaves the leaf pages that held them free, with all that they hold.
 	freed  []int64
 	others []record // records that stand in the bucket "meta", as none does
-	index  uint64 // consistent index
-	member uint64 // 0 without one
+	index  uint64   // consistent index
+	member uint64   // 0 without one
+	// compacted is the revision of the last compaction; 0 without one.
+	compacted int64
 }
 
 // A record is one of the bucket "key". A create or version of 0 stands for the revision
@@ -102,6 +104,13 @@ func (f forgery) write(tx *bbolt.Tx) error {
 		member := fmt.Sprintf(`{"id":%d,"peerURLs":["http://127.0.0.1:2380"],"name":"m"}`, f.member)
 		if err := buckets["members"].Put([]byte(name), []byte(member)); err != nil {
 			return err
+		}
+	}
+	if f.compacted > 0 {
+		for _, name := range []string{"scheduledCompactRev", "finishedCompactRev"} {
+			if err := buckets["meta"].Put([]byte(name), revision(f.compacted)); err != nil {
+				return err
+			}
 		}
 	}
 	for name, n := range map[string]uint64{"consistent_index": f.index, "term": 1} {

@@ -14,8 +14,7 @@ import (
 // values of the key, and what belongs to a nonce is in none but its own.
 
 // A name is taken for a longer one if it looks like that by chance less often than
-// unlikely. Up to likely nobody can tell, unless another value shows that the shorter one is
-// the name of a key.
+// unlikely, and for the shorter one if more often than likely. Between them nobody can tell.
 const (
 	likely   = 1e-2
 	unlikely = 1e-4
@@ -98,7 +97,7 @@ func nameOf(how *stored, values map[keyNamed]int) (name string, unsure bool) {
 		switch p := byChance(len(longer)-len(name)-1, with, all); {
 		case p < unlikely:
 			name, unsure = longer, false
-		case p < likely && with == all:
+		case p < likely:
 			unsure = true
 		}
 	}
@@ -119,23 +118,36 @@ func byChance(more, k, n int) float64 {
 }
 
 // distinct is a lower bound on how many different values were stored in each way, by the
-// index in keyspace.stored: a value in the tree may be in the WAL, too, and residue holds one
-// any number of times.
+// index in keyspace.stored: a value in the tree may be in the WAL, too. Residue does not
+// count: what follows a prefix there may be the text of another object, whose page was used
+// again, and no name is made of that.
 func (l *ledger) distinct() []int {
-	type count struct{ reachable, wal, residue int }
+	type count struct{ reachable, wal int }
 	counts := make([]count, len(l.s.keys.stored))
 	for id, r := range l.rows {
-		if id.stored == storedPlain {
-			continue
+		if id.stored != storedPlain {
+			counts[id.stored].reachable += r.reachable
+			counts[id.stored].wal += r.wal
 		}
-		c := &counts[id.stored]
-		c.reachable += r.reachable
-		c.wal += r.wal
-		c.residue = max(c.residue, min(1, r.whole))
 	}
 	n := make([]int, len(counts))
 	for i, c := range counts {
-		n[i] = max(c.reachable, c.wal, c.residue)
+		n[i] = max(c.reachable, c.wal)
 	}
 	return n
+}
+
+// whole says which ways of storing whole values have: records of the tree, of free pages
+// and of the WAL. What looks like a value anywhere else may be none.
+func (l *ledger) whole() []bool {
+	found := make([]bool, len(l.s.keys.stored))
+	for id, r := range l.rows {
+		if id.stored != storedPlain && r.reachable+r.wal+r.whole > 0 {
+			found[id.stored] = true
+		}
+	}
+	for _, e := range l.s.keys.entries.all() {
+		found[e.stored] = found[e.stored] || !e.deleted
+	}
+	return found
 }

@@ -61,7 +61,7 @@ func TestKeyNames(t *testing.T) {
 		{"one value of a short name", map[string]int{"aesgcm:v1:a:b": 1}, map[string]int{"aesgcm a...": 1}},
 		{"one value of each provider", map[string]int{"aesgcm:v1:a:b": 1, "secretbox:v1:a:b": 1, "aescbc:v1:a:b": 1},
 			map[string]int{"aesgcm a...": 1, "secretbox a...": 1, "aescbc a:b": 1}},
-		{"one value of each of two names", map[string]int{"aesgcm:v1:a": 1, "aesgcm:v1:a:b": 1}, map[string]int{"aesgcm a": 2}},
+		{"one value of each of two names", map[string]int{"aesgcm:v1:a": 1, "aesgcm:v1:a:b": 1}, map[string]int{"aesgcm a...": 2}},
 		{"one name is the start of another", map[string]int{"aesgcm:v1:key": 30, "aesgcm:v1:key:2": 20, "aesgcm:v1:key:2:3": 10},
 			map[string]int{"aesgcm key": 30, "aesgcm key:2": 20, "aesgcm key:2:3": 10}},
 		{"a name that ends in a colon", map[string]int{"aesgcm:v1:key:": 9}, map[string]int{"aesgcm key:": 9}},

@@ -31,6 +31,8 @@ type stored struct {
 	// names are those that a single value may have, the shortest first. nil if there is
 	// just one.
 	names []string
+	// lost says that not all of the name is kept, because it is too long or there are too many.
+	lost bool
 	// unsure says that nobody can tell which of names it is; keyName is the shortest that
 	// it can be then.
 	unsure bool
@@ -163,11 +165,13 @@ func (k *keyspace) intern(env envelope.Envelope) uint32 {
 	if env.Provider == envelope.Unknown {
 		env.KeyName = nil
 	}
+	lost := len(env.KeyName) > maxName || len(env.Object.KeyID) > maxName
 	if len(env.KeyName) > maxName {
 		env.KeyName, env.MoreName = env.KeyName[:maxName], nil
 	}
 	env.Object.KeyID = env.Object.KeyID[:min(len(env.Object.KeyID), maxName)]
 	if k.named > maxNames {
+		lost = lost || len(env.KeyName) > 0
 		env.KeyName, env.MoreName, env.Object.KeyID = nil, nil, nil // more than any cluster has: they are counted as one
 	}
 	b := append(k.scratch[:0], byte(env.Provider), byte(env.Encoding))
@@ -178,6 +182,10 @@ func (k *keyspace) intern(env envelope.Envelope) uint32 {
 	}
 	b = append(append(b, 0), env.Object.KeyID...)
 	k.scratch = b
+	if lost {
+		b = append(b, 0, 1) // and is not taken for one of that name
+		k.scratch = b
+	}
 	i, ok := k.storedIndex[string(b)]
 	if !ok {
 		i = uint32(len(k.stored))
@@ -185,7 +193,7 @@ func (k *keyspace) intern(env envelope.Envelope) uint32 {
 		k.named += len(b)
 		how := stored{
 			provider: env.Provider, version: string(env.Version), keyName: string(env.KeyName),
-			kmsKeyID: string(env.Object.KeyID), encoding: env.Encoding, shortest: string(env.KeyName),
+			kmsKeyID: string(env.Object.KeyID), encoding: env.Encoding, shortest: string(env.KeyName), lost: lost,
 		}
 		if env.MoreName != nil {
 			how.names = env.Names()

@@ -113,14 +113,15 @@ func (b *builder) use(s *survey, e *entry, id object.Identity, newest bool) {
 		// the value tells.
 		needed.keyName, needed.unsure = key.Name, false
 	}
-	b.retireEntry(s, e, needed, newest)
+	tied := !e.deleted && b.holders.disagrees(s, e)
+	b.retireEntry(s, e, needed, newest || tied)
 	if e.deleted || how.provider == envelope.Identity {
 		return
 	}
+	if (newest || tied) && (how.provider == envelope.Unknown || how.lost) {
+		b.unknown++
+	}
 	if how.provider == envelope.Unknown {
-		if newest {
-			b.unknown++
-		}
 		return
 	}
 	if newest {

@@ -266,13 +266,10 @@ func (b *builder) addNonceFindings(n *nonces) {
 func (n *nonces) shared() [][]sharing {
 	byNonce := map[uint64][]sharing{}
 	for _, suspects := range n.suspects {
-		own := map[uint64][]sharing{}
 		for _, s := range suspects {
-			own[s.nonce] = append(own[s.nonce], s)
-		}
-		for nonce, values := range own {
-			if len(values) > len(byNonce[nonce]) { // the same values may be suspect by two names
-				byNonce[nonce] = values
+			// The same values may be suspect by two names.
+			if !slices.ContainsFunc(byNonce[s.nonce], func(other sharing) bool { return other.value == s.value && other.key == s.key }) {
+				byNonce[s.nonce] = append(byNonce[s.nonce], s)
 			}
 		}
 	}

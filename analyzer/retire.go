@@ -1,10 +1,8 @@
 package analyzer
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,7 +15,8 @@ import (
 // A Retirement says whether a key may be dropped. Like "clean", that is a claim on all of
 // the evidence: a key that was not seen was not checked.
 type Retirement struct {
-	Key Text `json:"key"` // as it was asked for
+	Key     Text `json:"key"` // as it was asked for
+	Printed bool `json:"-"`   // that is how Options.Label prints it, escapes and all
 	// Safe says that Answer is RetireSafe.
 	Safe       bool   `json:"safe"`
 	Stragglers []Text `json:"stragglers"` // etcd keys whose newest value needs it
@@ -80,25 +79,22 @@ func ParseKeyName(s string) (KeyName, error) {
 	return KeyName{Provider: p, Name: name}, nil
 }
 
-// CheckRetire checks a text for Options.Retire. The error is for the user.
+// CheckRetire checks a text for Options.Retire, as far as that can be done before it is known
+// which keys there are. The error is for the user.
 func CheckRetire(arg string) error {
-	for _, part := range splitKeys(arg) {
-		if _, err := ParseKeyName(part); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := ParseKeyName(strings.TrimSpace(arg))
+	return err
 }
 
 // splitKeys takes a list of keys apart at the commas behind which a provider stands: any
-// other comma may be of a name.
+// other comma may be of a name. So may these; the parts and commas together are the list.
 func splitKeys(list string) []string {
 	var parts []string
 	for part := range strings.SplitSeq(list, ",") {
 		word, _, _ := strings.Cut(strings.TrimSpace(part), ":")
 		_, known := envelope.ParseProvider(word)
 		if len(parts) == 0 || known || word == "kms" || strings.TrimSpace(part) == "" {
-			parts = append(parts, strings.TrimSpace(part))
+			parts = append(parts, part)
 			continue
 		}
 		parts[len(parts)-1] += "," + part
@@ -115,7 +111,7 @@ func readings(label string) []KeyName {
 	}
 	all := []KeyName{name}
 	before, id, ok := cutLast(name.Name, " (")
-	if !ok || name.Provider != envelope.KMSv2 || !strings.HasSuffix(id, ")") {
+	if !ok || name.Provider != envelope.KMSv2 || !strings.HasSuffix(id, ")") || id == ")" || before == "" {
 		return all
 	}
 	id = strings.TrimSuffix(id, ")")
@@ -137,7 +133,8 @@ func cutLast(s, sep string) (before, after string, found bool) {
 
 // A retiring is a key that the user wants to drop, and what was found of it.
 type retiring struct {
-	label      string
+	label      string // as it was asked for
+	printed    bool   // which is how reports print it
 	readings   []KeyName
 	seen       bool
 	hits       map[*survey][]bool // by the index in keyspace.stored: it may be that key
@@ -146,18 +143,20 @@ type retiring struct {
 	notOpened  int
 }
 
-// needs reports whether a value that was stored like that needs the key, or may.
-func (r *retiring) needs(b *builder, how *stored) bool {
-	for _, name := range r.readings {
-		if name.Provider == how.provider && how.mayHave(name.Name) && (name.KMSKeyID == "" || name.KMSKeyID == how.kmsKeyID) {
-			return true
-		}
-	}
-	if how.provider == envelope.Identity || how.provider == envelope.Unknown {
-		return false
-	}
-	// A name with bytes that no terminal shows is asked for as it is printed.
-	return r.label == b.label(how.use()) || r.label == b.label(useID{how.provider, how.keyName, ""})
+// names reports whether a value that was stored like that names the key, as far as anybody
+// can tell.
+func (r *retiring) names(how *stored) bool {
+	return slices.ContainsFunc(r.readings, func(name KeyName) bool {
+		return name.Provider == how.provider && how.mayHave(name.Name) && (name.KMSKeyID == "" || name.KMSKeyID == how.kmsKeyID)
+	})
+}
+
+// mayNeedBroken reports whether a value that is broken may need the key: its name may be cut,
+// nothing tells where it ends, or the key ID can not be read.
+func (r *retiring) mayNeedBroken(how *stored) bool {
+	return slices.ContainsFunc(r.readings, func(name KeyName) bool {
+		return name.Provider == how.provider && (strings.HasPrefix(name.Name, how.keyName+":") || name.Name == how.keyName && how.kmsKeyID == "")
+	})
 }
 
 // label is a key as reports print it.
@@ -172,36 +171,90 @@ func (b *builder) label(id useID) string {
 }
 
 // startRetiring finds out which keys the user means: of a list, the longest part that is a
-// key counts as one, as a name may hold a comma.
+// key counts as one, because a name may hold a comma, and so do the keys that it is a list of.
 func (b *builder) startRetiring() {
+	if len(b.options.Retire) == 0 {
+		return
+	}
+	printed := b.printedKeys()
 	for _, list := range b.options.Retire {
 		parts := splitKeys(list)
 		for len(parts) > 0 {
 			n := len(parts)
-			r := b.retiringOf(strings.Join(parts, ","))
-			for ; !r.seen && n > 1; r = b.retiringOf(strings.Join(parts[:n], ",")) {
+			r := b.retiringOf(strings.Join(parts, ","), printed)
+			for ; !r.seen && n > 1; r = b.retiringOf(strings.Join(parts[:n], ","), printed) {
 				n--
 			}
-			parts = parts[n:]
-			if !slices.ContainsFunc(b.retiring, func(other *retiring) bool { return other.label == r.label }) {
-				b.retiring = append(b.retiring, r)
+			b.startOne(r)
+			if n > 1 {
+				for _, part := range parts[:n] {
+					if one := b.retiringOf(part, printed); one.seen {
+						b.startOne(one)
+					}
+				}
 			}
+			parts = parts[n:]
 		}
 	}
 }
 
-func (b *builder) retiringOf(label string) *retiring {
-	r := &retiring{label: label, readings: readings(label), hits: map[*survey][]bool{}}
-	for _, s := range b.surveys {
-		hits := make([]bool, len(s.keys.stored))
-		for i := range s.keys.stored {
-			hits[i] = r.needs(b, &s.keys.stored[i])
-			r.seen = r.seen || hits[i]
+// startOne adds a key to retire, unless it was asked for before or is the end of a list.
+func (b *builder) startOne(r *retiring) {
+	if r.label != "" && !slices.ContainsFunc(b.retiring, func(other *retiring) bool { return other.label == r.label }) {
+		b.retiring = append(b.retiring, r)
+	}
+}
+
+// printedKeys are all keys by how reports print them.
+func (b *builder) printedKeys() map[string][]useID {
+	printed := map[string][]useID{}
+	add := func(id useID) {
+		if label := b.label(id); !slices.Contains(printed[label], id) {
+			printed[label] = append(printed[label], id)
 		}
-		r.hits[s] = hits
+	}
+	all := func(id useID) {
+		add(id)
+		if id.kmsKeyID != "" {
+			add(useID{id.provider, id.keyName, ""})
+		}
+	}
+	for _, s := range b.surveys {
+		for i := range s.keys.stored {
+			if how := &s.keys.stored[i]; how.provider != envelope.Identity && how.provider != envelope.Unknown {
+				all(how.use())
+			}
+		}
 	}
 	for _, id := range b.configuredKeys() {
-		r.seen = r.seen || r.needs(b, &stored{provider: id.provider, keyName: id.keyName, kmsKeyID: id.kmsKeyID})
+		all(id)
+	}
+	return printed
+}
+
+// retiringOf is the key that a text means. It is seen if a whole value or the configuration
+// names it: bytes that look like a value may be anything.
+func (b *builder) retiringOf(text string, printed map[string][]useID) *retiring {
+	label := text
+	if printed[text] == nil {
+		label = strings.TrimSpace(text) // spaces around the commas of a list
+	}
+	r := &retiring{label: label, printed: printed[label] != nil, readings: readings(label), hits: map[*survey][]bool{}}
+	// A name with bytes that no terminal shows is asked for as it is printed.
+	for _, id := range printed[label] {
+		if name := (KeyName{id.provider, id.keyName, id.kmsKeyID}); !slices.Contains(r.readings, name) {
+			r.readings = append(r.readings, name)
+		}
+	}
+	for _, s := range b.surveys {
+		r.hits[s] = make([]bool, len(s.keys.stored))
+		for i := range s.keys.stored {
+			r.hits[s][i] = r.names(&s.keys.stored[i])
+			r.seen = r.seen || r.hits[s][i] && b.whole[s][i]
+		}
+	}
+	for _, id := range b.configuredKeys() {
+		r.seen = r.seen || r.names(&stored{provider: id.provider, keyName: id.keyName, kmsKeyID: id.kmsKeyID})
 	}
 	return r
 }
@@ -226,11 +279,11 @@ func (b *builder) configuredKeys() []useID {
 // retireEntry notes the keys to retire that the newest revision of a key in one survey needs.
 // needed is how its value was stored, by the key that opened it where one did.
 func (b *builder) retireEntry(s *survey, e *entry, needed stored, newest bool) {
-	if len(b.retiring) == 0 || !b.holders.isNewest(s, e) {
+	if len(b.retiring) == 0 || !b.holders.isNewest(s, e) && !newest {
 		return
 	}
 	for _, r := range b.retiring {
-		now := newest && r.needs(b, &needed)
+		now := newest && (r.names(&needed) || (e.broken || needed.provider == envelope.KMSv2 && needed.kmsKeyID == "") && e.proved().key == nil && r.mayNeedBroken(&needed))
 		if !now && !b.mayNeed(s, e, r) {
 			continue
 		}
@@ -264,10 +317,11 @@ func (b *builder) retire() {
 	b.report.Retire = []Retirement{}
 	for _, r := range b.retiring {
 		slices.Sort(r.stragglers)
-		t := Retirement{Key: Text(r.label), Stragglers: append([]Text{}, r.stragglers...), Unreadable: b.unknown,
+		r.stragglers = slices.Compact(r.stragglers) // of members that have gone apart each has it
+		t := Retirement{Key: Text(r.label), Printed: r.printed, Stragglers: append([]Text{}, r.stragglers...), Unreadable: b.unknown,
 			Complete: complete, Seen: r.seen, Opened: r.opened, NotOpened: r.notOpened, Answer: RetireSafe}
 		for _, u := range b.uses {
-			if r.needs(b, &stored{provider: u.id.provider, keyName: u.id.keyName, kmsKeyID: u.id.kmsKeyID, names: u.names, unsure: u.NameMayGoOn}) {
+			if r.names(&stored{provider: u.id.provider, keyName: u.id.keyName, kmsKeyID: u.id.kmsKeyID, names: u.names, unsure: u.NameMayGoOn}) {
 				t.History += u.History
 				t.Residue += u.Residue
 				t.WAL += u.WAL
@@ -292,11 +346,16 @@ func (b *builder) retire() {
 	}
 }
 
-// anyEncrypted reports whether a value is encrypted, in whatever region.
+// anyEncrypted reports whether a whole value is encrypted, in whatever region.
 func (b *builder) anyEncrypted() bool {
-	return slices.ContainsFunc(b.surveys, func(s *survey) bool {
-		return slices.ContainsFunc(s.keys.stored, func(how stored) bool { return how.provider != envelope.Identity })
-	})
+	for _, s := range b.surveys {
+		for i, how := range s.keys.stored {
+			if b.whole[s][i] && how.provider != envelope.Identity && how.provider != envelope.Unknown {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // writesWith reports whether the configuration encrypts something with the key.
@@ -306,42 +365,51 @@ func (b *builder) writesWith(r *retiring) bool {
 	}
 	for _, entry := range b.options.Encryption.Entries() {
 		k := entry.Keys[0]
-		if r.needs(b, &stored{provider: k.Provider, keyName: k.Name, kmsKeyID: k.KMSKeyID()}) {
+		if r.names(&stored{provider: k.Provider, keyName: k.Name, kmsKeyID: k.KMSKeyID()}) {
 			return true
 		}
 	}
 	return false
 }
 
+// maxSpelt bounds the names that are compared letter by letter.
+const maxSpelt = 256
+
 // similarKey is the key that is spelt most like the one that was asked for, empty if none is.
 func (b *builder) similarKey(label string) Text {
-	labels := map[string]bool{}
-	add := func(id useID) {
-		labels[b.label(id)] = true
-		if id.kmsKeyID != "" && !strings.HasSuffix(label, ")") {
-			labels[b.label(useID{id.provider, id.keyName, ""})] = true
+	if len(label) > maxSpelt {
+		return ""
+	}
+	best, least := "", max(3, len(label)/3)+1
+	consider := func(id useID) {
+		other := b.label(id)
+		n := len(other) - len(label)
+		if len(other) > maxSpelt || max(n, -n) > least {
+			return
+		}
+		_, name, _ := strings.Cut(label, ":")
+		if _, same, _ := strings.Cut(other, ":"); same == name {
+			n = 1 // of another provider
+		} else {
+			n = levenshtein.ComputeDistance(label, other)
+		}
+		if n < least || n == least && best != "" && other < best {
+			best, least = other, n
 		}
 	}
-	for _, u := range b.uses {
+	add := func(id useID) {
+		consider(id)
+		if id.kmsKeyID != "" && !strings.HasSuffix(label, ")") {
+			consider(useID{id.provider, id.keyName, ""})
+		}
+	}
+	for _, u := range b.sortedUses() {
 		add(u.id)
 	}
 	for _, id := range b.configuredKeys() {
 		add(id)
 	}
-	distance := func(other string) int {
-		_, name, _ := strings.Cut(label, ":")
-		if _, same, _ := strings.Cut(other, ":"); same == name {
-			return 1 // of another provider
-		}
-		return levenshtein.ComputeDistance(label, other)
-	}
-	all := slices.SortedFunc(maps.Keys(labels), func(x, y string) int {
-		return cmp.Or(cmp.Compare(distance(x), distance(y)), cmp.Compare(x, y))
-	})
-	if len(all) == 0 || distance(all[0]) > max(3, len(label)/3) {
-		return ""
-	}
-	return Text(all[0])
+	return Text(best)
 }
 
 // retireStatus is the exit status that the answers ask for: an unsafe key goes before one

@@ -70,10 +70,10 @@ const maxStragglers = 50
 
 // retirement answers whether the key may be dropped, the answer first.
 func retirement(w *errWriter, t *analyzer.Retirement) {
-	key := visible(t.Key)
+	key := asked(*t)
 	switch {
 	case t.Safe && t.Writes:
-		w.paragraph("", fmt.Sprintf("%s may be dropped: no newest value in this evidence needs it.%s But the configuration writes with it: let another key write first.", key, rest(t)))
+		w.paragraph("", fmt.Sprintf("%s: no newest value in this evidence needs it.%s But the configuration writes with it: it may be dropped once another key does.", key, rest(t)))
 	case t.Safe:
 		w.paragraph("", fmt.Sprintf("%s may be dropped: no newest value in this evidence needs it.%s", key, rest(t)))
 	case t.Answer == analyzer.RetireEmpty:
@@ -104,7 +104,16 @@ func Unseen(t analyzer.Retirement) string {
 	if t.DidYouMean != "" {
 		hint = fmt.Sprintf(" did you mean %s?", t.DidYouMean) // which is spelt as it is shown
 	}
-	return visible(t.Key) + ": not seen:" + hint
+	return asked(t) + ": not seen:" + hint
+}
+
+// asked is a key as the user spelt it. What is spelt as it is printed is not escaped once
+// more.
+func asked(t analyzer.Retirement) string {
+	if t.Printed {
+		return string(t.Key)
+	}
+	return visible(t.Key)
 }
 
 // opened says that of the n newest values of a key some need another key of that name.
@@ -128,6 +137,9 @@ func rest(t *analyzer.Retirement) string {
 	}
 	if len(parts) == 0 && !t.Complete {
 		return ""
+	}
+	if len(parts) == 0 && len(t.Stragglers) > 0 {
+		return " Nothing else in it needs the key."
 	}
 	if len(parts) == 0 {
 		return " Nothing else in it does either."

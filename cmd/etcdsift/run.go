@@ -33,7 +33,7 @@ func (f *evidenceFlags) report(cmd *cobra.Command, paths []string, o analyzer.Op
 	for _, t := range r.Retire {
 		switch {
 		case t.Answer == analyzer.RetireUnseen:
-			complain(cmd.ErrOrStderr(), "--retire "+reports.Unseen(t))
+			fmt.Fprintf(cmd.ErrOrStderr(), "etcdsift: --retire %s\n", reports.Unseen(t)) // escaped already
 		case t.Answer == analyzer.RetireUnknown && !t.Seen:
 			complain(cmd.ErrOrStderr(), fmt.Sprintf("warning: --retire %s: no value that was read names it: is it spelt right?", t.Key))
 		}

@@ -69,21 +69,23 @@ type Disagreement struct {
 	Readable bool
 }
 
-// Disagreements are the resources that the files would write in different ways, one for
-// each resource or wildcard that a file names. A file that does not cover a resource does
-// not disagree: it may be that of an API server that does not serve it.
+// Disagreements are the resources that two files would write in different ways, one for
+// each two entries that do. A file that does not cover a resource does not disagree: it may
+// be that of an API server that does not serve it.
 func (c *Config) Disagreements() []Disagreement {
 	var all []Disagreement
 	told := map[[2]*Entry]bool{}
 	for _, named := range c.Entries() {
 		es := c.For(named.Resource)
-		for _, e := range es[min(1, len(es)):] {
-			pair := [2]*Entry{es[0], e}
-			if told[pair] || sameWriter(es[0].Keys[0], e.Keys[0]) {
-				continue
+		for i, one := range es {
+			for _, other := range es[i+1:] {
+				pair := [2]*Entry{one, other}
+				if told[pair] || sameWriter(one.Keys[0], other.Keys[0]) {
+					continue
+				}
+				told[pair] = true
+				all = append(all, Disagreement{one, other, reads(one, other.Keys[0]) && reads(other, one.Keys[0])})
 			}
-			told[pair] = true
-			all = append(all, Disagreement{es[0], e, reads(es[0], e.Keys[0]) && reads(e, es[0].Keys[0])})
 		}
 	}
 	return all

@@ -121,6 +121,9 @@ func TestDisagreements(t *testing.T) {
 			[]string{`"*.*" of a.yaml, "*.apps" of b.yaml, lost`}},
 		{"three files", []string{providersOf("secrets", a, identity), providersOf("secrets", b, identity), providersOf("secrets", b, identity)},
 			[]string{`"secrets" of a.yaml, "secrets" of b.yaml, lost`, `"secrets" of a.yaml, "secrets" of c.yaml, lost`}},
+		{"three files, of which two lose what the other writes", []string{
+			providersOf("secrets", a, b, keyOf("secretbox", "c", secret32), identity), providersOf("secrets", b, a, identity), providersOf("secrets", keyOf("secretbox", "c", secret32), a, identity)},
+			[]string{`"secrets" of a.yaml, "secrets" of b.yaml, read`, `"secrets" of a.yaml, "secrets" of c.yaml, read`, `"secrets" of b.yaml, "secrets" of c.yaml, lost`}},
 		{"a KMS with a socket on each machine", []string{providersOf("secrets", kms("a"), identity), providersOf("secrets", kms("b"), identity)}, nil},
 		{"a KMS and a key", []string{providersOf("secrets", kms("a"), a, identity), providersOf("secrets", a, kms("b"), identity)},
 			[]string{`"secrets" of a.yaml, "secrets" of b.yaml, read`}},
