@@ -103,7 +103,7 @@ func (a *attributor) values(ctx context.Context, s *survey) error {
 // value compares one value with the pieces.
 func (a *attributor) value(v *held) {
 	value := v.value
-	o := ownership{rev: v.rev, create: v.create, version: v.version, reachable: v.region == RegionLive, plaintext: !envelope.IsEncrypted(value)}
+	o := ownership{rev: v.rev, create: v.create, version: v.version, reachable: v.place == inTree, plaintext: !envelope.IsEncrypted(value)}
 	for c := range a.index.Candidates(value) {
 		p := a.pieces[c.Piece]
 		b, err := p.in.readPiece(p.piece)
@@ -193,13 +193,13 @@ func (s *survey) attributed(p piece, o ownership) {
 	}
 	s.counts.Fragments++
 	at := sighting{
-		key: o.key, region: RegionFragment, file: p.file, off: p.off + int64(o.lo), size: size, page: -1,
+		key: o.key, place: inPieces, file: p.file, off: p.off + int64(o.lo), size: size, page: -1,
 		rev: o.rev, create: o.create, version: o.version, object: o.start, reread: o.reachable, stored: o.stored, orphan: true,
 	}
 	if p.file == 0 && s.evidence.PageSize > 0 {
 		at.page = at.off / int64(s.evidence.PageSize)
 		if s.tree != nil && page.ID(at.page) >= s.tree.HighWater() {
-			at.region = RegionTail
+			at.place = inTail
 		}
 	}
 	s.orphans = append(s.orphans, at)
@@ -239,7 +239,7 @@ func (s *survey) mergeOrphans() {
 	for _, at := range s.orphans {
 		if n := len(merged); n > 0 {
 			last := &merged[n-1]
-			if last.file == at.file && last.key == at.key && last.region == at.region &&
+			if last.file == at.file && last.key == at.key && last.place == at.place &&
 				last.reread == at.reread && last.off+last.size == at.off {
 				last.size += at.size
 				if last.rev != at.rev {

@@ -64,7 +64,7 @@ func (k kept) in(surveys []*survey) seen {
 // copy is the copy as it is reported.
 func (c seen) copy() Copy {
 	out := Copy{
-		Path: c.path(), Region: c.region, Offset: c.off, Length: c.size,
+		Path: c.path(), Region: c.region(), Offset: c.off, Length: c.size,
 		ModRevision: c.rev.Main, CreateRevision: c.create, Version: c.version, Complete: c.complete,
 	}
 	if c.page >= 0 {

@@ -135,7 +135,7 @@ func (c seen) rule() RuleID {
 	if c.reread {
 		return ""
 	}
-	switch c.region {
+	switch c.region() {
 	case RegionLive:
 		return RulePlaintextLive
 	case RegionHistory:
@@ -202,11 +202,11 @@ func (b *exposer) message(x *Exposure, p *breach) string {
 func appendMessage(b []byte, x *Exposure, p *breach) []byte {
 	c := p.newest
 	switch {
-	case p.rule == RulePlaintextLive && c.region != RegionWAL && x.Status == StatusExposed:
+	case p.rule == RulePlaintextLive && c.place != inWAL && x.Status == StatusExposed:
 		return append(c.appendWhere(append(b, "the newest value in this file, "...)), ", is not encrypted; later evidence has it encrypted or deleted"...)
 	case p.rule == RulePlaintextLive:
 		b = append(c.appendWhere(append(b, "the newest value, "...)), ", is not encrypted"...)
-		if c.region == RegionWAL {
+		if c.place == inWAL {
 			b = append(b, "; it is in the WAL alone, the db does not have it yet"...)
 		}
 		return b

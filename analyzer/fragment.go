@@ -16,24 +16,24 @@ import (
 // carve looks through bytes of page p, or of pages from p on, that no whole record
 // covers.
 func (s *survey) carve(p page.Page, b []byte, off int64) {
-	region := RegionFragment
+	where := inPieces
 	if p.Use == page.Tail {
-		region = RegionTail
+		where = inTail
 	}
 	if p.Use != page.Unreachable && p.Use != page.Tail {
 		s.counts.Bytes += int64(len(b)) // those of other pages are counted already
 	}
-	s.carveIn(0, region, b, off, s.evidence.PageSize, math.MaxInt64)
+	s.carveIn(0, where, b, off, s.evidence.PageSize, math.MaxInt64)
 }
 
 // carveIn looks through bytes of a file in which content may change its nature at
 // each multiple of block, for what starts before the file offset end.
-func (s *survey) carveIn(file int32, region Region, b []byte, off int64, block int, end int64) {
+func (s *survey) carveIn(file int32, where place, b []byte, off int64, block int, end int64) {
 	for f := range carve.Scan(b, off, block) {
 		if f.Off >= end {
 			return
 		}
-		at := sighting{file: file, region: region, off: f.ValueOff, size: int64(len(f.Value)), page: -1,
+		at := sighting{file: file, place: where, off: f.ValueOff, size: int64(len(f.Value)), page: -1,
 			object: true, complete: f.Complete}
 		if file == 0 && s.evidence.PageSize > 0 {
 			at.page = at.off / int64(s.evidence.PageSize)

@@ -82,13 +82,13 @@ type kmsFacts struct {
 
 // A carvedValue is an encrypted value that was found outside of a record of a page.
 type carvedValue struct {
-	key    string
-	rev    mvcc.Revision
-	region Region
-	file   int32
-	off    int64
-	size   int32
-	whole  bool
+	key   string
+	rev   mvcc.Revision
+	place place
+	file  int32
+	off   int64
+	size  int32
+	whole bool
 }
 
 func newLedger(s *survey) *ledger {
@@ -156,17 +156,17 @@ func (l *ledger) sealed(at *sighting, env *envelope.Envelope) {
 	dir := l.dir([]byte(at.key))
 	r := l.row(at.stored, dir)
 	r.date(at.rev.Main)
-	switch at.region {
-	case RegionLive:
+	switch at.place {
+	case inTree:
 		r.reachable++
 		if l.seen != nil {
 			l.seen[l.write(at)] = true
 		}
-	case RegionWAL:
+	case inWAL:
 		r.wal++
 	default:
 		l.outside(at, r)
-		if at.region == RegionFree && at.complete {
+		if at.place == onFreePage && at.complete {
 			r.whole++
 		}
 	}
@@ -211,7 +211,7 @@ func (l *ledger) carve(value []byte, at sighting) {
 	case len(l.carved) == maxCarved:
 		l.carvedSkipped++
 	default:
-		l.carved = append(l.carved, carvedValue{at.key, at.rev, at.region, at.file, at.off, int32(at.size), at.complete})
+		l.carved = append(l.carved, carvedValue{at.key, at.rev, at.place, at.file, at.off, int32(at.size), at.complete})
 	}
 }
 

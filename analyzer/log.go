@@ -203,7 +203,7 @@ func (l *logReader) replace(index uint64) {
 	l.pending = l.pending[:n]
 	for i := l.sightings.len() - 1; i >= 0; i-- {
 		at := l.sightings.at(i)
-		if at.region != RegionWAL || at.replaced {
+		if at.place != inWAL || at.replaced {
 			continue
 		}
 		if at.index < index {
@@ -234,7 +234,7 @@ func (l *logReader) sightOps(ops []wal.Op, index, term uint64, applied bool) []w
 			w.key, w.end = string(op.Key), string(op.RangeEnd)
 		}
 		at := sighting{
-			file: l.file, region: RegionWAL, page: -1, index: index, term: term, applied: applied,
+			file: l.file, place: inWAL, page: -1, index: index, term: term, applied: applied,
 			object: true, complete: op.Complete, off: op.ValueOff, size: int64(len(op.Value)),
 		}
 		switch op.Kind {
@@ -287,7 +287,7 @@ func (l *logReader) searchGap(off, n int64) {
 			continue // reading it has failed before, and that was told
 		}
 		if !page.IsZero(b) {
-			l.carveIn(l.file, RegionFragment, b, off, searchBlock, off+searchStep)
+			l.carveIn(l.file, inPieces, b, off, searchBlock, off+searchStep)
 		}
 	}
 }

@@ -180,7 +180,7 @@ func (n *nonces) keep(h, nonce uint64, dek bool, v *held, env *envelope.Envelope
 		}
 	}
 	n.suspects[h] = append(have, sharing{
-		at:  seen{&sighting{key: string(v.key), rev: v.rev, region: v.region, file: v.file, off: v.off, size: int64(len(v.value)), index: v.index, page: -1}, v.in},
+		at:  seen{&sighting{key: string(v.key), rev: v.rev, place: v.place, file: v.file, off: v.off, size: int64(len(v.value)), index: v.index, page: -1}, v.in},
 		key: string(v.key), nonce: nonce, value: sum, tail: tailOf(env), body: bodyOf(v, env), dek: dek, how: v.in.keys.stored[v.in.keys.intern(*env)],
 	})
 }
@@ -253,7 +253,7 @@ func (b *builder) addNonceFindings(n *nonces) {
 		b.find(Finding{Rule: RuleNonceReuse, Resource: Text(id.GroupResource.String()), Namespace: Text(id.Namespace), Name: Text(id.Name),
 			Key: Text(first.key), Path: first.at.path(),
 			Message: fmt.Sprintf("two different values have the same %s under %s: this one %s, and that of %s %s%s",
-				what, under, place(first.at), Text(second.key).ValidUTF8(), place(second.at), more)})
+				what, under, whereOf(first.at), Text(second.key).ValidUTF8(), whereOf(second.at), more)})
 	}
 	if n.more {
 		b.report.Coverage.NotExamined = append(b.report.Coverage.NotExamined,
@@ -282,8 +282,8 @@ func (n *nonces) shared() [][]sharing {
 	return all
 }
 
-// place says where a value lies.
-func place(at seen) string {
+// whereOf says where a value lies.
+func whereOf(at seen) string {
 	where := fmt.Sprintf("at offset %#x of %s", at.off, at.path().ValidUTF8())
 	switch {
 	case at.rev.Main > 0:

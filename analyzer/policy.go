@@ -211,11 +211,11 @@ func (b *builder) addSharedNames() {
 
 // message says which value can not be opened, and why.
 func (f *failure) message() string {
-	what := fmt.Sprintf("the newest value, %d bytes %s, encrypted with %s,", f.at.size, place(seen{&f.at, f.in}), f.in.keys.stored[f.at.stored].label())
+	what := fmt.Sprintf("the newest value, %d bytes %s, encrypted with %s,", f.at.size, whereOf(seen{&f.at, f.in}), f.in.keys.stored[f.at.stored].label())
 	if !f.newest {
-		what = fmt.Sprintf("an older value, %d bytes %s, encrypted with %s,", f.at.size, place(seen{&f.at, f.in}), f.in.keys.stored[f.at.stored].label())
+		what = fmt.Sprintf("an older value, %d bytes %s, encrypted with %s,", f.at.size, whereOf(seen{&f.at, f.in}), f.in.keys.stored[f.at.stored].label())
 		if f.copies > 1 {
-			what = fmt.Sprintf("%d older values, one of them %d bytes %s, encrypted with %s,", f.copies, f.at.size, place(seen{&f.at, f.in}), f.in.keys.stored[f.at.stored].label())
+			what = fmt.Sprintf("%d older values, one of them %d bytes %s, encrypted with %s,", f.copies, f.at.size, whereOf(seen{&f.at, f.in}), f.in.keys.stored[f.at.stored].label())
 		}
 	}
 	switch {

@@ -199,7 +199,7 @@ func (b *batch) full() bool { return len(b.bytes) >= batchSize }
 
 func (b *batch) add(v *held) {
 	j := job{entry: v.entry(), key: len(b.bytes), at: sighting{
-		rev: v.rev, region: v.region, file: v.file, off: v.off, size: int64(len(v.value)), index: v.index, complete: v.whole, page: -1}}
+		rev: v.rev, place: v.place, file: v.file, off: v.off, size: int64(len(v.value)), index: v.index, complete: v.whole, page: -1}}
 	j.at.stored, _ = v.in.keys.parse(v.value, v.off)
 	b.bytes = append(b.bytes, v.key...)
 	j.start = len(b.bytes)

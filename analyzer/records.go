@@ -118,7 +118,7 @@ func eachRecord(p page.Page, h holding, yield func(pageRecord) bool) bool {
 	return true
 }
 
-// A held is a value of a known key in any region, and where it lies. Key and value are
+// A held is a value of a known key, wherever it lies. Key and value are
 // valid until the next one.
 type held struct {
 	in      *survey
@@ -127,7 +127,7 @@ type held struct {
 	rev     mvcc.Revision // 0 in the WAL
 	create  int64
 	version int64
-	region  Region // RegionLive for all of the tree
+	place   place
 	file    int32  // index for survey.source
 	off     int64  // of the value
 	index   uint64 // of a raft entry
@@ -175,9 +175,9 @@ func (s *survey) pageRecords(ctx context.Context, each func(*held) error) error 
 				continue
 			}
 			v := held{in: s, key: r.Key, value: r.Value, rev: r.Revision, create: r.CreateRevision, version: r.Version,
-				region: RegionLive, off: r.ValueOff, whole: r.err == nil}
+				place: inTree, off: r.ValueOff, whole: r.err == nil}
 			if !r.inTree {
-				v.region = regionOf(p)
+				v.place = placeOf(p)
 			}
 			if err := each(&v); err != nil {
 				return err
@@ -200,10 +200,10 @@ func (s *survey) carvedRecords(each func(*held) error) error {
 		return each(&v)
 	}
 	for _, at := range s.sightings.all() {
-		if at.region != RegionFragment && at.region != RegionTail || at.deletion {
+		if at.place != inPieces && at.place != inTail || at.deletion {
 			continue
 		}
-		err := read(held{key: []byte(at.key), rev: at.rev, create: at.create, version: at.version, region: at.region,
+		err := read(held{key: []byte(at.key), rev: at.rev, create: at.create, version: at.version, place: at.place,
 			file: at.file, off: at.off, whole: at.complete}, at.size)
 		if err != nil {
 			return err
@@ -211,7 +211,7 @@ func (s *survey) carvedRecords(each func(*held) error) error {
 	}
 	for i := range s.ledger.carved {
 		c := &s.ledger.carved[i]
-		err := read(held{key: []byte(c.key), rev: c.rev, region: c.region, file: c.file, off: c.off, whole: c.whole}, int64(c.size))
+		err := read(held{key: []byte(c.key), rev: c.rev, place: c.place, file: c.file, off: c.off, whole: c.whole}, int64(c.size))
 		if err != nil {
 			return err
 		}
@@ -232,7 +232,7 @@ func (s *survey) logRecords(ctx context.Context, each func(*held) error) error {
 				if op.Kind != wal.OpPut || op.IgnoreValue {
 					continue
 				}
-				v := held{in: s, key: op.Key, value: op.Value, region: RegionWAL, file: int32(i + 1), off: op.ValueOff,
+				v := held{in: s, key: op.Key, value: op.Value, place: inWAL, file: int32(i + 1), off: op.ValueOff,
 					index: uint64(r.Entry.Index), whole: op.Complete}
 				if err := each(&v); err != nil {
 					return err

@@ -40,7 +40,7 @@ func onPages(t *testing.T, s *survey) map[int64]string {
 		if was, twice := found[v.off]; twice {
 			t.Errorf("the value at %#x comes twice, as %s", v.off, was)
 		}
-		found[v.off] = fmt.Sprintf("%s, in the tree: %v", v.key, v.region == RegionLive)
+		found[v.off] = fmt.Sprintf("%s, in the tree: %v", v.key, v.place == inTree)
 		return nil
 	})
 	if err != nil {
@@ -164,20 +164,20 @@ func TestEveryPlace(t *testing.T) {
 	}, freed: []int64{6}, others: []record{{rev: 7, key: secretKey(5), value: sealed(oldKey, "elsewhere")}}}.source(t)
 	log := laterLog(t, 12, put("11", "s-3", newKey), put("12", "s-4", newKey))
 	s := examined(t, withLog(db, log)...)
-	got := map[string][]string{}
+	got := map[string][]place{}
 	if err := s.sealed(t.Context(), func(v *held) error {
-		if key := string(v.key); !slices.Contains(got[key], v.region.String()) {
-			got[key] = append(got[key], v.region.String())
+		if key := string(v.key); !slices.Contains(got[key], v.place) {
+			got[key] = append(got[key], v.place)
 		}
 		return nil
 	}); err != nil {
 		t.Fatal(err)
 	}
-	for _, regions := range got {
-		slices.Sort(regions)
+	for _, places := range got {
+		slices.Sort(places)
 	}
 	// The first transaction's leaves are free, with all that they hold.
-	want := map[string][]string{secretKey(1): {"free", "live"}, secretKey(2): {"free"}, secretKey(3): {"wal"}, secretKey(4): {"wal"}, secretKey(5): {"free"}}
+	want := map[string][]place{secretKey(1): {inTree, onFreePage}, secretKey(2): {onFreePage}, secretKey(3): {inWAL}, secretKey(4): {inWAL}, secretKey(5): {onFreePage}}
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -18,6 +18,37 @@ const (
 	RegionWAL                        // a raft entry in a WAL segment
 )
 
+// A place is where bytes lie in a file, which does not depend on what else is known.
+type place uint8
+
+const (
+	inTree     place = iota + 1 // a record of the newest tree
+	onFreePage                  // a whole record that this tree does not have there
+	inPieces                    // bytes without a whole record around them
+	inTail                      // past the high water mark
+	inWAL                       // a raft entry
+)
+
+// region is the region that a copy was seen in. Of the tree it is live if it is the newest
+// revision of its key, which nothing deletes; where the newest write is in the WAL alone, all of
+// the tree is history.
+func (c seen) region() Region {
+	switch c.place {
+	case onFreePage:
+		return RegionFree
+	case inPieces:
+		return RegionFragment
+	case inTail:
+		return RegionTail
+	case inWAL:
+		return RegionWAL
+	}
+	if e := c.in.entryOf(c.sighting); e == nil || e.deleted || e.file != 0 || e.rev != c.rev {
+		return RegionHistory
+	}
+	return RegionLive
+}
+
 var regionNames = [...]string{"", "live", "history", "free", "fragment", "tail", "wal"}
 
 // Regions lists all regions, from the most to the least orderly.

@@ -112,7 +112,7 @@ func (s *survey) freeLeaf(p page.Page) {
 			continue
 		}
 		s.counts.Records++
-		s.sight(&r, s.watches(r.Key), sighting{region: regionOf(p), off: e.Off, page: int64(p.ID)}, nil)
+		s.sight(&r, s.watches(r.Key), sighting{place: placeOf(p), off: e.Off, page: int64(p.ID)}, nil)
 	}
 }
 
@@ -141,12 +141,12 @@ func (s *survey) searchValue(p page.Page, e page.LeafElement) {
 	s.pieces, s.skipped = s.pieces[:pieces], skipped
 }
 
-// regionOf is the region of a whole record on a page that the tree does not reach.
-func regionOf(p page.Page) Region {
+// placeOf is the place of a whole record on a page that the tree does not reach.
+func placeOf(p page.Page) place {
 	if p.Use == page.Tail {
-		return RegionTail
+		return inTail
 	}
-	return RegionFree
+	return onFreePage
 }
 
 // A cover follows the elements of a leaf page and carves what lies between them,

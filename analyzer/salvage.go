@@ -200,18 +200,18 @@ func (v *salvage) carved(f carve.Find) {
 	if f.Complete && !v.whole[f.ValueOff] && (v.watch.only != "" || !envelope.IsEncrypted(r.Value)) {
 		v.whole[f.ValueOff] = true
 		v.spans = append(v.spans, span{f.ValueOff, f.ValueOff + int64(f.Claimed)})
-		at := sighting{region: v.regionAt(f.ValueOff), size: int64(f.Claimed), off: f.ValueOff, key: f.Key, page: f.ValueOff / int64(v.evidence.PageSize),
+		at := sighting{place: v.placeAt(f.ValueOff), size: int64(f.Claimed), off: f.ValueOff, key: f.Key, page: f.ValueOff / int64(v.evidence.PageSize),
 			rev: r.Revision, create: r.CreateRevision, version: r.Version, object: true, complete: true}
 		v.sightValue(r.Value, v.watch.key([]byte(f.Key)), at)
 	}
 }
 
-// regionAt is the region of bytes that no page holds as a record.
-func (v *salvage) regionAt(off int64) Region {
+// placeAt is the place of bytes that no page holds as a record.
+func (v *salvage) placeAt(off int64) place {
 	if uint64(off)/uint64(v.evidence.PageSize) >= uint64(v.tree.HighWater()) {
-		return RegionTail
+		return inTail
 	}
-	return RegionFragment
+	return inPieces
 }
 
 // merge drops the pieces of the values that were found to be whole.

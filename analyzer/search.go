@@ -51,6 +51,6 @@ func (s *survey) search(ctx context.Context) error {
 // carveStep keeps the finds that start in the first searchStep bytes of b. What
 // starts behind them is found, whole, by the next step.
 func (s *survey) carveStep(file int32, b []byte, off int64) {
-	s.carveIn(file, RegionFragment, b, off, searchBlock, off+searchStep)
+	s.carveIn(file, inPieces, b, off, searchBlock, off+searchStep)
 	s.pieces = nil // of a file like this, text is no residue
 }

@@ -233,7 +233,7 @@ func (s *survey) record(e page.LeafElement, p page.Page) {
 	}
 	i := s.keys.add(&r, p.ID, err)
 	entry := s.keys.entries.at(int(i))
-	s.sight(&r, entry.watched, sighting{key: entry.key, entry: i + 1, region: RegionLive, off: e.Off, page: int64(p.ID)}, err)
+	s.sight(&r, entry.watched, sighting{key: entry.key, entry: i + 1, place: inTree, off: e.Off, page: int64(p.ID)}, err)
 }
 
 // bucketName is the name of the bucket of p.

@@ -159,7 +159,7 @@ type sighting struct {
 	file     int32  // index for survey.source
 	entry    int32  // number of the entry that key is of, plus 1; 0 if it had none when it was seen
 	holds    int32  // of a plaintext Secret: its number in survey.contents, 0 if it has none
-	region   Region // RegionLive for all of the newest tree, until settle
+	place    place
 	deletion bool
 	object   bool // the bytes start as the value does
 	complete bool // and they are all of it
@@ -230,7 +230,7 @@ func (s *survey) sightValue(value []byte, watched bool, at sighting) {
 // watched.
 func (s *survey) sightSealed(value []byte, watched bool, at sighting) {
 	env, err := s.keys.open(value, at.off)
-	if at.region != RegionLive && at.region != RegionWAL && !s.watch.isName(&env) {
+	if at.place != inTree && at.place != inWAL && !s.watch.isName(&env) {
 		// The bytes behind the prefix may be anything's, such as another object's.
 		env, err = envelope.Envelope{}, decode.ErrValue
 	}
@@ -268,19 +268,19 @@ func (s *survey) plaintext(at *sighting) bool {
 func (s *survey) dateLog() {
 	byKey := map[string][]int{}
 	for i, at := range s.sightings.all() {
-		if at.region != RegionWAL {
+		if at.place != inWAL {
 			byKey[at.key] = append(byKey[at.key], i)
 		}
 	}
 	for _, at := range s.sightings.all() {
-		if at.region == RegionWAL && at.applied && !at.deletion {
+		if at.place == inWAL && at.applied && !at.deletion {
 			s.date(at, byKey[at.key])
 		}
 	}
 }
 
-// settle tells history from live, and finds which residue is a reachable record
-// once more: copy-on-write leaves old copies of live values all the time.
+// settle finds which residue is a reachable record once more: copy-on-write leaves old copies
+// of live values all the time.
 func (s *survey) settle() {
 	if len(s.segments) > 0 {
 		s.dateLog()
@@ -296,15 +296,8 @@ func (s *survey) settle() {
 		}
 	}
 	for _, at := range s.sightings.all() {
-		if at.region != RegionLive {
-			continue
-		}
-		if _, ok := reachable[write{at.key, at.rev}]; ok {
+		if _, ok := reachable[write{at.key, at.rev}]; ok && at.place == inTree {
 			reachable[write{at.key, at.rev}] = true
-		}
-		e := s.entryOf(at)
-		if e == nil || e.deleted || e.file != 0 || e.rev != at.rev {
-			at.region = RegionHistory
 		}
 	}
 	for _, at := range s.sightings.all() {
@@ -317,7 +310,7 @@ func (s *survey) settle() {
 
 // isResidue reports whether a copy lies outside of the tree, and its revision is known.
 func (at *sighting) isResidue() bool {
-	return at.region != RegionLive && at.region != RegionHistory && at.region != RegionWAL && at.rev.Main != 0
+	return at.place != inTree && at.place != inWAL && at.rev.Main != 0
 }
 
 // entryOf is the entry of the key of a copy, nil if there is none.
