@@ -97,14 +97,14 @@ func newReport(ctx context.Context, surveys []*survey, o Options, p *proofs) (*R
 		b.scope[resource] = &ScopeCount{Resource: Text(resource.String())}
 	}
 	for n, s := range surveys {
-		s.inScope = make([]*keyInScope, s.keys.entries.len())
+		s.inScope = make([]*keyInScope, s.keys.entries.len()+1)
 		for i, at := range s.sightings.all() {
 			b.addSighting(s, at, kept{int32(n), int32(i)})
 		}
 	}
 	for _, s := range surveys {
-		for i, e := range s.keys.entries.all() {
-			b.addKey(s, e, s.keys.broken[int32(i)])
+		for id, e := range s.keys.all() {
+			b.addKey(s, e, s.keys.broken[id])
 		}
 	}
 	b.addScope()
@@ -219,8 +219,8 @@ func (b *builder) addSighting(s *survey, at *sighting, number kept) {
 
 // keyOf is the key of a plaintext copy, nil if it is not in scope.
 func (b *builder) keyOf(s *survey, at *sighting) *keyInScope {
-	if at.entry > 0 && s.inScope[at.entry-1] != nil {
-		return s.inScope[at.entry-1]
+	if s.inScope[at.entry] != nil {
+		return s.inScope[at.entry]
 	}
 	key := b.holders.key(s, at.key)
 	k := b.keys[key]
@@ -232,8 +232,8 @@ func (b *builder) keyOf(s *survey, at *sighting) *keyInScope {
 		k = &keyInScope{key: at.key, id: id, state: b.holders.stateOf(s, at), status: StatusUnreadable}
 		b.keys[key] = k
 	}
-	if at.entry > 0 {
-		s.inScope[at.entry-1] = k
+	if at.entry != 0 {
+		s.inScope[at.entry] = k
 	}
 	return k
 }

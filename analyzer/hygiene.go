@@ -178,7 +178,7 @@ func (b *builder) spans(surveys []*survey) iter.Seq2[period, incarnation] {
 				resources[i] = s.identity(key).GroupResource
 			}
 			for hash, n := range s.ledger.written {
-				p := period{s.keys.stored[n.stored].use(), field{resources[n.dir], b.holders.cluster[s]}}
+				p := period{s.keys.stored[n.stored].use(), field{resources[n.dir-1], b.holders.cluster[s]}}
 				if len(surveys) > 1 {
 					if have, ok := joined[spanID{p, hash}]; ok {
 						n.low, n.high = min(have.low, n.low), max(have.high, n.high)

@@ -134,8 +134,8 @@ func (s *survey) hasValues() bool { return s.What == "" && s.Kind != KindOther }
 
 // values calls each for every live value in the order of the keys.
 func (s *survey) values(each func(Value) error, withPath bool) error {
-	for _, i := range s.keys.sorted() {
-		e := s.keys.entries.at(int(i))
+	for _, id := range s.keys.sorted() {
+		e := s.keys.at(id)
 		v := s.value(e)
 		if withPath {
 			v.Path = s.Path

@@ -2,6 +2,7 @@ package analyzer
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"strings"
 
@@ -43,6 +44,9 @@ func (s *stored) mayHave(name string) bool {
 	return s.keyName == name || s.unsure && slices.Contains(s.names, name)
 }
 
+// An entryID is an entry of a keyspace; 0 is none.
+type entryID uint32
+
 // An entry is the newest revision of a key that the sweep has met so far.
 type entry struct {
 	key     string
@@ -55,7 +59,7 @@ type entry struct {
 	page    uint32 // the leaf page that holds the record
 	size    uint32 // of the value
 	stored  uint32 // index in keyspace.stored
-	dir     int32  // of the key, in the ledger, plus 1; 0 if it is not known
+	dir     dirID  // of the key, in the ledger; 0 if it is not known
 	file    int32  // that the value lies in, an index for survey.source
 	deleted bool
 	broken  bool // the record or its envelope breaks its format
@@ -78,8 +82,8 @@ type keyspace struct {
 	scratch     []byte
 	named       int // bytes of all names in stored
 
-	// broken says what is wrong with an entry, by its index.
-	broken map[int32]error
+	// broken says what is wrong with an entry.
+	broken map[entryID]error
 	// newest is the highest main revision of any record, marker that of a record
 	// without a KeyValue; 0 without one.
 	newest, marker int64
@@ -89,27 +93,42 @@ func newKeyspace(w *watch) keyspace {
 	return keyspace{
 		watch:       w,
 		storedIndex: map[string]uint32{},
-		broken:      map[int32]error{},
+		broken:      map[entryID]error{},
 	}
 }
 
 // entry finds the entry of a key, nil if there is none.
 func (k *keyspace) entry(key string) *entry {
-	if i, ok := k.find([]byte(key)); ok {
-		return k.entries.at(int(i))
+	if id := k.find([]byte(key)); id != 0 {
+		return k.at(id)
 	}
 	return nil
 }
 
-// add takes a record on the given page, and returns the number of the entry of its key. recordErr says
+// at is the entry of that ID, which is not 0.
+func (k *keyspace) at(id entryID) *entry { return k.entries.at(int(id - 1)) }
+
+// all yields the entries in the order in which their keys were met.
+func (k *keyspace) all() iter.Seq2[entryID, *entry] {
+	return func(yield func(entryID, *entry) bool) {
+		for i, e := range k.entries.all() {
+			if !yield(entryID(i+1), e) {
+				return
+			}
+		}
+	}
+}
+
+// add takes a record on the given page, and returns the entry of its key. recordErr says
 // what is wrong with the record, nil if nothing is.
-func (k *keyspace) add(r *mvcc.Record, id page.ID, recordErr error) int32 {
+func (k *keyspace) add(r *mvcc.Record, id page.ID, recordErr error) entryID {
 	k.newest = max(k.newest, r.Revision.Main)
-	i, known := k.find(r.Key)
+	i := k.find(r.Key)
+	known := i != 0
 	if !known {
 		i = k.insert(r.Key)
 	}
-	e := k.entries.at(int(i))
+	e := k.at(i)
 	if known && r.Revision.Compare(e.rev) <= 0 {
 		return i
 	}
@@ -127,23 +146,23 @@ func (k *keyspace) add(r *mvcc.Record, id page.ID, recordErr error) int32 {
 }
 
 // insert adds an entry for a key that has none.
-func (k *keyspace) insert(key []byte) int32 {
-	i, name := int32(k.entries.len()), k.strings.add(key)
-	k.entries.add(entry{key: name, watched: k.watch.key(key)})
-	k.put(i)
-	return i
+func (k *keyspace) insert(key []byte) entryID {
+	k.entries.add(entry{key: k.strings.add(key), watched: k.watch.key(key)})
+	id := entryID(k.entries.len())
+	k.put(id)
+	return id
 }
 
-// set replaces what is known of the key of entry i by what to says. err says what is
+// set replaces what is known of the key of an entry by what to says. err says what is
 // wrong with its record or value, nil if nothing is.
-func (k *keyspace) set(i int32, to entry, err error) {
-	e := k.entries.at(int(i))
+func (k *keyspace) set(id entryID, to entry, err error) {
+	e := k.at(id)
 	to.key, to.dir, to.watched, to.broken = e.key, e.dir, e.watched, err != nil
 	*e = to
 	if e.broken {
-		k.broken[i] = err
+		k.broken[id] = err
 	} else if len(k.broken) > 0 {
-		delete(k.broken, i)
+		delete(k.broken, id)
 	}
 }
 
@@ -214,16 +233,14 @@ func (k *keyspace) status(e *entry) Status {
 	return StatusEncrypted
 }
 
-// sorted is the live entries' indexes in the order of their keys.
-func (k *keyspace) sorted() []int32 {
-	live := make([]int32, 0, k.entries.len())
-	for i, e := range k.entries.all() {
+// sorted is the live entries in the order of their keys.
+func (k *keyspace) sorted() []entryID {
+	live := make([]entryID, 0, k.entries.len())
+	for id, e := range k.all() {
 		if !e.deleted {
-			live = append(live, int32(i))
+			live = append(live, id)
 		}
 	}
-	slices.SortFunc(live, func(a, b int32) int {
-		return strings.Compare(k.entries.at(int(a)).key, k.entries.at(int(b)).key)
-	})
+	slices.SortFunc(live, func(a, b entryID) int { return strings.Compare(k.at(a).key, k.at(b).key) })
 	return live
 }

@@ -24,10 +24,10 @@ const (
 type ledger struct {
 	s    *survey
 	rows map[rowID]*row
-	// plaintext is the rows of plaintext values, by the number of their dir.
+	// plaintext is the rows of plaintext values, by the ID of their dir less one.
 	plaintext chunks[row]
-	dirs      map[string]int32 // what stands before the last slash of a key
-	// samples has a key of each dir, by its number. Of what kind its objects are is known
+	dirs      map[string]dirID // what stands before the last slash of a key
+	// samples has a key of each dir, by its ID less one. Of what kind its objects are is known
 	// when the whole file has been read.
 	samples []string
 
@@ -45,10 +45,13 @@ type ledger struct {
 	seed          maphash.Seed
 }
 
+// A dirID is a dir that keys lie in; 0 is none.
+type dirID int32
+
 // A rowID is how encrypted values were stored, and the dir that their keys lie in.
 type rowID struct {
 	stored uint32
-	dir    int32
+	dir    dirID
 }
 
 // storedPlain stands for all that is not encrypted, whatever its encoding.
@@ -67,7 +70,7 @@ type row struct {
 // the lowest and the highest version that was seen of it.
 type incarnation struct {
 	stored    uint32
-	dir       int32
+	dir       dirID
 	create    int64
 	low, high int64
 }
@@ -92,7 +95,7 @@ type carvedValue struct {
 }
 
 func newLedger(s *survey) *ledger {
-	l := &ledger{s: s, rows: map[rowID]*row{}, dirs: map[string]int32{},
+	l := &ledger{s: s, rows: map[rowID]*row{}, dirs: map[string]dirID{},
 		written: map[uint64]incarnation{}, kms: map[uint32]*kmsFacts{}, seed: s.watch.seed}
 	if s.options.Keys {
 		l.seen, l.residue = map[uint64]bool{}, map[uint64]*row{}
@@ -100,20 +103,20 @@ func newLedger(s *survey) *ledger {
 	return l
 }
 
-// dir numbers the dir of a key.
-func (l *ledger) dir(key []byte) int32 {
+// dir is the dir of a key.
+func (l *ledger) dir(key []byte) dirID {
 	dir := key[:max(0, bytes.LastIndexByte(key, '/'))]
 	i, ok := l.dirs[string(dir)]
 	if !ok {
-		i = int32(len(l.samples))
-		l.dirs[string(dir)] = i
 		l.samples = append(l.samples, string(key))
 		l.plaintext.add(row{})
+		i = dirID(len(l.samples))
+		l.dirs[string(dir)] = i
 	}
 	return i
 }
 
-func (l *ledger) row(stored uint32, dir int32) *row {
+func (l *ledger) row(stored uint32, dir dirID) *row {
 	id := rowID{stored, dir}
 	r := l.rows[id]
 	if r == nil {
@@ -123,21 +126,24 @@ func (l *ledger) row(stored uint32, dir int32) *row {
 	return r
 }
 
+// plainRow is the row of the plaintext values in a dir.
+func (l *ledger) plainRow(dir dirID) *row { return l.plaintext.at(int(dir - 1)) }
+
 // plain counts a plaintext value: its revision tells when the key that encrypts its
 // resource now was not in use yet.
 func (l *ledger) plain(key []byte, rev int64) {
 	if rev > 0 && len(key) > 0 {
-		l.plaintext.at(int(l.dir(key))).date(rev)
+		l.plainRow(l.dir(key)).date(rev)
 	}
 }
 
 // plainOf is plain for a key that has an entry, which knows its dir.
 func (l *ledger) plainOf(e *entry, key []byte, rev int64) {
 	if e.dir == 0 {
-		e.dir = l.dir(key) + 1
+		e.dir = l.dir(key)
 	}
 	if rev > 0 {
-		l.plaintext.at(int(e.dir - 1)).date(rev)
+		l.plainRow(e.dir).date(rev)
 	}
 }
 
@@ -217,7 +223,7 @@ func (l *ledger) carve(value []byte, at sighting) {
 
 // count notes the version of a value of aesgcm, which tells how often its key has been
 // written since it was created.
-func (l *ledger) count(at *sighting, dir int32) {
+func (l *ledger) count(at *sighting, dir dirID) {
 	if at.version <= 0 || at.create <= 0 {
 		return
 	}
@@ -286,7 +292,7 @@ func (l *ledger) resources() []rowCounts {
 	}
 	var all []rowCounts
 	for id, r := range l.rows {
-		all = append(all, rowCounts{*r, id.stored, ids[id.dir].GroupResource, ids[id.dir].Namespace})
+		all = append(all, rowCounts{*r, id.stored, ids[id.dir-1].GroupResource, ids[id.dir-1].Namespace})
 	}
 	for dir, r := range l.plaintext.all() {
 		if r.last > 0 {

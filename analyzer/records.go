@@ -136,11 +136,11 @@ type held struct {
 
 // entry is the entry of which v is the newest value, nil if it is another's.
 func (v *held) entry() *entry {
-	i, ok := v.in.keys.find(v.key)
-	if !ok {
+	id := v.in.keys.find(v.key)
+	if id == 0 {
 		return nil
 	}
-	e := v.in.keys.entries.at(int(i))
+	e := v.in.keys.at(id)
 	if e.deleted || e.file != v.file || e.off != v.off {
 		return nil
 	}

@@ -41,16 +41,16 @@ type replay struct {
 	*survey
 	revision int64 // main revision of the last write
 	blind    bool  // what came before is not known, so no comparison can fail for sure
-	leases   map[int64][]int32
+	leases   map[int64][]entryID
 	scans    int
 	sure     uint64 // up to which index the log says that all is committed, at its end
 }
 
 func newReplay(s *survey) *replay {
-	r := &replay{survey: s, revision: s.evidence.Revision, blind: s.isBlind(), leases: map[int64][]int32{}, sure: ^uint64(0)}
-	for i, e := range s.keys.entries.all() {
+	r := &replay{survey: s, revision: s.evidence.Revision, blind: s.isBlind(), leases: map[int64][]entryID{}, sure: ^uint64(0)}
+	for id, e := range s.keys.all() {
 		if e.lease != 0 {
-			r.leases[e.lease] = append(r.leases[e.lease], int32(i))
+			r.leases[e.lease] = append(r.leases[e.lease], id)
 		}
 	}
 	return r
@@ -113,12 +113,13 @@ func (r *replay) refuse(ops []write) {
 }
 
 func (r *replay) put(rev mvcc.Revision, index uint64, op *write) bool {
-	i, known := r.keys.find([]byte(op.key))
+	id := r.keys.find([]byte(op.key))
+	known := id != 0
 	if !known {
-		i = r.keys.insert([]byte(op.key))
+		id = r.keys.insert([]byte(op.key))
 	}
-	old := *r.keys.entries.at(int(i))
-	r.keepBefore(i, index)
+	old := *r.keys.at(id)
+	r.keepBefore(id, index)
 	if op.keepOld && (!known || old.deleted) {
 		return false // etcd refuses it
 	}
@@ -131,9 +132,9 @@ func (r *replay) put(rev mvcc.Revision, index uint64, op *write) bool {
 		to.create, to.version = old.create, old.version+1
 	}
 	to.lease = op.lease
-	r.keys.set(i, to, op.err)
+	r.keys.set(id, to, op.err)
 	if op.lease != 0 {
-		r.leases[op.lease] = append(r.leases[op.lease], i)
+		r.leases[op.lease] = append(r.leases[op.lease], id)
 	}
 	if op.sighting >= 0 {
 		at := r.sightings.at(op.sighting)
@@ -148,23 +149,23 @@ func (r *replay) put(rev mvcc.Revision, index uint64, op *write) bool {
 // keepBefore notes how the value was stored that a write replaces of which the log does
 // not say that it is committed: it may never take effect, and of several such writes any
 // may turn out to be the last.
-func (r *replay) keepBefore(i int32, index uint64) {
-	e := r.keys.entries.at(int(i))
-	if index <= r.sure || e.deleted || e.rev == (mvcc.Revision{}) || slices.Contains(r.before[i], e.stored) {
+func (r *replay) keepBefore(id entryID, index uint64) {
+	e := r.keys.at(id)
+	if index <= r.sure || e.deleted || e.rev == (mvcc.Revision{}) || slices.Contains(r.before[id], e.stored) {
 		return
 	}
-	r.before[i] = append(r.before[i], e.stored)
+	r.before[id] = append(r.before[id], e.stored)
 }
 
 // remove deletes the keys of those entries.
-func (r *replay) remove(rev mvcc.Revision, index uint64, entries []int32) (changed bool) {
-	for _, i := range entries {
-		e := r.keys.entries.at(int(i))
+func (r *replay) remove(rev mvcc.Revision, index uint64, entries []entryID) (changed bool) {
+	for _, id := range entries {
+		e := r.keys.at(id)
 		if e.deleted {
 			continue
 		}
-		r.keepBefore(i, index)
-		r.keys.set(i, entry{rev: rev, index: index, deleted: true}, nil)
+		r.keepBefore(id, index)
+		r.keys.set(id, entry{rev: rev, index: index, deleted: true}, nil)
 		changed = true
 	}
 	return changed
@@ -173,24 +174,24 @@ func (r *replay) remove(rev mvcc.Revision, index uint64, entries []int32) (chang
 // matching is the entries of the keys from key up to end: key alone if end is
 // empty, all behind it if end is a zero byte. A key that is deleted without having
 // been seen before is known from then on.
-func (r *replay) matching(key, end string) []int32 {
+func (r *replay) matching(key, end string) []entryID {
 	if end == "" {
-		i, ok := r.keys.find([]byte(key))
-		if !ok && r.blind {
-			i, ok = r.keys.insert([]byte(key)), true
+		id := r.keys.find([]byte(key))
+		if id == 0 && r.blind {
+			id = r.keys.insert([]byte(key))
 		}
-		if !ok {
+		if id == 0 {
 			return nil
 		}
-		return []int32{i}
+		return []entryID{id}
 	}
 	if r.scans++; r.scans > maxScans {
 		return nil
 	}
-	var found []int32
-	for i, e := range r.keys.entries.all() {
+	var found []entryID
+	for id, e := range r.keys.all() {
 		if inRange(e.key, key, end) {
-			found = append(found, int32(i))
+			found = append(found, id)
 		}
 	}
 	return found
@@ -212,8 +213,8 @@ func (r *replay) holds(conditions []compare) bool {
 // Source: applyCompare in go.etcd.io/etcd/server/v3/etcdserver/txn/txn.go.
 func (r *replay) holdsOne(c compare) bool {
 	if c.end != "" {
-		for _, i := range r.matching(c.key, c.end) {
-			if e := r.keys.entries.at(int(i)); !e.deleted && !r.compare(c, e) {
+		for _, id := range r.matching(c.key, c.end) {
+			if e := r.keys.at(id); !e.deleted && !r.compare(c, e) {
 				return false
 			}
 		}

@@ -118,8 +118,8 @@ func (s *survey) freeLeaf(p page.Page) {
 
 // watches reports whether copies of the key are kept whatever their values are.
 func (s *survey) watches(key []byte) bool {
-	if i, ok := s.keys.find(key); ok {
-		return s.keys.entries.at(int(i)).watched
+	if id := s.keys.find(key); id != 0 {
+		return s.keys.at(id).watched
 	}
 	return s.watch.key(key)
 }

@@ -304,8 +304,7 @@ func (b *builder) mayNeed(s *survey, e *entry, r *retiring) bool {
 	if len(s.before) == 0 {
 		return false
 	}
-	i, _ := s.keys.find([]byte(e.key))
-	return slices.ContainsFunc(s.before[i], func(before uint32) bool { return r.hits[s][before] })
+	return slices.ContainsFunc(s.before[s.keys.find([]byte(e.key))], func(before uint32) bool { return r.hits[s][before] })
 }
 
 // retire answers which keys may be dropped.

@@ -125,11 +125,12 @@ func (v *salvage) take(r *mvcc.Record, id page.ID) {
 	}
 	v.last = max(v.last, r.Revision.Main)
 	k := &v.keys
-	i, known := k.find(r.Key)
+	i := k.find(r.Key)
+	known := i != 0
 	if !known {
 		i = k.insert(r.Key)
 	}
-	e := k.entries.at(int(i))
+	e := k.at(i)
 	if order := r.Revision.Compare(e.rev); known && (order < 0 || order == 0 && !e.broken) {
 		return
 	}

@@ -47,8 +47,8 @@ type survey struct {
 	ledger    *ledger // of all values, whoever watches them
 	sightings chunks[sighting]
 	// before is how values were stored that only writes replace that may never take effect,
-	// by their index in keys.entries.
-	before map[int32][]uint32
+	// by the entry of their key.
+	before map[entryID][]uint32
 
 	unheld   map[string]string // keys of sightings that the tree does not have
 	contents *contents
@@ -56,7 +56,7 @@ type survey struct {
 	torn bool // a record of the tree, or an element that may be one, could not be read
 	lost bool // something of the tree is missing
 
-	inScope     []*keyInScope // by the index in keys.entries, nil where it is not, or not known yet
+	inScope     []*keyInScope // by entryID, nil where it is not, or not known yet
 	notExamined []NotExamined
 
 	damage     []Damage
@@ -123,7 +123,7 @@ func (s *survey) examine(ctx context.Context) error {
 // reset forgets what a sweep found.
 func (s *survey) reset() {
 	s.keys, s.etcd = newKeyspace(s.watch), mvcc.State{}
-	s.ledger, s.before = newLedger(s), map[int32][]uint32{}
+	s.ledger, s.before = newLedger(s), map[entryID][]uint32{}
 	s.sightings, s.unheld, s.contents = chunks[sighting]{}, map[string]string{}, newContents(s.watch.seed)
 	s.residue = residue{file: s.file}
 	s.damage, s.damageMore, s.bytesRead, s.records, s.torn, s.lost = nil, 0, 0, 0, false, false
@@ -231,9 +231,9 @@ func (s *survey) record(e page.LeafElement, p page.Page) {
 		}
 		return
 	}
-	i := s.keys.add(&r, p.ID, err)
-	entry := s.keys.entries.at(int(i))
-	s.sight(&r, entry.watched, sighting{key: entry.key, entry: i + 1, place: inTree, off: e.Off, page: int64(p.ID)}, err)
+	id := s.keys.add(&r, p.ID, err)
+	entry := s.keys.at(id)
+	s.sight(&r, entry.watched, sighting{key: entry.key, entry: id, place: inTree, off: e.Off, page: int64(p.ID)}, err)
 }
 
 // bucketName is the name of the bucket of p.

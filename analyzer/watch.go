@@ -155,10 +155,10 @@ type sighting struct {
 	index   uint64 // of the raft entry; 0 outside the WAL
 	term    uint64
 
-	stored   uint32 // index in keyspace.stored
-	file     int32  // index for survey.source
-	entry    int32  // number of the entry that key is of, plus 1; 0 if it had none when it was seen
-	holds    int32  // of a plaintext Secret: its number in survey.contents, 0 if it has none
+	stored   uint32  // index in keyspace.stored
+	file     int32   // index for survey.source
+	entry    entryID // of its key; 0 if it had none when it was seen
+	holds    int32   // of a plaintext Secret: its number in survey.contents, 0 if it has none
 	place    place
 	deletion bool
 	object   bool // the bytes start as the value does
@@ -185,8 +185,8 @@ func (s *survey) sight(r *mvcc.Record, watched bool, at sighting, err error) {
 	}
 	at.off = r.ValueOff
 	if !envelope.IsEncrypted(r.Value) && !s.watch.value(r.Value, at.off, watched) {
-		if at.entry > 0 {
-			s.ledger.plainOf(s.keys.entries.at(int(at.entry-1)), r.Key, r.Revision.Main)
+		if at.entry != 0 {
+			s.ledger.plainOf(s.keys.at(at.entry), r.Key, r.Revision.Main)
 		} else {
 			s.ledger.plain(r.Key, r.Revision.Main)
 		}
@@ -200,8 +200,8 @@ func (s *survey) sight(r *mvcc.Record, watched bool, at sighting, err error) {
 
 // keyName is the key as a string, in the memory of the entry where it has one.
 func (s *survey) keyName(key []byte) string {
-	if i, ok := s.keys.find(key); ok {
-		return s.keys.entries.at(int(i)).key
+	if id := s.keys.find(key); id != 0 {
+		return s.keys.at(id).key
 	}
 	return string(key)
 }
@@ -245,12 +245,12 @@ func (s *survey) sightSealed(value []byte, watched bool, at sighting) {
 
 // keep notes a sighting. Equal keys share their memory.
 func (s *survey) keep(at sighting) {
-	if at.entry > 0 {
+	if at.entry != 0 {
 		s.sightings.add(at)
 		return
 	}
-	if i, ok := s.keys.find([]byte(at.key)); ok {
-		at.key, at.entry = s.keys.entries.at(int(i)).key, i+1
+	if id := s.keys.find([]byte(at.key)); id != 0 {
+		at.key, at.entry = s.keys.at(id).key, id
 	} else if key, ok := s.unheld[at.key]; ok {
 		at.key = key
 	} else {
@@ -315,8 +315,8 @@ func (at *sighting) isResidue() bool {
 
 // entryOf is the entry of the key of a copy, nil if there is none.
 func (s *survey) entryOf(at *sighting) *entry {
-	if at.entry > 0 {
-		return s.keys.entries.at(int(at.entry - 1))
+	if at.entry != 0 {
+		return s.keys.at(at.entry)
 	}
 	return s.keys.entry(at.key)
 }
