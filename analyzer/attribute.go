@@ -196,7 +196,7 @@ func (s *survey) attributed(p piece, o ownership) {
 		key: o.key, place: inPieces, file: p.file, off: p.off + int64(o.lo), size: size, page: -1,
 		rev: o.rev, create: o.create, version: o.version, object: o.start, reread: o.reachable, stored: o.stored, orphan: true,
 	}
-	if p.file == 0 && s.evidence.PageSize > 0 {
+	if p.file == dbFile && s.evidence.PageSize > 0 {
 		at.page = at.off / int64(s.evidence.PageSize)
 		if s.tree != nil && page.ID(at.page) >= s.tree.HighWater() {
 			at.place = inTail

@@ -176,7 +176,7 @@ func (k *keyInScope) current() Current {
 	how := k.in.keys.stored[k.newest.stored]
 	c := Current{Provider: how.provider.String(), KeyName: Text(how.keyName), ModRevision: k.newest.rev.Main}
 	if k.newest.index != 0 {
-		c.WALIndex = &k.newest.index
+		c.WALIndex = (*uint64)(&k.newest.index)
 	}
 	return c
 }

@@ -72,7 +72,7 @@ func (c seen) copy() Copy {
 		out.Page = &page
 	}
 	if c.index > 0 {
-		out.WALIndex = &c.index
+		out.WALIndex = (*uint64)(&c.index)
 	}
 	return out
 }

@@ -180,7 +180,7 @@ func (b *exposer) addPlaintextFindings(x *Exposure) {
 			p.copies++
 			p.newest = c
 		}
-		if x.Status == StatusPlaintext && x.Current.WALIndex != nil && c.index == *x.Current.WALIndex {
+		if x.Status == StatusPlaintext && x.Current.WALIndex != nil && uint64(c.index) == *x.Current.WALIndex {
 			p := b.breach(RulePlaintextLive, c.path())
 			p.copies, p.newest = 1, c
 		}
@@ -235,7 +235,7 @@ func (c seen) appendWhere(b []byte) []byte {
 	b = append(strconv.AppendInt(b, c.size, 10), " bytes at offset 0x"...)
 	b = strconv.AppendInt(b, c.off, 16)
 	if c.index > 0 {
-		b = strconv.AppendUint(append(b, ", WAL index "...), c.index, 10)
+		b = strconv.AppendUint(append(b, ", WAL index "...), uint64(c.index), 10)
 	}
 	return b
 }

@@ -23,19 +23,19 @@ func (s *survey) carve(p page.Page, b []byte, off int64) {
 	if p.Use != page.Unreachable && p.Use != page.Tail {
 		s.counts.Bytes += int64(len(b)) // those of other pages are counted already
 	}
-	s.carveIn(0, where, b, off, s.evidence.PageSize, math.MaxInt64)
+	s.carveIn(dbFile, where, b, off, s.evidence.PageSize, math.MaxInt64)
 }
 
 // carveIn looks through bytes of a file in which content may change its nature at
 // each multiple of block, for what starts before the file offset end.
-func (s *survey) carveIn(file int32, where place, b []byte, off int64, block int, end int64) {
+func (s *survey) carveIn(file fileID, where place, b []byte, off int64, block int, end int64) {
 	for f := range carve.Scan(b, off, block) {
 		if f.Off >= end {
 			return
 		}
 		at := sighting{file: file, place: where, off: f.ValueOff, size: int64(len(f.Value)), page: -1,
 			object: true, complete: f.Complete}
-		if file == 0 && s.evidence.PageSize > 0 {
+		if file == dbFile && s.evidence.PageSize > 0 {
 			at.page = at.off / int64(s.evidence.PageSize)
 		}
 		if f.Kind != carve.Orphan {
@@ -93,7 +93,7 @@ func (w *watch) kind(t object.TypeMeta) bool {
 
 // addPieces keeps the parts of an orphan, block by block since each may be of another
 // origin, for comparison with known values.
-func (s *survey) addPieces(file int32, f carve.Find, block int) {
+func (s *survey) addPieces(file fileID, f carve.Find, block int) {
 	for off, b := range carve.Pieces(f.Bytes, f.Off, block) {
 		if len(s.pieces) == maxPieces {
 			s.skipped += int64(len(b))

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/etcdsift/etcdsift/decode/envelope"
+	"github.com/etcdsift/etcdsift/decode/wal"
 )
 
 // A History is all that was seen of one key, the oldest write first.
@@ -123,7 +124,7 @@ func (s *survey) placed() []placed {
 		if at.index == 0 || at.rev.Main > 0 {
 			continue
 		}
-		n, _ := slices.BinarySearchFunc(known, at.index, func(k *sighting, index uint64) int { return cmp.Compare(k.index, index) })
+		n, _ := slices.BinarySearchFunc(known, at.index, func(k *sighting, index wal.Index) int { return cmp.Compare(k.index, index) })
 		if n > 0 {
 			all[i].after = known[n-1].rev.Main
 		}
@@ -144,7 +145,7 @@ func comparePlaced(a, b placed) int {
 
 func (p placed) occurrence() Occurrence {
 	o := Occurrence{
-		Copy: p.copy(), Deletion: p.deletion, WALTerm: p.term,
+		Copy: p.copy(), Deletion: p.deletion, WALTerm: uint64(p.term),
 		Applied: p.applied, Committed: p.applied || p.index > 0 && p.index <= p.in.commit, Refused: p.replaced, Reread: p.reread,
 	}
 	if !p.deletion {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/mvcc"
-	"github.com/etcdsift/etcdsift/decode/page"
+	"github.com/etcdsift/etcdsift/decode/wal"
 )
 
 // maxName bounds what is kept of the name of a key and of a KMS key ID, in bytes. The
@@ -55,12 +55,11 @@ type entry struct {
 	version int64
 	off     int64 // of the value in the file
 	lease   int64
-	index   uint64 // of the raft entry that wrote it, if that is in the WAL alone
-	page    uint32 // the leaf page that holds the record
-	size    uint32 // of the value
-	stored  uint32 // index in keyspace.stored
-	dir     dirID  // of the key, in the ledger; 0 if it is not known
-	file    int32  // that the value lies in, an index for survey.source
+	index   wal.Index // of the raft entry that wrote it, if that is in the WAL alone
+	size    uint32    // of the value
+	stored  uint32    // index in keyspace.stored
+	dir     dirID     // of the key, in the ledger; 0 if it is not known
+	file    fileID    // that the value lies in; 0 of a deletion that is in the WAL alone
 	deleted bool
 	broken  bool // the record or its envelope breaks its format
 	watched bool // all copies are kept: see watch
@@ -119,9 +118,9 @@ func (k *keyspace) all() iter.Seq2[entryID, *entry] {
 	}
 }
 
-// add takes a record on the given page, and returns the entry of its key. recordErr says
-// what is wrong with the record, nil if nothing is.
-func (k *keyspace) add(r *mvcc.Record, id page.ID, recordErr error) entryID {
+// add takes a record, and returns the entry of its key. recordErr says what is wrong with
+// the record, nil if nothing is.
+func (k *keyspace) add(r *mvcc.Record, recordErr error) entryID {
 	k.newest = max(k.newest, r.Revision.Main)
 	i := k.find(r.Key)
 	known := i != 0
@@ -134,7 +133,7 @@ func (k *keyspace) add(r *mvcc.Record, id page.ID, recordErr error) entryID {
 	}
 	to := entry{
 		rev: r.Revision, create: r.CreateRevision, version: r.Version, lease: r.Lease,
-		off: r.ValueOff, page: uint32(id), size: uint32(len(r.Value)), deleted: r.Tombstone && recordErr == nil,
+		file: dbFile, off: r.ValueOff, size: uint32(len(r.Value)), deleted: r.Tombstone && recordErr == nil,
 	}
 	if !to.deleted {
 		var err error

@@ -132,12 +132,12 @@ func (b *builder) use(s *survey, e *entry, id object.Identity, newest bool) {
 	}
 	u := b.useOf(how)
 	n := u.namespace(id.GroupResource, id.Namespace)
-	if e.file == 0 {
+	if e.file == dbFile {
 		u.History--
 		n.History--
 	}
 	if !newest {
-		if e.file == 0 && !b.holders.holdsSame(s, e) {
+		if e.file == dbFile && !b.holders.holdsSame(s, e) {
 			u.History++
 			n.History++
 		}

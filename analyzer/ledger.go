@@ -88,7 +88,7 @@ type carvedValue struct {
 	key   string
 	rev   mvcc.Revision
 	place place
-	file  int32
+	file  fileID
 	off   int64
 	size  int32
 	whole bool

@@ -27,20 +27,23 @@ type segment struct {
 type logReader struct {
 	*survey
 	chain   wal.Chain
-	file    int32 // of the segment being read, for survey.source
+	file    fileID // of the segment being read
 	block   *segment
 	writer  *wal.Metadata // of the first segment that tells
 	foreign bool          // the segment being read is of another member or cluster
-	applied uint64        // index up to which the db has seen all; 0 without a db
-	last    uint64        // index of the last entry
-	commit  uint64
+	applied wal.Index     // index up to which the db has seen all; 0 without a db
+	last    wal.Index     // index of the last entry
+	commit  wal.Index
 	pending []entryOf
 	replay  *replay
 }
 
+// anyIndex is no bound of the indexes.
+const anyIndex = ^wal.Index(0)
+
 // An entryOf is a raft entry that has not been applied.
 type entryOf struct {
-	index uint64
+	index wal.Index
 	ops   []write
 }
 
@@ -87,14 +90,14 @@ func (s *survey) readLog(ctx context.Context, sources []Source) error {
 	slices.SortStableFunc(sources, func(a, b Source) int {
 		return cmp.Or(cmp.Compare(sequence(a), sequence(b)), cmp.Compare(a.Path, b.Path))
 	})
-	l := &logReader{survey: s, applied: s.evidence.ConsistentIndex, replay: newReplay(s)}
+	l := &logReader{survey: s, applied: wal.Index(s.evidence.ConsistentIndex), replay: newReplay(s)}
 	for _, source := range sources {
 		if err := l.segment(ctx, source); err != nil {
 			return err
 		}
 	}
 	l.replay.sure = max(l.commit, l.applied)
-	l.apply(^uint64(0))
+	l.apply(anyIndex)
 	s.commit = l.commit
 	if s.File == nil {
 		s.details.LiveKeys = s.keys.entries.len()
@@ -110,8 +113,8 @@ func (l *logReader) segment(ctx context.Context, source Source) error {
 		Details: &Details{Metas: []MetaDetails{}, Buckets: []BucketDetails{}, Prefixes: []Text{}},
 		WAL:     &WALFacts{Sequence: name.Seq},
 	}}
+	l.file, l.block, l.foreign = segmentFile(len(l.segments)), seg, false
 	l.segments = append(l.segments, seg)
-	l.file, l.block, l.foreign = int32(len(l.segments)), seg, false
 	sum := digest{Hash: sha256.New()}
 	records := l.chain.Read(source.File, source.Size, source.Name, func(off int64, b []byte) {
 		sum.add(off, b)
@@ -149,14 +152,14 @@ func (l *logReader) record(r *wal.Record) {
 		if l.foreign {
 			return
 		}
-		l.commit = max(l.commit, uint64(r.State.Commit))
+		l.commit = max(l.commit, r.State.Commit)
 		facts.Commit = max(facts.Commit, uint64(r.State.Commit))
 		l.apply(l.commit)
 	case wal.KindEntry:
 		l.entry(&r.Entry)
 	case wal.KindTorn:
 		facts.Torn += r.Len
-		l.sightOps(r.Entry.Ops, uint64(r.Entry.Index), uint64(r.Entry.Term), false)
+		l.sightOps(r.Entry.Ops, r.Entry.Index, r.Entry.Term, false)
 	case wal.KindGap:
 		facts.Gaps++
 		l.searchGap(r.Off, r.Len)
@@ -167,16 +170,16 @@ func (l *logReader) record(r *wal.Record) {
 
 // entry takes a raft entry, in place of those that had its index or a later one.
 func (l *logReader) entry(e *wal.Entry) {
-	facts, index := l.block.evidence.WAL, uint64(e.Index)
+	facts, index := l.block.evidence.WAL, e.Index
 	facts.Entries++
 	if facts.FirstIndex == 0 {
-		facts.FirstIndex = index
+		facts.FirstIndex = uint64(index)
 	}
-	facts.LastIndex = max(facts.LastIndex, index)
+	facts.LastIndex = max(facts.LastIndex, uint64(index))
 	if l.foreign {
 		// What another etcd wrote is found, and is nothing that this db has or will have.
 		from := l.sightings.len()
-		l.sightOps(e.Ops, index, uint64(e.Term), false)
+		l.sightOps(e.Ops, index, e.Term, false)
 		for i := from; i < l.sightings.len(); i++ {
 			l.sightings.at(i).replaced = true
 		}
@@ -191,15 +194,15 @@ func (l *logReader) entry(e *wal.Entry) {
 	}
 	l.last = index
 	applied := l.File != nil && index <= l.applied
-	ops := l.sightOps(e.Ops, index, uint64(e.Term), applied)
+	ops := l.sightOps(e.Ops, index, e.Term, applied)
 	if !applied && len(ops) > 0 {
 		l.pending = append(l.pending, entryOf{index, ops})
 	}
 }
 
 // replace drops the entries from index on: they were never committed.
-func (l *logReader) replace(index uint64) {
-	n, _ := slices.BinarySearchFunc(l.pending, index, func(e entryOf, index uint64) int { return cmp.Compare(e.index, index) })
+func (l *logReader) replace(index wal.Index) {
+	n, _ := slices.BinarySearchFunc(l.pending, index, func(e entryOf, index wal.Index) int { return cmp.Compare(e.index, index) })
 	l.pending = l.pending[:n]
 	for i := l.sightings.len() - 1; i >= 0; i-- {
 		at := l.sightings.at(i)
@@ -214,7 +217,7 @@ func (l *logReader) replace(index uint64) {
 }
 
 // apply applies the pending entries up to index.
-func (l *logReader) apply(index uint64) {
+func (l *logReader) apply(index wal.Index) {
 	n := 0
 	for n < len(l.pending) && l.pending[n].index <= index {
 		l.replay.apply(l.pending[n].index, l.pending[n].ops)
@@ -225,7 +228,7 @@ func (l *logReader) apply(index uint64) {
 
 // sightOps keeps the writes to watched keys, and all operations without their
 // values.
-func (l *logReader) sightOps(ops []wal.Op, index, term uint64, applied bool) []write {
+func (l *logReader) sightOps(ops []wal.Op, index wal.Index, term wal.Term, applied bool) []write {
 	var writes []write
 	for i := range ops {
 		op := &ops[i]

@@ -36,5 +36,5 @@ func (s *survey) foreign(e page.LeafElement, p page.Page) {
 			What: fmt.Sprintf("page %v, leaf element %d, which belongs in the bucket key", p.ID, e.Index)})
 	}
 	s.torn = true
-	s.sight(&r, s.watches(r.Key), sighting{place: onFreePage, off: e.Off, page: int64(p.ID)}, err)
+	s.sight(&r, s.watches(r.Key), sighting{file: dbFile, place: onFreePage, off: e.Off, page: int64(p.ID)}, err)
 }

@@ -128,9 +128,9 @@ type held struct {
 	create  int64
 	version int64
 	place   place
-	file    int32  // index for survey.source
-	off     int64  // of the value
-	index   uint64 // of a raft entry
+	file    fileID
+	off     int64     // of the value
+	index   wal.Index // of a raft entry
 	whole   bool
 }
 
@@ -175,7 +175,7 @@ func (s *survey) pageRecords(ctx context.Context, each func(*held) error) error 
 				continue
 			}
 			v := held{in: s, key: r.Key, value: r.Value, rev: r.Revision, create: r.CreateRevision, version: r.Version,
-				place: inTree, off: r.ValueOff, whole: r.err == nil}
+				place: inTree, file: dbFile, off: r.ValueOff, whole: r.err == nil}
 			if !r.inTree {
 				v.place = placeOf(p)
 			}
@@ -232,8 +232,8 @@ func (s *survey) logRecords(ctx context.Context, each func(*held) error) error {
 				if op.Kind != wal.OpPut || op.IgnoreValue {
 					continue
 				}
-				v := held{in: s, key: op.Key, value: op.Value, place: inWAL, file: int32(i + 1), off: op.ValueOff,
-					index: uint64(r.Entry.Index), whole: op.Complete}
+				v := held{in: s, key: op.Key, value: op.Value, place: inWAL, file: segmentFile(i), off: op.ValueOff,
+					index: r.Entry.Index, whole: op.Complete}
 				if err := each(&v); err != nil {
 					return err
 				}

@@ -43,7 +43,7 @@ func (c seen) region() Region {
 	case inWAL:
 		return RegionWAL
 	}
-	if e := c.in.entryOf(c.sighting); e == nil || e.deleted || e.file != 0 || e.rev != c.rev {
+	if e := c.in.entryOf(c.sighting); e == nil || e.deleted || e.file != dbFile || e.rev != c.rev {
 		return RegionHistory
 	}
 	return RegionLive

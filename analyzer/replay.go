@@ -43,11 +43,11 @@ type replay struct {
 	blind    bool  // what came before is not known, so no comparison can fail for sure
 	leases   map[int64][]entryID
 	scans    int
-	sure     uint64 // up to which index the log says that all is committed, at its end
+	sure     wal.Index // up to which index the log says that all is committed, at its end
 }
 
 func newReplay(s *survey) *replay {
-	r := &replay{survey: s, revision: s.evidence.Revision, blind: s.isBlind(), leases: map[int64][]entryID{}, sure: ^uint64(0)}
+	r := &replay{survey: s, revision: s.evidence.Revision, blind: s.isBlind(), leases: map[int64][]entryID{}, sure: anyIndex}
 	for id, e := range s.keys.all() {
 		if e.lease != 0 {
 			r.leases[e.lease] = append(r.leases[e.lease], id)
@@ -61,7 +61,7 @@ func newReplay(s *survey) *replay {
 func (s *survey) isBlind() bool { return s.File == nil || s.lost && s.etcd.ConsistentIndex == 0 }
 
 // apply applies the operations of the entry of that index.
-func (r *replay) apply(index uint64, ops []write) {
+func (r *replay) apply(index wal.Index, ops []write) {
 	rev := mvcc.Revision{Main: r.revision + 1}
 	if r.blind {
 		// Without a db no revision is known. The index orders the writes as well, and
@@ -74,7 +74,7 @@ func (r *replay) apply(index uint64, ops []write) {
 }
 
 // applyAll applies the operations in order, and reports whether anything changed.
-func (r *replay) applyAll(rev *mvcc.Revision, index uint64, ops []write) (changed bool) {
+func (r *replay) applyAll(rev *mvcc.Revision, index wal.Index, ops []write) (changed bool) {
 	for i := range ops {
 		op := &ops[i]
 		did := false
@@ -112,7 +112,7 @@ func (r *replay) refuse(ops []write) {
 	}
 }
 
-func (r *replay) put(rev mvcc.Revision, index uint64, op *write) bool {
+func (r *replay) put(rev mvcc.Revision, index wal.Index, op *write) bool {
 	id := r.keys.find([]byte(op.key))
 	known := id != 0
 	if !known {
@@ -149,7 +149,7 @@ func (r *replay) put(rev mvcc.Revision, index uint64, op *write) bool {
 // keepBefore notes how the value was stored that a write replaces of which the log does
 // not say that it is committed: it may never take effect, and of several such writes any
 // may turn out to be the last.
-func (r *replay) keepBefore(id entryID, index uint64) {
+func (r *replay) keepBefore(id entryID, index wal.Index) {
 	e := r.keys.at(id)
 	if index <= r.sure || e.deleted || e.rev == (mvcc.Revision{}) || slices.Contains(r.before[id], e.stored) {
 		return
@@ -158,7 +158,7 @@ func (r *replay) keepBefore(id entryID, index uint64) {
 }
 
 // remove deletes the keys of those entries.
-func (r *replay) remove(rev mvcc.Revision, index uint64, entries []entryID) (changed bool) {
+func (r *replay) remove(rev mvcc.Revision, index wal.Index, entries []entryID) (changed bool) {
 	for _, id := range entries {
 		e := r.keys.at(id)
 		if e.deleted {

@@ -30,7 +30,7 @@ type residue struct {
 type piece struct {
 	off   int64
 	size  int32
-	file  int32 // index for survey.source
+	file  fileID
 	class carve.Class
 }
 
@@ -112,7 +112,7 @@ func (s *survey) freeLeaf(p page.Page) {
 			continue
 		}
 		s.counts.Records++
-		s.sight(&r, s.watches(r.Key), sighting{place: placeOf(p), off: e.Off, page: int64(p.ID)}, nil)
+		s.sight(&r, s.watches(r.Key), sighting{file: dbFile, place: placeOf(p), off: e.Off, page: int64(p.ID)}, nil)
 	}
 }
 

@@ -113,13 +113,13 @@ func (v *salvage) element(p page.Page, holds holding, e page.LeafElement) bool {
 	}
 	r, err := mvcc.ParseRecord(e.Key, e.Value, e.Off)
 	if err == nil && !r.Marker && holds != holdsTree {
-		v.take(&r, p.ID)
+		v.take(&r)
 	}
 	return err == nil
 }
 
 // take takes a record without a tree into the keyspace.
-func (v *salvage) take(r *mvcc.Record, id page.ID) {
+func (v *salvage) take(r *mvcc.Record) {
 	if r.Revision.Main <= v.after {
 		return
 	}
@@ -140,7 +140,7 @@ func (v *salvage) take(r *mvcc.Record, id page.ID) {
 	}
 	to := entry{
 		rev: r.Revision, create: r.CreateRevision, version: r.Version, lease: r.Lease,
-		off: r.ValueOff, page: uint32(id), size: uint32(len(r.Value)), deleted: r.Tombstone, unknown: true,
+		file: dbFile, off: r.ValueOff, size: uint32(len(r.Value)), deleted: r.Tombstone, unknown: true,
 	}
 	var err error
 	if !to.deleted {
@@ -187,9 +187,8 @@ func (v *salvage) scan(limit int) {
 func (v *salvage) carved(f carve.Find) {
 	r := mvcc.Record{Revision: mvcc.Revision{Main: f.ModRevision, Sub: f.Sub}, Tombstone: f.Tombstone, ValueOff: f.ValueOff}
 	r.Key, r.CreateRevision, r.ModRevision, r.Version, r.Lease = []byte(f.Key), f.CreateRevision, f.ModRevision, f.Version, f.Lease
-	id := page.ID(f.Off / int64(v.evidence.PageSize))
 	if f.Tombstone {
-		v.take(&r, id)
+		v.take(&r)
 		return
 	}
 	start := int(f.ValueOff - v.off)
@@ -197,11 +196,11 @@ func (v *salvage) carved(f carve.Find) {
 		return // not all of it is there
 	}
 	r.Value = v.buf[start : start+f.Claimed]
-	v.take(&r, id)
+	v.take(&r)
 	if f.Complete && !v.whole[f.ValueOff] && (v.watch.only != "" || !envelope.IsEncrypted(r.Value)) {
 		v.whole[f.ValueOff] = true
 		v.spans = append(v.spans, span{f.ValueOff, f.ValueOff + int64(f.Claimed)})
-		at := sighting{place: v.placeAt(f.ValueOff), size: int64(f.Claimed), off: f.ValueOff, key: f.Key, page: f.ValueOff / int64(v.evidence.PageSize),
+		at := sighting{file: dbFile, place: v.placeAt(f.ValueOff), size: int64(f.Claimed), off: f.ValueOff, key: f.Key, page: f.ValueOff / int64(v.evidence.PageSize),
 			rev: r.Revision, create: r.CreateRevision, version: r.Version, object: true, complete: true}
 		v.sightValue(r.Value, v.watch.key([]byte(f.Key)), at)
 	}

@@ -38,7 +38,7 @@ func (s *survey) search(ctx context.Context) error {
 			s.options.Progress(s.Path, sum.next, s.Size)
 		}
 		if !page.IsZero(b) {
-			s.carveStep(0, b, off)
+			s.carveStep(dbFile, b, off)
 		}
 	}
 	s.bytesRead = sum.read
@@ -50,7 +50,7 @@ func (s *survey) search(ctx context.Context) error {
 
 // carveStep keeps the finds that start in the first searchStep bytes of b. What
 // starts behind them is found, whole, by the next step.
-func (s *survey) carveStep(file int32, b []byte, off int64) {
+func (s *survey) carveStep(file fileID, b []byte, off int64) {
 	s.carveIn(file, inPieces, b, off, searchBlock, off+searchStep)
 	s.pieces = nil // of a file like this, text is no residue
 }

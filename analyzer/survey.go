@@ -15,6 +15,7 @@ import (
 	"github.com/etcdsift/etcdsift/decode/mvcc"
 	"github.com/etcdsift/etcdsift/decode/object"
 	"github.com/etcdsift/etcdsift/decode/page"
+	"github.com/etcdsift/etcdsift/decode/wal"
 )
 
 // snapshotHashSize is the size of the SHA-256 that etcd puts behind a snapshot.
@@ -42,7 +43,7 @@ type survey struct {
 	names    *object.Registry
 	strays   map[string]object.Identity // Secrets whose keys do not say so, by key
 	segments []*segment                 // of the WAL
-	commit   uint64                     // the highest index that the WAL says is committed
+	commit   wal.Index                  // the highest index that the WAL says is committed
 
 	ledger    *ledger // of all values, whoever watches them
 	sightings chunks[sighting]
@@ -78,12 +79,21 @@ func newSurvey(source Source, o Options, w *watch) *survey {
 // name is what errors call the survey.
 func (s *survey) name() string { return s.Path.ValidUTF8() }
 
-// source is a file of the survey: 0 is the db, the others are segments of the WAL.
-func (s *survey) source(i int32) *Source {
-	if i == 0 {
+// A fileID is a file of a survey, in which bytes lie; 0 is none.
+type fileID int32
+
+// dbFile is the db. The segments of its WAL come after it, in their order.
+const dbFile fileID = 1
+
+// segmentFile is the segment of that index in survey.segments.
+func segmentFile(i int) fileID { return dbFile + 1 + fileID(i) }
+
+// source is the file of that ID, which is not 0.
+func (s *survey) source(id fileID) *Source {
+	if id == dbFile {
 		return &s.Source
 	}
-	return &s.segments[i-1].Source
+	return &s.segments[id-segmentFile(0)].Source
 }
 
 // examine reads the file. Its error is that of the context.
@@ -231,9 +241,9 @@ func (s *survey) record(e page.LeafElement, p page.Page) {
 		}
 		return
 	}
-	id := s.keys.add(&r, p.ID, err)
+	id := s.keys.add(&r, err)
 	entry := s.keys.at(id)
-	s.sight(&r, entry.watched, sighting{key: entry.key, entry: id, place: inTree, off: e.Off, page: int64(p.ID)}, err)
+	s.sight(&r, entry.watched, sighting{key: entry.key, entry: id, file: dbFile, place: inTree, off: e.Off, page: int64(p.ID)}, err)
 }
 
 // bucketName is the name of the bucket of p.

@@ -11,6 +11,7 @@ import (
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/mvcc"
 	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/wal"
 )
 
 // A watch says of which keys every copy is kept, beside the newest value of all.
@@ -152,11 +153,11 @@ type sighting struct {
 	rev     mvcc.Revision // 0 where it is not known
 	create  int64
 	version int64
-	index   uint64 // of the raft entry; 0 outside the WAL
-	term    uint64
+	index   wal.Index // of the raft entry; 0 outside the WAL
+	term    wal.Term
 
-	stored   uint32  // index in keyspace.stored
-	file     int32   // index for survey.source
+	stored   uint32 // index in keyspace.stored
+	file     fileID
 	entry    entryID // of its key; 0 if it had none when it was seen
 	holds    int32   // of a plaintext Secret: its number in survey.contents, 0 if it has none
 	place    place
