@@ -22,23 +22,28 @@ type inputs struct {
 // An input is a file or folder that a run reads.
 type input struct {
 	what string // such as "the evidence snapshot.db"
+	path string // of evidence, empty of other files
 	info fs.FileInfo
+}
+
+func evidenceInput(path string, info fs.FileInfo) input {
+	return input{what: "the evidence " + path, path: path, info: info}
 }
 
 // addEvidence adds what PATHs led to.
 func (in *inputs) addEvidence(e *evidence) {
 	for _, f := range e.files {
-		in.files = append(in.files, input{"the evidence " + f.path, f.before})
+		in.files = append(in.files, evidenceInput(f.path, f.before))
 	}
 	for _, f := range e.named {
 		if f.info.IsDir() {
-			in.folders = append(in.folders, input{"the evidence " + f.path, f.info})
+			in.folders = append(in.folders, evidenceInput(f.path, f.info))
 		} else {
-			in.files = append(in.files, input{"the evidence " + f.path, f.info})
+			in.files = append(in.files, evidenceInput(f.path, f.info))
 		}
 	}
 	for _, f := range e.folders {
-		in.folders = append(in.folders, input{"the evidence " + f.path, f.info})
+		in.folders = append(in.folders, evidenceInput(f.path, f.info))
 	}
 }
 
@@ -46,7 +51,7 @@ func (in *inputs) addEvidence(e *evidence) {
 func (in *inputs) addFile(what string, f *os.File) error {
 	info, err := f.Stat()
 	if err == nil {
-		in.files = append(in.files, input{what, info})
+		in.files = append(in.files, input{what: what, info: info})
 	}
 	return err
 }
@@ -99,8 +104,8 @@ func (in *inputs) above(dir string) string {
 func (in *inputs) holds(dir string) string {
 	info, err := os.Stat(dir)
 	for _, file := range in.files {
-		if path, ok := strings.CutPrefix(file.what, "the evidence "); ok && err == nil {
-			if parent, parentErr := os.Stat(filepath.Dir(realPath(path))); parentErr == nil && os.SameFile(parent, info) {
+		if file.path != "" && err == nil {
+			if parent, parentErr := os.Stat(filepath.Dir(realPath(file.path))); parentErr == nil && os.SameFile(parent, info) {
 				return file.what
 			}
 		}
