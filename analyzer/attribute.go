@@ -39,7 +39,7 @@ type ownership struct {
 	start     bool // lo is the start of the value
 	reachable bool // a record of the tree has the bytes
 	plaintext bool
-	stored    uint32 // of the survey of the piece
+	stored    storedID // in the survey of the piece
 }
 
 // attribute compares the pieces of all surveys with every value that any of them

@@ -76,7 +76,7 @@ func (b *builder) periods(surveys []*survey) *periods {
 	for _, s := range surveys {
 		for _, r := range s.ledger.resources() {
 			p := period{field: field{r.resource, b.holders.cluster[s]}}
-			if r.stored != storedPlain {
+			if r.stored != 0 {
 				p.use = s.keys.stored[r.stored].use()
 			}
 			if _, known := ps.last[p]; !known {

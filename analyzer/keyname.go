@@ -117,18 +117,16 @@ func byChance(more, k, n int) float64 {
 	return math.Exp(min(0, float64(more)*math.Log(printables)+float64(k)*expected-factorial))
 }
 
-// distinct is a lower bound on how many different values were stored in each way, by the
-// index in keyspace.stored: a value in the tree may be in the WAL, too. Residue does not
+// distinct is a lower bound on how many different values were stored in each way, by
+// storedID: a value in the tree may be in the WAL, too. Residue does not
 // count: what follows a prefix there may be the text of another object, whose page was used
 // again, and no name is made of that.
 func (l *ledger) distinct() []int {
 	type count struct{ reachable, wal int }
 	counts := make([]count, len(l.s.keys.stored))
 	for id, r := range l.rows {
-		if id.stored != storedPlain {
-			counts[id.stored].reachable += r.reachable
-			counts[id.stored].wal += r.wal
-		}
+		counts[id.stored].reachable += r.reachable
+		counts[id.stored].wal += r.wal
 	}
 	n := make([]int, len(counts))
 	for i, c := range counts {
@@ -142,7 +140,7 @@ func (l *ledger) distinct() []int {
 func (l *ledger) whole() []bool {
 	found := make([]bool, len(l.s.keys.stored))
 	for id, r := range l.rows {
-		if id.stored != storedPlain && r.reachable+r.wal+r.whole > 0 {
+		if r.reachable+r.wal+r.whole > 0 {
 			found[id.stored] = true
 		}
 	}

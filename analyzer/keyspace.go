@@ -18,8 +18,11 @@ const maxName = 64 << 10
 // maxNames bounds the bytes of all names of one db.
 const maxNames = 16 << 20
 
+// A storedID is a way of storing values in keyspace.stored; 0 is none.
+type storedID uint32
+
 // A stored is how a value was stored. There are few different ones in a file, so
-// an entry holds an index into the list of them.
+// an entry holds the ID of one.
 type stored struct {
 	provider envelope.Provider
 	version  string
@@ -57,7 +60,7 @@ type entry struct {
 	lease   int64
 	index   wal.Index // of the raft entry that wrote it, if that is in the WAL alone
 	size    uint32    // of the value
-	stored  uint32    // index in keyspace.stored
+	stored  storedID  // of the value; 0 of a deletion
 	dir     dirID     // of the key, in the ledger; 0 if it is not known
 	file    fileID    // that the value lies in; 0 of a deletion that is in the WAL alone
 	deleted bool
@@ -76,8 +79,8 @@ type keyspace struct {
 	index   keyIndex
 	strings arena // of the keys
 
-	stored      []stored
-	storedIndex map[string]uint32
+	stored      []stored // by storedID
+	storedIndex map[string]storedID
 	scratch     []byte
 	named       int // bytes of all names in stored
 
@@ -91,7 +94,8 @@ type keyspace struct {
 func newKeyspace(w *watch) keyspace {
 	return keyspace{
 		watch:       w,
-		storedIndex: map[string]uint32{},
+		storedIndex: map[string]storedID{},
+		stored:      []stored{{}}, // of which the first is none
 		broken:      map[entryID]error{},
 	}
 }
@@ -166,7 +170,7 @@ func (k *keyspace) set(id entryID, to entry, err error) {
 }
 
 // parse tells how a value was stored. The error is that of envelope.Parse.
-func (k *keyspace) parse(value []byte, off int64) (stored uint32, err error) {
+func (k *keyspace) parse(value []byte, off int64) (stored storedID, err error) {
 	env, err := k.open(value, off)
 	return k.intern(env), err
 }
@@ -179,7 +183,7 @@ func (k *keyspace) open(value []byte, off int64) (envelope.Envelope, error) {
 // intern finds how env was stored in the list, without allocating where it is
 // there already. What stands where an unknown provider's key name might be is not
 // kept: nobody knows whether it is one, or a piece of the value.
-func (k *keyspace) intern(env envelope.Envelope) uint32 {
+func (k *keyspace) intern(env envelope.Envelope) storedID {
 	if env.Provider == envelope.Unknown {
 		env.KeyName = nil
 	}
@@ -206,7 +210,7 @@ func (k *keyspace) intern(env envelope.Envelope) uint32 {
 	}
 	i, ok := k.storedIndex[string(b)]
 	if !ok {
-		i = uint32(len(k.stored))
+		i = storedID(len(k.stored))
 		k.storedIndex[string(b)] = i
 		k.named += len(b)
 		how := stored{

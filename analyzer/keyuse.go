@@ -182,8 +182,8 @@ func (b *builder) addUses(surveys []*survey, p *proofs) {
 		b.logAlone = b.logAlone || s.File == nil && s.segments[0].What == ""
 		s.ledger.settle()
 		for _, r := range s.ledger.resources() {
-			if r.stored == storedPlain {
-				continue
+			if r.stored == 0 {
+				continue // it needs no key
 			}
 			how := s.keys.stored[r.stored]
 			if how.provider == envelope.Unknown {

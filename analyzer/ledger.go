@@ -32,7 +32,7 @@ type ledger struct {
 	samples []string
 
 	written map[uint64]incarnation // by the hash of what it is
-	kms     map[uint32]*kmsFacts   // by the index in keyspace.stored
+	kms     map[storedID]*kmsFacts // by how the values were stored
 
 	// seen and residue are hashes of the values that were counted in the tree and outside
 	// of it, as a free page often holds a value of the tree once more. They are nil unless
@@ -50,12 +50,9 @@ type dirID int32
 
 // A rowID is how encrypted values were stored, and the dir that their keys lie in.
 type rowID struct {
-	stored uint32
+	stored storedID
 	dir    dirID
 }
-
-// storedPlain stands for all that is not encrypted, whatever its encoding.
-const storedPlain = ^uint32(0)
 
 // A row counts values. Residue has those of which the tree has no copy, if the ledger
 // knows.
@@ -69,7 +66,7 @@ type row struct {
 // An incarnation is a key from its creation to its deletion, encrypted in one way, with
 // the lowest and the highest version that was seen of it.
 type incarnation struct {
-	stored    uint32
+	stored    storedID
 	dir       dirID
 	create    int64
 	low, high int64
@@ -96,7 +93,7 @@ type carvedValue struct {
 
 func newLedger(s *survey) *ledger {
 	l := &ledger{s: s, rows: map[rowID]*row{}, dirs: map[string]dirID{},
-		written: map[uint64]incarnation{}, kms: map[uint32]*kmsFacts{}, seed: s.watch.seed}
+		written: map[uint64]incarnation{}, kms: map[storedID]*kmsFacts{}, seed: s.watch.seed}
 	if s.options.Keys {
 		l.seen, l.residue = map[uint64]bool{}, map[uint64]*row{}
 	}
@@ -116,7 +113,7 @@ func (l *ledger) dir(key []byte) dirID {
 	return i
 }
 
-func (l *ledger) row(stored uint32, dir dirID) *row {
+func (l *ledger) row(stored storedID, dir dirID) *row {
 	id := rowID{stored, dir}
 	r := l.rows[id]
 	if r == nil {
@@ -237,7 +234,7 @@ func (l *ledger) count(at *sighting, dir dirID) {
 	l.written[id] = in
 }
 
-func (l *ledger) noteKMS(stored uint32, env *envelope.Envelope) {
+func (l *ledger) noteKMS(stored storedID, env *envelope.Envelope) {
 	k := l.kms[stored]
 	if k == nil {
 		k = &kmsFacts{deks: map[uint64]bool{}, sources: map[envelope.DEKSourceType]bool{}, annotations: map[string]bool{}}
@@ -279,7 +276,7 @@ func (l *ledger) settle() {
 // rowCounts is a row with the resource and the namespace of its keys.
 type rowCounts struct {
 	row
-	stored    uint32
+	stored    storedID // 0 of plaintext, whatever its encoding
 	resource  object.GroupResource
 	namespace string
 }
@@ -296,7 +293,7 @@ func (l *ledger) resources() []rowCounts {
 	}
 	for dir, r := range l.plaintext.all() {
 		if r.last > 0 {
-			all = append(all, rowCounts{*r, storedPlain, ids[dir].GroupResource, ids[dir].Namespace})
+			all = append(all, rowCounts{*r, 0, ids[dir].GroupResource, ids[dir].Namespace})
 		}
 	}
 	return all

@@ -75,7 +75,7 @@ type failure struct {
 
 // proofs is what proving all values of a run gave.
 type proofs struct {
-	rows     map[*survey]map[uint32]*tally // by the index in keyspace.stored
+	rows     map[*survey]map[storedID]*tally // by how the values were stored
 	failures []*failure
 }
 
@@ -113,9 +113,9 @@ func prove(ctx context.Context, surveys []*survey, o Options) (*proofs, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	p := &prover{config: o.Encryption, ctx: ctx, cancel: cancel, failures: map[failureID]*failure{},
-		proofs: &proofs{rows: map[*survey]map[uint32]*tally{}}}
+		proofs: &proofs{rows: map[*survey]map[storedID]*tally{}}}
 	for _, s := range surveys {
-		p.proofs.rows[s] = map[uint32]*tally{} // before the goroutines that look it up
+		p.proofs.rows[s] = map[storedID]*tally{} // before the goroutines that look it up
 	}
 	jobs := make(chan *batch, runtime.GOMAXPROCS(0))
 	var workers sync.WaitGroup

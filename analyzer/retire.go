@@ -137,7 +137,7 @@ type retiring struct {
 	printed    bool   // which is how reports print it
 	readings   []KeyName
 	seen       bool
-	hits       map[*survey][]bool // by the index in keyspace.stored: it may be that key
+	hits       map[*survey][]bool // by how the values were stored: it may be that key
 	stragglers []Text
 	opened     int // see Retirement
 	notOpened  int
@@ -304,7 +304,7 @@ func (b *builder) mayNeed(s *survey, e *entry, r *retiring) bool {
 	if len(s.before) == 0 {
 		return false
 	}
-	return slices.ContainsFunc(s.before[s.keys.find([]byte(e.key))], func(before uint32) bool { return r.hits[s][before] })
+	return slices.ContainsFunc(s.before[s.keys.find([]byte(e.key))], func(before storedID) bool { return r.hits[s][before] })
 }
 
 // retire answers which keys may be dropped.

@@ -49,7 +49,7 @@ type survey struct {
 	sightings chunks[sighting]
 	// before is how values were stored that only writes replace that may never take effect,
 	// by the entry of their key.
-	before map[entryID][]uint32
+	before map[entryID][]storedID
 
 	unheld   map[string]string // keys of sightings that the tree does not have
 	contents *contents
@@ -133,7 +133,7 @@ func (s *survey) examine(ctx context.Context) error {
 // reset forgets what a sweep found.
 func (s *survey) reset() {
 	s.keys, s.etcd = newKeyspace(s.watch), mvcc.State{}
-	s.ledger, s.before = newLedger(s), map[entryID][]uint32{}
+	s.ledger, s.before = newLedger(s), map[entryID][]storedID{}
 	s.sightings, s.unheld, s.contents = chunks[sighting]{}, map[string]string{}, newContents(s.watch.seed)
 	s.residue = residue{file: s.file}
 	s.damage, s.damageMore, s.bytesRead, s.records, s.torn, s.lost = nil, 0, 0, 0, false, false

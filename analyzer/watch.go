@@ -156,7 +156,7 @@ type sighting struct {
 	index   wal.Index // of the raft entry; 0 outside the WAL
 	term    wal.Term
 
-	stored   uint32 // index in keyspace.stored
+	stored   storedID
 	file     fileID
 	entry    entryID // of its key; 0 if it had none when it was seen
 	holds    int32   // of a plaintext Secret: its number in survey.contents, 0 if it has none
