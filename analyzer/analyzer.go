@@ -17,19 +17,20 @@ import (
 	"io"
 	"slices"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/decode/object"
 )
 
 // A Source is a file of evidence that the caller opened read-only.
 type Source struct {
-	Path Text   // as the report is to name it
-	Name string // the file's own name: that of a WAL segment has its place in the log
+	Path report.Text // as the report is to name it
+	Name string      // the file's own name: that of a WAL segment has its place in the log
 	File io.ReaderAt
 	Size int64 // in bytes
 	// Kind is KindDB, also for a snapshot, KindWAL, or KindOther for what is only
 	// searched for objects; "" means KindDB.
-	Kind Kind
+	Kind report.Kind
 	// Member is the same for the db and the WAL segments of one member of an etcd.
 	// A source without one stands alone.
 	Member string
@@ -47,7 +48,7 @@ type Source struct {
 // of a Kubernetes cluster.
 type Options struct {
 	// Tool is named in the report.
-	Tool Tool
+	Tool report.Tool
 	// Resources are what the verdict is about; nil means Secrets, and all that
 	// Encryption says to encrypt.
 	Resources []object.GroupResource
@@ -56,13 +57,13 @@ type Options struct {
 	Prefixes []string
 	// FailOn is the least severity that makes the exit status 1; SeverityNone
 	// means that no finding does.
-	FailOn Severity
+	FailOn report.Severity
 	// AllowEmpty says that evidence with nothing in scope is as good as any: without it
 	// the exit status is ExitNotEvidence.
 	AllowEmpty bool
 	// Key, if not empty, is the key of which the report has all copies, in History.
 	// Its exposures, findings and verdict mean nothing then.
-	Key Text
+	Key report.Text
 	// Encryption is the EncryptionConfiguration that the evidence is held against, with
 	// the keys to prove what is encrypted. Without one policy is not judged, and no
 	// value is decrypted.
@@ -72,40 +73,48 @@ type Options struct {
 	Keys   bool
 	Retire []string
 	// Label is how reports print a key; nil stands for PROVIDER:NAME (KMS KEY ID).
-	Label func(provider string, name, kmsKeyID Text) string
+	Label func(provider report.Provider, name, kmsKeyID report.Text) string
 	// NotExamined is what the caller knows of and did not open, such as the WAL
 	// beside a db.
-	NotExamined []NotExamined
+	NotExamined []report.NotExamined
 	// NotEvidence is what the user named and is no evidence, or is not there.
-	NotEvidence []NotExamined
+	NotEvidence []report.NotExamined
 	// Values, if not nil, is called for the newest value of each live key, in
 	// the order of the sources, then of the keys. An error from it ends the run.
-	Values func(Value) error
+	Values func(report.Value) error
 	// Witness, if not nil, has another program read a db that was examined, of which the
 	// SHA-256 is sum (empty where not every byte could be read). It returns nil for what
 	// is nothing to that program; its error ends the run.
-	Witness func(ctx context.Context, s Source, sum string) (*SecondWitness, error)
+	Witness func(ctx context.Context, s Source, sum string) (*report.SecondWitness, error)
 	// Progress, if not nil, is called from another goroutine as a file is read.
-	Progress func(path Text, done, total int64)
+	Progress func(path report.Text, done, total int64)
 
 	configured bool // the verdict is about what Encryption says to encrypt, too
-	nonces     *nonces
-	maxNonces  int // compared at once; 0 means as many as there is room for
+	maxNonces  int  // compared at once; 0 means as many as there is room for
+}
+
+// A progress is told how far the reading of a file is, in bytes; nil is told nothing.
+type progress func(path report.Text, done, total int64)
+
+func (p progress) tell(path report.Text, done, total int64) {
+	if p != nil {
+		p(path, done, total)
+	}
 }
 
 // Run examines the sources. Damage and disk errors are in the Report; the error is
 // that of the context or of Options.Values, or says that no key of a source lies
 // under Options.Prefixes.
-func Run(ctx context.Context, sources []Source, o Options) (*Report, error) {
+func Run(ctx context.Context, sources []Source, o Options) (*report.Report, error) {
 	if o.Resources == nil {
 		o.Resources, o.configured = []object.GroupResource{secrets}, o.Encryption != nil
 	}
-	o.nonces = newNonces(cmp.Or(o.maxNonces, maxNonces))
+	n := newNonces(cmp.Or(o.maxNonces, maxNonces))
 	sources = slices.Clone(sources)
 	for i := range sources {
 		sources[i].File = newDisk(sources[i])
 	}
-	surveys, err := examine(ctx, sources, o)
+	surveys, err := examine(ctx, sources, newWatch(o, n), o.Progress)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +135,7 @@ func Run(ctx context.Context, sources []Source, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := o.nonces.confirm(ctx, surveys); err != nil {
+	if err := n.confirm(ctx, surveys); err != nil {
 		return nil, err
 	}
 	if err := listValues(surveys, o); err != nil {
@@ -135,7 +144,19 @@ func Run(ctx context.Context, sources []Source, o Options) (*Report, error) {
 	for _, s := range surveys {
 		s.tree = nil // its marks take memory that grows with the file
 	}
-	return newReport(ctx, surveys, o, proofs)
+	b := newBuilder(surveys, o, proofs, n)
+	if err := b.compareAll(ctx, b.exposed); err != nil {
+		return nil, err
+	}
+	if err := b.proveCopies(ctx); err != nil {
+		return nil, err
+	}
+	for _, s := range surveys {
+		if err := closeEvidence(ctx, s, o); err != nil {
+			return nil, err
+		}
+	}
+	return b.build(), nil
 }
 
 // listValues calls Options.Values for the newest value of each live key.
@@ -153,21 +174,21 @@ func listValues(surveys []*survey, o Options) error {
 		if !s.hasValues() {
 			continue
 		}
-		if err := s.values(o.Values, holding > 1); err != nil {
+		if err := s.values(o.Encryption, o.Values, holding > 1); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// examine reads all sources. The db and the WAL of one member are one survey.
-func examine(ctx context.Context, sources []Source, o Options) ([]*survey, error) {
-	w := newWatch(o)
+// examine reads all sources, and tells progress how far it is. The db and the WAL of one
+// member are one survey.
+func examine(ctx context.Context, sources []Source, w *watch, progress progress) ([]*survey, error) {
 	var surveys []*survey
 	logs := map[string][]Source{} // by member
 	var members []string          // of logs, in the order of the sources
 	for i, source := range sources {
-		if source.Kind == KindWAL {
+		if source.Kind == report.KindWAL {
 			member := cmp.Or(source.Member, fmt.Sprintf("source %d", i))
 			if logs[member] == nil {
 				members = append(members, member)
@@ -175,23 +196,23 @@ func examine(ctx context.Context, sources []Source, o Options) ([]*survey, error
 			logs[member] = append(logs[member], source)
 			continue
 		}
-		s := newSurvey(source, o, w)
+		s := newSurvey(source, w)
 		surveys = append(surveys, s)
 		read := s.examine
-		if source.Kind == KindOther {
+		if source.Kind == report.KindOther {
 			read = s.search
 		}
-		if err := read(ctx); err != nil {
+		if err := read(ctx, progress); err != nil {
 			return nil, fmt.Errorf("%s: %w", s.name(), err)
 		}
 	}
 	for _, member := range members {
 		s := holderOf(member, logs[member], surveys)
 		if s == nil {
-			s = newSurvey(Source{Path: logs[member][0].Path}, o, w)
+			s = newSurvey(Source{Path: logs[member][0].Path}, w)
 			surveys = append(surveys, s)
 		}
-		if err := s.readLog(ctx, logs[member]); err != nil {
+		if err := s.readLog(ctx, logs[member], progress); err != nil {
 			return nil, fmt.Errorf("%s: %w", s.name(), err)
 		}
 	}

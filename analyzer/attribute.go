@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode"
 	"github.com/etcdsift/etcdsift/decode/carve"
 	"github.com/etcdsift/etcdsift/decode/envelope"
@@ -85,7 +86,7 @@ func attribute(ctx context.Context, surveys []*survey) error {
 func (s *survey) readPiece(p piece) ([]byte, error) {
 	b := make([]byte, p.size)
 	if err := s.source(p.file).readAt(b, p.off); err != nil {
-		return nil, readError(-1, p.off, err)
+		return nil, readError(report.Page{}, p.off, err)
 	}
 	return b, nil
 }
@@ -193,12 +194,12 @@ func (s *survey) attributed(p piece, o ownership) {
 	}
 	s.counts.Fragments++
 	at := sighting{
-		key: o.key, place: inPieces, file: p.file, off: p.off + int64(o.lo), size: size, page: -1,
+		key: o.key, place: inPieces, file: p.file, off: p.off + int64(o.lo), size: size,
 		rev: o.rev, create: o.create, version: o.version, object: o.start, reread: o.reachable, stored: o.stored, orphan: true,
 	}
-	if p.file == dbFile && s.evidence.PageSize > 0 {
-		at.page = at.off / int64(s.evidence.PageSize)
-		if s.tree != nil && page.ID(at.page) >= s.tree.HighWater() {
+	if p.file == dbFile && s.db.PageSize > 0 {
+		at.page = report.PageAt(at.off, s.db.PageSize)
+		if number, _ := at.page.Number(); s.tree != nil && page.ID(number) >= s.tree.HighWater() {
 			at.place = inTail
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
 
@@ -69,7 +70,7 @@ func checkCovered(t *testing.T, command string, db []byte, damages []fixtures.Da
 		if kind, _ := Detect(bytes.NewReader(broken), int64(len(broken))); kind == "" {
 			continue // exit status 3
 		}
-		if r, _ := run(t, Options{}, inMemory(broken)); r.Verdict.ExitStatus < ExitIncomplete {
+		if r, _ := run(t, Options{}, inMemory(broken)); r.Verdict.ExitStatus < report.ExitIncomplete {
 			t.Errorf("%s: bbolt says %q, and this program exit status %d", d.Name, said, r.Verdict.ExitStatus)
 		}
 	}

@@ -2,12 +2,11 @@ package analyzer
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode"
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/object"
@@ -20,20 +19,22 @@ var secrets = object.GroupResource{Resource: "secrets"}
 type builder struct {
 	options    Options
 	surveys    []*survey
-	report     *Report
+	report     *report.Report
 	holders    *holders
-	inventory  map[object.GroupResource]*ResourceCount
-	namespaces map[string]*NamespaceCount
-	scope      map[object.GroupResource]*ScopeCount
+	inventory  map[object.GroupResource]*report.ResourceCount
+	namespaces map[string]*report.NamespaceCount
+	scope      map[object.GroupResource]*report.ScopeCount
 	keys       map[clusterKey]*keyInScope
-	uses       map[useID]*KeyUse
+	uses       map[useID]*keyUse
 	retiring   []*retiring        // of Options.Retire
 	whole      map[*survey][]bool // see ledger.whole; nil unless Options.Retire asks
 	moved      map[movedKey]bool  // keys whose newest value opens with the path of another
 	logAlone   bool               // there is a WAL without a db: what was written before it is not known
 	unknown    int                // newest values of which nobody can tell which key they need
-	ctx        context.Context
-	err        error // that ended the run
+	proofs     *proofs            // nil if none were asked for
+	nonces     *nonces
+	exposed    []*keyInScope              // all of keys, in order
+	copyProofs map[*sighting]report.Proof // of Options.Key
 }
 
 // A movedKey is a key in one survey.
@@ -47,12 +48,15 @@ type movedKey struct {
 type keyInScope struct {
 	key    string
 	id     object.Identity
-	status Status // of the newest value
-	state  State
+	status report.Status // of the newest value
+	state  report.State
 	gone   bool   // what was seen of it last is a deletion, even if its state is not known
 	copies []kept // that are plaintext
 	newest *entry // of a key that is not deleted, in a survey
 	in     *survey
+
+	form     form             // of a Secret, what its copies say of it
+	validity *report.Validity // of a Secret: nil until its copies were compared
 }
 
 // A seen is a sighting and the survey that it is of.
@@ -61,22 +65,22 @@ type seen struct {
 	in *survey
 }
 
-// newReport builds the report. Its error is that of ctx, or an *encryption.KMSError.
-func newReport(ctx context.Context, surveys []*survey, o Options, p *proofs) (*Report, error) {
-	b := builder{
-		options: o, ctx: ctx, surveys: surveys,
-		report: &Report{
-			SchemaVersion: SchemaVersion, Tool: o.Tool,
-			Evidence: []Evidence{}, Inventory: []ResourceCount{}, Namespaces: []NamespaceCount{},
-			Exposures: []Exposure{}, Findings: []Finding{}, Scope: []ScopeCount{},
-			Coverage: Coverage{Damage: []Damage{}, Unattributed: []Extent{}, NotExamined: []NotExamined{}},
+// newBuilder finds out which keys the verdict is about, and what each of them is.
+func newBuilder(surveys []*survey, o Options, p *proofs, n *nonces) *builder {
+	b := &builder{
+		options: o, surveys: surveys, proofs: p, nonces: n,
+		report: &report.Report{
+			SchemaVersion: report.SchemaVersion, Tool: o.Tool,
+			Evidence: []report.Evidence{}, Inventory: []report.ResourceCount{}, Namespaces: []report.NamespaceCount{},
+			Exposures: []report.Exposure{}, Findings: []report.Finding{}, Scope: []report.ScopeCount{},
+			Coverage: report.Coverage{Damage: []report.Damage{}, Unattributed: []report.Extent{}, NotExamined: []report.NotExamined{}},
 		},
 		holders:    newHolders(surveys),
-		inventory:  map[object.GroupResource]*ResourceCount{},
-		namespaces: map[string]*NamespaceCount{},
-		scope:      map[object.GroupResource]*ScopeCount{},
+		inventory:  map[object.GroupResource]*report.ResourceCount{},
+		namespaces: map[string]*report.NamespaceCount{},
+		scope:      map[object.GroupResource]*report.ScopeCount{},
 		keys:       map[clusterKey]*keyInScope{},
-		uses:       map[useID]*KeyUse{},
+		uses:       map[useID]*keyUse{},
 		moved:      map[movedKey]bool{},
 	}
 	if p != nil {
@@ -94,7 +98,7 @@ func newReport(ctx context.Context, surveys []*survey, o Options, p *proofs) (*R
 	}
 	b.startRetiring()
 	for _, resource := range o.Resources {
-		b.scope[resource] = &ScopeCount{Resource: Text(resource.String())}
+		b.scope[resource] = &report.ScopeCount{Resource: report.Text(resource.String())}
 	}
 	for n, s := range surveys {
 		s.inScope = make([]*keyInScope, s.keys.entries.len()+1)
@@ -107,23 +111,28 @@ func newReport(ctx context.Context, surveys []*survey, o Options, p *proofs) (*R
 			b.addKey(s, e, s.keys.broken[id])
 		}
 	}
+	b.exposed = slices.SortedFunc(maps.Values(b.keys), func(x, y *keyInScope) int {
+		return cmp.Or(cmp.Compare(x.id.Namespace, y.id.Namespace), cmp.Compare(x.id.Name, y.id.Name), cmp.Compare(x.key, y.key))
+	})
+	return b
+}
+
+// build is the report of all that is known by now. It reads nothing.
+func (b *builder) build() *report.Report {
 	b.addScope()
 	b.addConfiguration()
-	b.addProofs(p)
-	b.addUses(surveys, p)
+	b.addProofs(b.proofs)
+	b.addUses(b.surveys, b.proofs)
 	b.addSharedNames()
-	b.addHygiene(surveys)
-	if o.Key != "" {
-		b.report.History = b.history(surveys)
-	}
-	for _, s := range surveys { // when all has been read
+	b.addHygiene(b.surveys)
+	for _, s := range b.surveys {
 		b.addEvidence(s)
 	}
 	b.addCoverage()
 	b.sort()
 	b.addKeys()
 	b.report.Verdict = b.verdict()
-	return b.report, b.err
+	return b.report
 }
 
 // addKey takes what source s says of one key. broken is what is wrong with its
@@ -160,46 +169,44 @@ func (b *builder) addKey(s *survey, e *entry, broken error) {
 
 // statusOf is the status of a key of which s has the newest value, as far as anybody
 // knows.
-func (s *survey) statusOf(e *entry) Status {
+func (s *survey) statusOf(e *entry) report.Status {
 	status := s.keys.status(e)
-	if e.unknown && status == StatusPlaintext {
-		return StatusExposed // by what was seen of it: nobody knows its newest value
+	if e.unknown && status == report.StatusPlaintext {
+		return report.StatusExposed // by what was seen of it: nobody knows its newest value
 	}
 	return status
 }
 
 // current is what is told of the newest value of a key.
-func (k *keyInScope) current() Current {
+func (k *keyInScope) current() report.Current {
 	if k.newest == nil {
-		return Current{}
+		return report.Current{}
 	}
 	how := k.in.keys.stored[k.newest.stored]
-	c := Current{Provider: how.provider.String(), KeyName: Text(how.keyName), ModRevision: k.newest.rev.Main}
-	if k.newest.index != 0 {
-		c.WALIndex = (*uint64)(&k.newest.index)
-	}
+	c := report.Current{Provider: how.reported(), KeyName: report.Text(how.keyName), ModRevision: k.newest.rev.Main,
+		WALIndex: uint64(k.newest.index)}
 	return c
 }
 
 // exposed is the status of a key of which plaintext copies were seen.
-func (k *keyInScope) exposed() Status {
-	if k.state == StateDeleted || k.status != StatusPlaintext {
-		return StatusExposed
+func (k *keyInScope) exposed() report.Status {
+	if k.state == report.StateDeleted || k.status != report.StatusPlaintext {
+		return report.StatusExposed
 	}
-	return StatusPlaintext
+	return report.StatusPlaintext
 }
 
 // stateOf is the state of a key of which s has the newest revision.
-func (b *builder) stateOf(s *survey, e *entry) State {
+func (b *builder) stateOf(s *survey, e *entry) report.State {
 	switch {
 	case e.unknown && !b.holders.isGone(s, e):
-		return StateUnknown
+		return report.StateUnknown
 	case b.holders.isDeleted(s, e):
-		return StateDeleted
+		return report.StateDeleted
 	case s.File == nil || s.isBlind() && e.index != 0:
-		return StateUnknown // a WAL alone does not tell what was written after it
+		return report.StateUnknown // a WAL alone does not tell what was written after it
 	}
-	return StateLive
+	return report.StateLive
 }
 
 // addSighting takes a place where survey s saw a value of a watched key.
@@ -229,7 +236,7 @@ func (b *builder) keyOf(s *survey, at *sighting) *keyInScope {
 		if !b.inScope(id.GroupResource) {
 			return nil
 		}
-		k = &keyInScope{key: at.key, id: id, state: b.holders.stateOf(s, at), status: StatusUnreadable}
+		k = &keyInScope{key: at.key, id: id, state: b.holders.stateOf(s, at), status: report.StatusUnreadable}
 		b.keys[key] = k
 	}
 	if at.entry != 0 {
@@ -242,17 +249,17 @@ func (b *builder) keyOf(s *survey, at *sighting) *keyInScope {
 func (b *builder) count(s *survey, e *entry, id object.Identity) {
 	n := b.inventory[id.GroupResource]
 	if n == nil {
-		n = &ResourceCount{Resource: Text(id.GroupResource.String()), Providers: map[string]int{}}
+		n = &report.ResourceCount{Resource: report.Text(id.GroupResource.String()), Providers: map[report.Provider]int{}}
 		b.inventory[id.GroupResource] = n
 	}
 	n.Keys++
-	n.Providers[s.keys.stored[e.stored].provider.String()]++
+	n.Providers[s.keys.stored[e.stored].reported()]++
 }
 
-func readError(page, off int64, err error) error {
+func readError(page report.Page, off int64, err error) error {
 	what := "value"
-	if page >= 0 {
-		what = fmt.Sprintf("page %d, value", page)
+	if number, ok := page.Number(); ok {
+		what = fmt.Sprintf("page %d, value", number)
 	}
 	return &decode.FormatError{Off: off, What: what, Err: err}
 }
@@ -264,27 +271,31 @@ func (b *builder) addEnvelopeFinding(s *survey, e *entry, id object.Identity, br
 	if how.provider == envelope.Identity {
 		return
 	}
-	what := broken
-	var format *decode.FormatError
-	if errors.As(broken, &format) {
-		what = fmt.Errorf("%s: %w", format.What, format.Err)
-	}
-	b.find(Finding{
-		Rule: RuleUnknownEnvelope, Resource: Text(id.GroupResource.String()), Namespace: Text(id.Namespace),
-		Name: Text(id.Name), Key: Text(e.key), Path: s.Path,
-		Message: fmt.Sprintf("the value of revision %d at offset %#x can not be understood: %v", e.rev.Main, e.off, what),
-	})
+	f := objectFinding(report.RuleUnknownEnvelope, id, e.key, s.locationOf(e))
+	f.Message = envelopeMessage(&f, broken)
+	b.find(f)
+}
+
+// objectFinding is a finding on an object, at those places. Its message is still to be made.
+func objectFinding(rule report.RuleID, id object.Identity, key string, at ...report.Location) report.Finding {
+	return report.Finding{Rule: rule, Resource: report.Text(id.GroupResource.String()), Namespace: report.Text(id.Namespace), Name: report.Text(id.Name), Key: report.Text(key), At: at}
+}
+
+// locationOf is where the newest value of a key lies.
+func (s *survey) locationOf(e *entry) report.Location {
+	return report.Location{Path: s.source(e.file).Path, Offset: e.off, Length: int64(e.size), Page: s.pageAt(e.file, e.off),
+		ModRevision: e.rev.Main, WALIndex: uint64(e.index)}
 }
 
 // addScope turns the keys in scope into counts, exposures and their findings.
 func (b *builder) addScope() {
-	keys := slices.SortedFunc(maps.Values(b.keys), func(x, y *keyInScope) int {
-		return cmp.Or(cmp.Compare(x.id.Namespace, y.id.Namespace), cmp.Compare(x.id.Name, y.id.Name), cmp.Compare(x.key, y.key))
-	})
-	for _, k := range keys {
+	for _, k := range b.exposed {
 		b.countStatus(k.id, k.exposed())
 	}
-	b.exposeAll(keys)
+	if b.options.Key != "" {
+		b.report.History = b.history(b.surveys)
+	}
+	b.exposeAll(b.exposed)
 	for _, n := range b.inventory {
 		b.report.Inventory = append(b.report.Inventory, *n)
 	}
@@ -310,27 +321,27 @@ func (b *builder) inScope(r object.GroupResource) bool {
 	if !b.options.configured || !configuredFor(b.options.Encryption, object.Identity{GroupResource: r}).Encrypts() {
 		return false
 	}
-	b.scope[r] = &ScopeCount{Resource: Text(r.String()), Configured: true}
+	b.scope[r] = &report.ScopeCount{Resource: report.Text(r.String()), Configured: true}
 	return true
 }
 
 // countStatus counts a key in scope.
-func (b *builder) countStatus(id object.Identity, status Status) {
+func (b *builder) countStatus(id object.Identity, status report.Status) {
 	n := b.namespaces[id.Namespace]
 	if n == nil {
-		n = &NamespaceCount{Namespace: Text(id.Namespace)}
+		n = &report.NamespaceCount{Namespace: report.Text(id.Namespace)}
 		b.namespaces[id.Namespace] = n
 	}
 	scope := b.scope[id.GroupResource]
 	scope.Keys++
 	switch status {
-	case StatusPlaintext:
+	case report.StatusPlaintext:
 		n.Plaintext++
 		scope.Readable++
-	case StatusExposed:
+	case report.StatusExposed:
 		n.Exposed++
 		scope.Readable++
-	case StatusUnreadable:
+	case report.StatusUnreadable:
 		n.Unreadable++
 		scope.Unreadable++
 	default:
@@ -340,14 +351,17 @@ func (b *builder) countStatus(id object.Identity, status Status) {
 
 func (b *builder) addCoverage() {
 	c := &b.report.Coverage
-	c.capExtents()
+	capExtents(c)
 	c.NotExamined = append(c.NotExamined, b.options.NotExamined...)
 	c.NotExamined = append(c.NotExamined, b.options.NotEvidence...)
 }
 
-func (b *builder) find(f Finding) {
-	if f.Severity == SeverityNone {
-		f.Severity = ruleByID(f.Rule).Severity
+func (b *builder) find(f report.Finding) {
+	if f.Severity == report.SeverityNone {
+		f.Severity = report.RuleByID(f.Rule).Severity
+	}
+	if f.At == nil {
+		f.At = []report.Location{}
 	}
 	b.report.Findings = append(b.report.Findings, f)
 }
@@ -355,29 +369,29 @@ func (b *builder) find(f Finding) {
 // sort puts all lists that came from maps in order.
 func (b *builder) sort() {
 	r := b.report
-	slices.SortFunc(r.Inventory, func(a, b ResourceCount) int { return cmp.Compare(a.Resource, b.Resource) })
-	slices.SortFunc(r.Namespaces, func(a, b NamespaceCount) int { return cmp.Compare(a.Namespace, b.Namespace) })
+	slices.SortFunc(r.Inventory, func(a, b report.ResourceCount) int { return cmp.Compare(a.Resource, b.Resource) })
+	slices.SortFunc(r.Namespaces, func(a, b report.NamespaceCount) int { return cmp.Compare(a.Namespace, b.Namespace) })
 	slices.SortFunc(r.Exposures, compareExposures)
 	slices.SortStableFunc(r.Findings, compareFindings)
 }
 
-func compareExposures(a, b Exposure) int {
+func compareExposures(a, b report.Exposure) int {
 	if c := cmp.Or(cmp.Compare(a.Resource, b.Resource), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name)); c != 0 {
 		return c
 	}
 	if c := cmp.Compare(a.Key, b.Key); c != 0 {
 		return c
 	}
-	return cmp.Compare(a.Copies.At(0).Path, b.Copies.At(0).Path)
+	return cmp.Compare(a.Copies[0].Path, b.Copies[0].Path)
 }
 
 // compareFindings compares what tells most findings apart first, and no more than it takes.
-func compareFindings(a, b Finding) int {
+func compareFindings(a, b report.Finding) int {
 	if c := cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.Rule, b.Rule)); c != 0 {
 		return c
 	}
 	if c := cmp.Or(cmp.Compare(a.Resource, b.Resource), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name)); c != 0 {
 		return c
 	}
-	return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Message, b.Message))
+	return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Path(), b.Path()), cmp.Compare(a.Message, b.Message))
 }

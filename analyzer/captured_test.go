@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures/captured"
 )
 
@@ -38,7 +39,7 @@ func TestCaptured(t *testing.T) {
 }
 
 func testStage(t *testing.T, stage captured.Stage, path string) {
-	r, values := run(t, Options{FailOn: SeverityHigh}, open(t, path))
+	r, values := run(t, Options{FailOn: report.SeverityHigh}, open(t, path))
 	if len(r.Coverage.Damage) > 0 || r.Coverage.BytesRead != r.Coverage.Bytes {
 		t.Errorf("coverage: %+v", r.Coverage)
 	}
@@ -48,7 +49,7 @@ func testStage(t *testing.T, stage captured.Stage, path string) {
 	got := map[string]captured.Stored{}
 	for _, v := range values {
 		if v.Resource == "secrets" {
-			got[string(v.Key)] = captured.Stored{Provider: v.Provider, KeyName: string(v.KeyName)}
+			got[string(v.Key)] = captured.Stored{Provider: v.Provider.String(), KeyName: string(v.KeyName)}
 		}
 	}
 	if diff := cmp.Diff(stage.Secrets, got); diff != "" {
@@ -62,7 +63,7 @@ func testStage(t *testing.T, stage captured.Stage, path string) {
 	if e.StorageVersion != "3.7.0" || e.PageSize != 4096 || len(e.SHA256) != 64 {
 		t.Errorf("evidence: %+v", e)
 	}
-	if snapshot := strings.HasSuffix(path, "snapshot.db"); snapshot != (e.SnapshotHash == HashValid) || snapshot != (e.Kind == KindSnapshot) || e.Revision < stage.Revision {
+	if snapshot := strings.HasSuffix(path, "snapshot.db"); snapshot != (e.SnapshotHash == report.HashValid) || snapshot != (e.Kind == report.KindSnapshot) || e.Revision < stage.Revision {
 		t.Errorf("evidence of revision %d: %+v", stage.Revision, e)
 	}
 }
@@ -70,7 +71,7 @@ func testStage(t *testing.T, stage captured.Stage, path string) {
 // testExposures checks that the Secrets whose newest value is plaintext are told
 // from those of which only an older copy is, and that each copy is where it is said
 // to be.
-func testExposures(t *testing.T, stage captured.Stage, r *Report, path string) {
+func testExposures(t *testing.T, stage captured.Stage, r *report.Report, path string) {
 	file, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -78,30 +79,30 @@ func testExposures(t *testing.T, stage captured.Stage, r *Report, path string) {
 	plain := 0
 	for _, x := range r.Exposures {
 		stored, live := stage.Secrets[string(x.Key)]
-		status, state := StatusExposed, StateLive
+		status, state := report.StatusExposed, report.StateLive
 		if stored.Provider == "identity" {
-			status = StatusPlaintext
+			status = report.StatusPlaintext
 			plain++
 		}
 		if !live {
-			state = StateDeleted
+			state = report.StateDeleted
 		}
-		if x.Type == "" || len(x.DataKeys) == 0 || x.Status != status || x.State != state || (x.Status == StatusPlaintext) != hasRegion(x, RegionLive) {
+		if x.Type == "" || len(x.DataKeys) == 0 || x.Status != status || x.State != state || (x.Status == report.StatusPlaintext) != hasRegion(x, report.RegionLive) {
 			t.Errorf("exposure: %+v", x)
 		}
-		for c := range x.Copies.All() {
+		for _, c := range x.Copies {
 			value := file[c.Offset : c.Offset+c.Length]
 			if c.Complete && (!bytes.HasPrefix(value, []byte("k8s\x00")) || !bytes.Contains(value, []byte("CNRY-"))) {
 				t.Errorf("%s: offset %#x holds no plaintext Secret", x.Key, c.Offset)
 			}
 		}
 	}
-	want := Verdict{Status: StatusPlaintext, Complete: true, ExitStatus: ExitFindings}
+	want := report.Verdict{Status: report.StatusPlaintext, Complete: true, ExitStatus: report.ExitFindings}
 	switch {
 	case len(r.Exposures) == 0:
-		want.Status, want.ExitStatus = StatusClean, ExitClean
+		want.Status, want.ExitStatus = report.StatusClean, report.ExitClean
 	case plain == 0:
-		want.Status = StatusExposed
+		want.Status = report.StatusExposed
 	}
 	if diff := cmp.Diff(want, r.Verdict); diff != "" {
 		t.Errorf("verdict (-want +got):\n%s", diff)
@@ -116,8 +117,8 @@ func testExposures(t *testing.T, stage captured.Stage, r *Report, path string) {
 	}
 }
 
-func hasRegion(x Exposure, region Region) bool {
-	return slices.ContainsFunc(slices.Collect(x.Copies.All()), func(c Copy) bool { return c.Region == region })
+func hasRegion(x report.Exposure, region report.Region) bool {
+	return slices.ContainsFunc(x.Copies, func(c *report.Copy) bool { return c.Region == region })
 }
 
 // Several snapshots of one cluster: what the newer one holds encrypted or deleted
@@ -133,24 +134,26 @@ func TestCapturedTwo(t *testing.T) {
 }
 
 func testTwo(t *testing.T, old, recent captured.Stage) {
-	want := map[Text]Status{}
+	want := map[report.Text]report.Status{}
 	for key := range old.Secrets {
-		want[Text(key)] = StatusExposed // encrypted or deleted in the newer one
+		want[report.Text(key)] = report.StatusExposed // encrypted or deleted in the newer one
 	}
 	for _, order := range [][]captured.Stage{{old, recent}, {recent, old}} {
 		var sources []Source
 		for _, stage := range order {
 			s := open(t, extract(t, stage.Snapshot()))
-			s.Path = Text(stage.Snapshot())
+			s.Path = report.Text(stage.Snapshot())
 			sources = append(sources, s)
 		}
-		r, _ := run(t, Options{FailOn: SeverityHigh}, sources...)
-		got := map[Text]Status{}
+		r, _ := run(t, Options{FailOn: report.SeverityHigh}, sources...)
+		got := map[report.Text]report.Status{}
 		for _, x := range r.Exposures {
 			got[x.Key] = x.Status
 			_, lives := recent.Secrets[string(x.Key)]
-			inOld := slices.ContainsFunc(slices.Collect(x.Copies.All()), func(c Copy) bool { return c.Path == Text(old.Snapshot()) && c.Region == RegionLive })
-			if _, lived := old.Secrets[string(x.Key)]; lives != (x.State == StateLive) || lived != inOld {
+			inOld := slices.ContainsFunc(x.Copies, func(c *report.Copy) bool {
+				return c.Path == report.Text(old.Snapshot()) && c.Region == report.RegionLive
+			})
+			if _, lived := old.Secrets[string(x.Key)]; lives != (x.State == report.StateLive) || lived != inOld {
 				t.Errorf("%+v", x)
 			}
 			if !inOld {
@@ -160,7 +163,7 @@ func testTwo(t *testing.T, old, recent captured.Stage) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("exposures (-want +got):\n%s", diff)
 		}
-		if r.Verdict.Status != StatusExposed || r.Verdict.ExitStatus != ExitFindings || len(r.Evidence) != 2 {
+		if r.Verdict.Status != report.StatusExposed || r.Verdict.ExitStatus != report.ExitFindings || len(r.Evidence) != 2 {
 			t.Errorf("verdict %+v on %d pieces of evidence", r.Verdict, len(r.Evidence))
 		}
 	}

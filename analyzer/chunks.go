@@ -40,6 +40,22 @@ func (c *chunks[T]) all() iter.Seq2[int, *T] {
 	}
 }
 
+// drain yields each item and its number, and drops the memory of those before it. It leaves
+// the list empty.
+func (c *chunks[T]) drain() iter.Seq2[int, *T] {
+	return func(yield func(int, *T) bool) {
+		defer func() { *c = chunks[T]{} }()
+		for i := range c.count {
+			if i > 0 && i%chunkLen == 0 {
+				c.parts[i/chunkLen-1] = nil
+			}
+			if !yield(i, c.at(i)) {
+				return
+			}
+		}
+	}
+}
+
 // arenaChunk is how many bytes of strings share one piece of memory in an arena.
 const arenaChunk = 64 << 10
 

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/mvcc"
 )
 
@@ -30,7 +31,7 @@ func newHolders(surveys []*survey) *holders {
 	h.newest = map[clusterKey]*survey{}
 	for _, s := range surveys {
 		c := h.cluster[s]
-		if l := h.latest[c]; l == nil || s.evidence.Revision > l.evidence.Revision {
+		if l := h.latest[c]; l == nil || s.db.Revision > l.db.Revision {
 			h.latest[c] = s
 		}
 		for _, e := range s.keys.entries.all() {
@@ -74,10 +75,10 @@ func (h *holders) isDeleted(s *survey, e *entry) bool { return e.deleted || h.is
 // default one.
 func (h *holders) isGone(s *survey, e *entry) bool {
 	latest := h.latest[h.cluster[s]]
-	if latest == nil || latest == s || latest.evidence.Revision < e.rev.Main || len(latest.damage) > 0 {
+	if latest == nil || latest == s || latest.db.Revision < e.rev.Main || len(latest.damage) > 0 {
 		return false
 	}
-	return latest.keys.entry(e.key) == nil && latest.evidence.CompactRevision > e.rev.Main
+	return latest.keys.entry(e.key) == nil && latest.db.CompactRevision > e.rev.Main
 }
 
 // disagrees reports whether another source has the newest revision of the key of e, too, and
@@ -94,15 +95,15 @@ func (h *holders) disagrees(s *survey, e *entry) bool {
 // stateOf is the state of a key that no tree has and of which s saw a copy: it was
 // deleted, unless the copy is of a transaction that the latest tree does not know
 // of, or something of the tree is missing.
-func (h *holders) stateOf(s *survey, at *sighting) State {
+func (h *holders) stateOf(s *survey, at *sighting) report.State {
 	latest := h.latest[h.cluster[s]]
 	if latest == nil {
 		latest = s
 	}
-	if at.rev.Main > latest.evidence.Revision || at.replaced || latest.File == nil || len(latest.damage) > 0 {
-		return StateUnknown
+	if at.rev.Main > latest.db.Revision || at.replaced || latest.File == nil || len(latest.damage) > 0 {
+		return report.StateUnknown
 	}
-	return StateDeleted
+	return report.StateDeleted
 }
 
 // clusters numbers the clusters that the sources come from. Two sources are of one
@@ -140,7 +141,7 @@ func joinLeftovers(surveys []*survey, numbers map[*survey]int) {
 }
 
 // beside reports whether two files lie in the same folder.
-func beside(a, b Text) bool {
+func beside(a, b report.Text) bool {
 	return path.Dir(filepath.ToSlash(string(a))) == path.Dir(filepath.ToSlash(string(b)))
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/object"
 )
 
@@ -16,7 +17,7 @@ type contents struct {
 	seed   maphash.Seed
 	forms  []form
 	byForm map[string]uint32
-	names  map[string]Text // equal ones share their memory
+	names  map[string]report.Text // equal ones share their memory
 	list   chunks[content]
 	data   chunks[datum]
 
@@ -25,10 +26,10 @@ type contents struct {
 
 // A form is what many Secrets have in common.
 type form struct {
-	kind     Text   // such as "Opaque"
-	dataKeys []Text // of data and stringData
-	names    []Text // of the data that could be read
-	whole    bool   // and there are no others
+	kind     report.Text   // such as "Opaque"
+	dataKeys []report.Text // of data and stringData
+	names    []report.Text // of the data that could be read
+	whole    bool          // and there are no others
 }
 
 // A content is one copy: its form, and where its data are in the list of all.
@@ -44,12 +45,12 @@ type datum struct {
 
 // A namedDatum is a datum under its name.
 type namedDatum struct {
-	name Text
+	name report.Text
 	datum
 }
 
 func newContents(seed maphash.Seed) *contents {
-	return &contents{seed: seed, byForm: map[string]uint32{}, names: map[string]Text{}}
+	return &contents{seed: seed, byForm: map[string]uint32{}, names: map[string]report.Text{}}
 }
 
 // add takes down what the Secret in value holds, and numbers it from 1.
@@ -81,7 +82,7 @@ func (c *contents) form(holds *object.Contents) uint32 {
 	i, known := c.byForm[string(key)]
 	if !known {
 		i = uint32(len(c.forms))
-		f := form{kind: c.name(holds.Type), whole: holds.Whole, dataKeys: []Text{}}
+		f := form{kind: c.name(holds.Type), whole: holds.Whole, dataKeys: []report.Text{}}
 		for _, name := range holds.DataKeys {
 			f.dataKeys = append(f.dataKeys, c.name(name))
 		}
@@ -94,10 +95,10 @@ func (c *contents) form(holds *object.Contents) uint32 {
 	return i
 }
 
-func (c *contents) name(s string) Text {
+func (c *contents) name(s string) report.Text {
 	name, known := c.names[s]
 	if !known {
-		name = Text(s)
+		name = report.Text(s)
 		c.names[s] = name
 	}
 	return name
@@ -129,7 +130,7 @@ func (c *contents) formOf(number int32) form {
 func (c *contents) sums(data []object.Datum) []namedDatum {
 	out := make([]namedDatum, len(data))
 	for i, d := range data {
-		out[i] = namedDatum{Text(d.Name), datum{maphash.Bytes(c.seed, d.Value), uint32(len(d.Value))}}
+		out[i] = namedDatum{report.Text(d.Name), datum{maphash.Bytes(c.seed, d.Value), uint32(len(d.Value))}}
 	}
 	return out
 }

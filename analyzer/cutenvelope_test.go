@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
@@ -43,19 +44,19 @@ func TestCutEnvelopes(t *testing.T) {
 			f.records = append(f.records, record{rev: int64(n), key: fmt.Sprintf("/registry/secrets/payments/cut-%04d", n), value: whole[:n]})
 		}
 		const absent = "aescbc:absent"
-		var values []Value
-		o := Options{Encryption: config, Keys: true, Retire: []string{absent}, Values: func(v Value) error { values = append(values, v); return nil }}
+		var values []report.Value
+		o := Options{Encryption: config, Keys: true, Retire: []string{absent}, Values: func(v report.Value) error { values = append(values, v); return nil }}
 		r, err := Run(t.Context(), []Source{f.source(t)}, o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		found := map[Text]RuleID{}
+		found := map[report.Text]report.RuleID{}
 		for _, x := range r.Findings {
 			found[x.Key] = x.Rule
 		}
 		for _, v := range values {
-			kms := strings.HasPrefix(v.Provider, "kms")
-			if v.Proof == Proven || found[v.Key] == "" && !kms {
+			kms := strings.HasPrefix(v.Provider.String(), "kms")
+			if v.Proof == report.Proven || found[v.Key] == "" && !kms {
 				t.Errorf("%s, %s: %s, finding %q", key.Provider, v.Key, v.Proof, found[v.Key])
 			}
 		}

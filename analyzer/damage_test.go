@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/object"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
@@ -49,11 +50,11 @@ func TestDamage(t *testing.T) {
 			if kind == "" && len(broken) < 4096 {
 				return // nothing is left that could be told from any other file
 			}
-			if kind != KindDB {
+			if kind != report.KindDB {
 				t.Fatalf("detected as %q", kind)
 			}
-			r, _ := run(t, Options{FailOn: SeverityHigh}, inMemory(broken))
-			if r.Verdict.ExitStatus != ExitIncomplete || r.Verdict.Complete || r.Verdict.Status == StatusClean {
+			r, _ := run(t, Options{FailOn: report.SeverityHigh}, inMemory(broken))
+			if r.Verdict.ExitStatus != report.ExitIncomplete || r.Verdict.Complete || r.Verdict.Status == report.StatusClean {
 				t.Errorf("verdict %+v", r.Verdict)
 			}
 			for _, d := range r.Coverage.Damage {
@@ -77,8 +78,8 @@ func TestFlippedByte(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, _ := run(t, Options{FailOn: SeverityHigh}, inMemory(broken))
-		if r.Evidence[0].SnapshotHash != HashMismatch || r.Verdict.ExitStatus == ExitClean {
+		r, _ := run(t, Options{FailOn: report.SeverityHigh}, inMemory(broken))
+		if r.Evidence[0].SnapshotHash != report.HashMismatch || r.Verdict.ExitStatus == report.ExitClean {
 			t.Errorf("flipped at offset %#x: hash %s, exit status %d", off, r.Evidence[0].SnapshotHash, r.Verdict.ExitStatus)
 		}
 	}
@@ -89,7 +90,7 @@ func TestFlippedByte(t *testing.T) {
 func TestNeverFalselyClean(t *testing.T) {
 	full := snapshotBytes(t, "providers")
 	db := full[:len(full)-snapshotHashSize] // a bare db: no hash gives the damage away
-	before, _ := run(t, Options{FailOn: SeverityHigh}, inMemory(db))
+	before, _ := run(t, Options{FailOn: report.SeverityHigh}, inMemory(db))
 	m, err := fixtures.MapPages(db)
 	if err != nil {
 		t.Fatal(err)
@@ -124,8 +125,8 @@ func TestNeverFalselyClean(t *testing.T) {
 			if kind == "" {
 				continue // exit status 3
 			}
-			r, _ := run(t, Options{FailOn: SeverityHigh}, inMemory(broken))
-			if len(r.Exposures) < len(before.Exposures) && r.Verdict.ExitStatus < ExitIncomplete {
+			r, _ := run(t, Options{FailOn: report.SeverityHigh}, inMemory(broken))
+			if len(r.Exposures) < len(before.Exposures) && r.Verdict.ExitStatus < report.ExitIncomplete {
 				t.Errorf("%s at offset %#x: %d of %d exposures, exit status %d",
 					maker.name, off, len(r.Exposures), len(before.Exposures), r.Verdict.ExitStatus)
 			}
@@ -138,8 +139,8 @@ func TestNeverFalselyClean(t *testing.T) {
 func TestFlippedRecord(t *testing.T) {
 	full := snapshotBytes(t, "deleted")
 	db := full[:len(full)-snapshotHashSize]
-	before, values := run(t, Options{FailOn: SeverityHigh}, inMemory(db))
-	x := before.Exposures[len(before.Exposures)/2].Copies.At(0)
+	before, values := run(t, Options{FailOn: report.SeverityHigh}, inMemory(db))
+	x := before.Exposures[len(before.Exposures)/2].Copies[0]
 	key := []byte(before.Exposures[len(before.Exposures)/2].Key)
 	keyAt := int64(bytes.LastIndex(db[:x.Offset], key))
 	traces := fixtures.Traces("CNRY-")
@@ -149,7 +150,7 @@ func TestFlippedRecord(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r, got := run(t, Options{FailOn: SeverityHigh}, inMemory(broken))
+			r, got := run(t, Options{FailOn: report.SeverityHigh}, inMemory(broken))
 			out, err := json.Marshal([]any{r, got})
 			if err != nil {
 				t.Fatal(err)
@@ -161,7 +162,7 @@ func TestFlippedRecord(t *testing.T) {
 			}
 			// A bit in a key's own text makes another key, which nothing can tell.
 			inKey := keyAt <= off && off < keyAt+int64(len(key))
-			if !inKey && r.Verdict.ExitStatus < ExitIncomplete && len(got) != len(values) {
+			if !inKey && r.Verdict.ExitStatus < report.ExitIncomplete && len(got) != len(values) {
 				t.Errorf("bit %d at offset %#x: %d of %d values, exit status %d", bit, off, len(got), len(values), r.Verdict.ExitStatus)
 			}
 		}
@@ -182,7 +183,7 @@ func TestEmptiedRecord(t *testing.T) {
 			continue
 		}
 		r, _ := run(t, Options{}, inMemory(broken))
-		if r.Verdict.ExitStatus != ExitIncomplete {
+		if r.Verdict.ExitStatus != report.ExitIncomplete {
 			t.Errorf("page %d: exit status %d", page, r.Verdict.ExitStatus)
 		}
 	}
@@ -214,10 +215,10 @@ func TestFailingDisk(t *testing.T) {
 		source := inMemory(db)
 		source.File = failingDisk{source.File, int64(page)*int64(m.PageSize) + 7}
 		r, _ := run(t, Options{}, source)
-		if r.Evidence[0].SnapshotHash != HashUnverified {
+		if r.Evidence[0].SnapshotHash != report.HashUnverified {
 			t.Errorf("page %d: the hash is said to be %s", page, r.Evidence[0].SnapshotHash)
 		}
-		if r.Verdict.ExitStatus != ExitIncomplete || r.Evidence[0].SHA256 != "" || r.Coverage.BytesRead >= r.Coverage.Bytes {
+		if r.Verdict.ExitStatus != report.ExitIncomplete || r.Evidence[0].SHA256 != "" || r.Coverage.BytesRead >= r.Coverage.Bytes {
 			t.Errorf("page %d: %+v, %d of %d bytes, sha256 %q", page, r.Verdict, r.Coverage.BytesRead, r.Coverage.Bytes, r.Evidence[0].SHA256)
 		}
 		if len(r.Coverage.Damage) == 0 || !strings.Contains(r.Coverage.Damage[0].What, errDisk.Error()) {
@@ -229,8 +230,8 @@ func TestFailingDisk(t *testing.T) {
 func TestChangedEvidence(t *testing.T) {
 	source := inMemory(snapshotBytes(t, "deleted"))
 	source.Changed = func() string { return "its size was 1 and is 2" }
-	r, values := run(t, Options{FailOn: SeverityLow}, source)
-	if r.Verdict.ExitStatus != ExitChanged || r.Verdict.Complete || r.Evidence[0].Changed == "" || len(values) == 0 {
+	r, values := run(t, Options{FailOn: report.SeverityLow}, source)
+	if r.Verdict.ExitStatus != report.ExitChanged || r.Verdict.Complete || r.Evidence[0].Changed == "" || len(values) == 0 {
 		t.Errorf("%+v, %d values", r.Verdict, len(values))
 	}
 }
@@ -239,11 +240,11 @@ func TestFailOn(t *testing.T) {
 	plain, empty := snapshotBytes(t, "deleted"), snapshotBytes(t, "empty")
 	tests := []struct {
 		db     []byte
-		failOn Severity
+		failOn report.Severity
 		want   int
 	}{
-		{plain, SeverityNone, 0}, {plain, SeverityLow, 1}, {plain, SeverityCritical, 1},
-		{empty, SeverityLow, 3}, {empty, SeverityNone, 3},
+		{plain, report.SeverityNone, 0}, {plain, report.SeverityLow, 1}, {plain, report.SeverityCritical, 1},
+		{empty, report.SeverityLow, 3}, {empty, report.SeverityNone, 3},
 	}
 	for _, tt := range tests {
 		r, _ := run(t, Options{FailOn: tt.failOn}, inMemory(tt.db))
@@ -255,9 +256,9 @@ func TestFailOn(t *testing.T) {
 
 // What the user named and is no evidence keeps the run from exit status 0 and 1.
 func TestNotEvidence(t *testing.T) {
-	o := Options{FailOn: SeverityLow, NotEvidence: []NotExamined{{Path: "missing", What: "no such file"}}}
+	o := Options{FailOn: report.SeverityLow, NotEvidence: []report.NotExamined{{Path: "missing", What: "no such file"}}}
 	r, _ := run(t, o, inMemory(snapshotBytes(t, "deleted")))
-	if r.Verdict.ExitStatus != ExitNotEvidence || r.Coverage.NotExamined[0].Path != "missing" {
+	if r.Verdict.ExitStatus != report.ExitNotEvidence || r.Coverage.NotExamined[0].Path != "missing" {
 		t.Errorf("%+v %+v", r.Verdict, r.Coverage.NotExamined)
 	}
 }
@@ -287,7 +288,7 @@ func TestCancelled(t *testing.T) {
 
 // Values that can not be delivered end the run.
 func TestValuesError(t *testing.T) {
-	_, err := Run(context.Background(), []Source{inMemory(snapshotBytes(t, "deleted"))}, Options{Values: func(Value) error { return errDisk }})
+	_, err := Run(context.Background(), []Source{inMemory(snapshotBytes(t, "deleted"))}, Options{Values: func(report.Value) error { return errDisk }})
 	if !errors.Is(err, errDisk) {
 		t.Errorf("error %v", err)
 	}
@@ -299,20 +300,20 @@ func TestDetect(t *testing.T) {
 	tests := []struct {
 		name string
 		b    []byte
-		want Kind
+		want report.Kind
 	}{
 		{"empty", nil, ""},
 		{"text", []byte(strings.Repeat("some text\n", 1000)), ""},
 		{"zeros", make([]byte, 1<<20), ""},
 		{"one byte", []byte{0xED}, ""},
-		{"snapshot", snapshotBytes(t, "empty"), KindDB},
+		{"snapshot", snapshotBytes(t, "empty"), report.KindDB},
 	}
 	for _, tt := range tests {
 		if got, err := Detect(bytes.NewReader(tt.b), int64(len(tt.b))); got != tt.want || err != nil {
 			t.Errorf("%s: %q, %v", tt.name, got, err)
 		}
 	}
-	if got, err := Detect(wal.File, wal.Size); got != KindWAL || err != nil {
+	if got, err := Detect(wal.File, wal.Size); got != report.KindWAL || err != nil {
 		t.Errorf("WAL segment: %q, %v", got, err)
 	}
 	if _, err := Detect(failingDisk{bytes.NewReader(nil), 0}, 100); !errors.Is(err, errDisk) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+
+	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
 const gcmKey = "aesgcm:v1:key1"
@@ -15,13 +17,13 @@ func gcm(nonce, seed string, n int) []byte {
 }
 
 // reuse are the findings of a nonce that was used twice in a db and perhaps a WAL.
-func reuse(t *testing.T, sources ...Source) []Finding {
+func reuse(t *testing.T, sources ...Source) []report.Finding {
 	t.Helper()
 	r, _ := run(t, Options{}, sources...)
 	if r.Coverage.Residue.Records+r.Coverage.Residue.Fragments == 0 {
 		t.Fatal("no residue: the test looks at nothing")
 	}
-	return r.of(RuleNonceReuse)
+	return of(r, report.RuleNonceReuse)
 }
 
 // A copy of a live record in which some bytes were written over is that record still: its
@@ -99,7 +101,7 @@ func TestManyDamagedCopies(t *testing.T) {
 		t.Fatalf("%d damaged copies, want more than %d", damaged, maxReused)
 	}
 	r, _ := run(t, Options{}, inMemory(db))
-	if found := r.of(RuleNonceReuse); len(found) > 0 {
+	if found := of(r, report.RuleNonceReuse); len(found) > 0 {
 		t.Errorf("%d findings, such as %+v", len(found), found[0])
 	}
 	if len(r.Coverage.NotExamined) != 1 {
@@ -122,9 +124,9 @@ func TestReuseInResidue(t *testing.T) {
 		free := inMemory(bytes.Clone(db))
 		start := copies[0] &^ 4095
 		clear(db[start : start+16+3*16]) // the header and the elements
-		for region, source := range map[Region]Source{RegionFree: free, RegionFragment: inMemory(db)} {
+		for region, source := range map[report.Region]Source{report.RegionFree: free, report.RegionFragment: inMemory(db)} {
 			found := reuse(t, source)
-			if len(found) != 1 || found[0].Key != Text(secretKey(1)) || found[0].Severity != SeverityHigh {
+			if len(found) != 1 || found[0].Key != report.Text(secretKey(1)) || found[0].Severity != report.SeverityHigh {
 				t.Errorf("%s, with a value of %s: %+v", region, key, found)
 			}
 		}

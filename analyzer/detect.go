@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode"
 	"github.com/etcdsift/etcdsift/decode/page"
 )
@@ -11,16 +12,16 @@ import (
 // Detect tells what kind of evidence a file of size bytes is, by its first
 // bytes: KindDB stands for a snapshot too. It is "" for what is no evidence, and
 // the error is an I/O error.
-func Detect(r io.ReaderAt, size int64) (Kind, error) {
+func Detect(r io.ReaderAt, size int64) (report.Kind, error) {
 	_, err := page.Open(r, size)
 	if err == nil {
-		return KindDB, nil
+		return report.KindDB, nil
 	}
 	if !errors.Is(err, decode.ErrMagic) {
 		return "", err
 	}
 	if isWAL(r) {
-		return KindWAL, nil
+		return report.KindWAL, nil
 	}
 	return "", nil
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode"
 )
 
@@ -100,7 +101,7 @@ func (s *survey) addUnread(source *Source) {
 	defer d.mu.Unlock()
 	s.damageMore += d.more
 	for _, f := range d.failed {
-		told := slices.ContainsFunc(s.damage, func(have Damage) bool {
+		told := slices.ContainsFunc(s.damage, func(have report.Damage) bool {
 			return have.Path == source.Path && f.off <= have.Offset && have.Offset < f.off+f.n
 		})
 		if !told {
@@ -111,8 +112,8 @@ func (s *survey) addUnread(source *Source) {
 
 // pageSizeOf is the size of the pages of a file, 0 if it has none.
 func (s *survey) pageSizeOf(source *Source) int {
-	if source.Kind == KindWAL {
+	if source.Kind == report.KindWAL {
 		return 0
 	}
-	return s.evidence.PageSize
+	return s.db.PageSize
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/fixtures/captured"
 )
@@ -37,12 +38,12 @@ func migrated(t *testing.T) ([]Source, Options) {
 	t.Helper()
 	const stage, segment = "04-reused/data-dir/member/", "0000000000000000-0000000000000000.wal"
 	var sources []Source
-	for _, s := range []Source{{Path: "db", Kind: KindDB, Name: "snap/db"}, {Path: "wal", Kind: KindWAL, Name: "wal/" + segment}} {
+	for _, s := range []Source{{Path: "db", Kind: report.KindDB, Name: "snap/db"}, {Path: "wal", Kind: report.KindWAL, Name: "wal/" + segment}} {
 		b, err := captured.ReadFile(stage + s.Name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s.Kind == KindWAL {
+		if s.Kind == report.KindWAL {
 			b, s.Name = b[:2<<20], segment // the rest is zeros
 		}
 		s.File, s.Size, s.Member = bytes.NewReader(b), int64(len(b)), "member"
@@ -56,7 +57,7 @@ func migrated(t *testing.T) ([]Source, Options) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return sources, Options{FailOn: SeverityHigh, Encryption: config, Keys: true}
+	return sources, Options{FailOn: report.SeverityHigh, Encryption: config, Keys: true}
 }
 
 func withFile(sources []Source, i int, file io.ReaderAt) []Source {
@@ -65,7 +66,7 @@ func withFile(sources []Source, i int, file io.ReaderAt) []Source {
 	return sources
 }
 
-func reportJSON(t *testing.T, r *Report) string {
+func reportJSON(t *testing.T, r *report.Report) string {
 	t.Helper()
 	b, err := json.Marshal(r)
 	if err != nil {
@@ -80,7 +81,7 @@ func reportJSON(t *testing.T, r *Report) string {
 func TestFadingDisk(t *testing.T) {
 	sources, o := migrated(t)
 	whole, _ := run(t, o, sources...)
-	if whole.Verdict.ExitStatus != ExitFindings || len(whole.Exposures) == 0 {
+	if whole.Verdict.ExitStatus != report.ExitFindings || len(whole.Exposures) == 0 {
 		t.Fatalf("%+v", whole.Verdict)
 	}
 	healthy := reportJSON(t, whole)
@@ -89,7 +90,7 @@ func TestFadingDisk(t *testing.T) {
 	for i, s := range sources {
 		places := []int64{rnd.Int64N(1 << 20)}
 		for _, x := range []int{0, len(whole.Exposures) / 2} {
-			for c := range whole.Exposures[x].Copies.All() {
+			for _, c := range whole.Exposures[x].Copies {
 				if c.Path == s.Path {
 					places = append(places, c.Offset+c.Length/2)
 					break
@@ -106,7 +107,7 @@ func TestFadingDisk(t *testing.T) {
 				if disk.touched.Load() < from {
 					continue // another order of reads
 				}
-				if r.Verdict.ExitStatus != ExitIncomplete || !tells(r, s.Path, off) {
+				if r.Verdict.ExitStatus != report.ExitIncomplete || !tells(r, s.Path, off) {
 					t.Errorf("%s, read %d at offset %#x: %+v, damage %+v", s.Path, from, off, r.Verdict, r.Coverage.Damage)
 				}
 				disk = fadingDisk{s.File, off, from, from, new(atomic.Int32)}
@@ -124,7 +125,7 @@ func TestFadingDisk(t *testing.T) {
 
 // tells reports whether damage is reported at a byte, as what the disk said, and nowhere
 // in another file.
-func tells(r *Report, path Text, off int64) bool {
+func tells(r *report.Report, path report.Text, off int64) bool {
 	told := false
 	for _, d := range r.Coverage.Damage {
 		if !strings.Contains(d.What, errDisk.Error()) {
@@ -154,7 +155,7 @@ func TestFadingDiskHistory(t *testing.T) {
 		count := new(atomic.Int32)
 		run(t, o, withFile(sources, i, fadingDisk{sources[i].File, c.Offset, 0, 0, count})...)
 		disk := fadingDisk{sources[i].File, c.Offset, count.Load(), 1 << 30, new(atomic.Int32)}
-		if r, _ := run(t, o, withFile(sources, i, disk)...); r.Verdict.ExitStatus != ExitIncomplete || !tells(r, c.Path, c.Offset) {
+		if r, _ := run(t, o, withFile(sources, i, disk)...); r.Verdict.ExitStatus != report.ExitIncomplete || !tells(r, c.Path, c.Offset) {
 			t.Errorf("%s, offset %#x: %+v, damage %+v", c.Path, c.Offset, r.Verdict, r.Coverage.Damage)
 		}
 	}
@@ -172,7 +173,7 @@ func TestShortReads(t *testing.T) {
 	sources, o := migrated(t)
 	for i, s := range sources {
 		r, _ := run(t, o, withFile(sources, i, shortDisk{s.File})...)
-		if r.Verdict.ExitStatus != ExitIncomplete || r.Evidence[i].SHA256 != "" || len(r.Coverage.Damage) == 0 {
+		if r.Verdict.ExitStatus != report.ExitIncomplete || r.Evidence[i].SHA256 != "" || len(r.Coverage.Damage) == 0 {
 			t.Errorf("%s: %+v, sha256 %q", s.Path, r.Verdict, r.Evidence[i].SHA256)
 		}
 	}
@@ -184,7 +185,7 @@ func TestCutWhileRead(t *testing.T) {
 	for i, s := range sources {
 		for _, left := range []int64{0, 100, 4096, 300_001} {
 			r, _ := run(t, o, withFile(sources, i, io.NewSectionReader(s.File, 0, left))...)
-			if r.Verdict.ExitStatus != ExitIncomplete || len(r.Coverage.Damage) == 0 || r.Coverage.BytesRead >= r.Coverage.Bytes {
+			if r.Verdict.ExitStatus != report.ExitIncomplete || len(r.Coverage.Damage) == 0 || r.Coverage.BytesRead >= r.Coverage.Bytes {
 				t.Errorf("%s cut to %d: %+v, damage %+v", s.Path, left, r.Verdict, r.Coverage.Damage)
 			}
 		}

@@ -10,6 +10,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
@@ -21,8 +22,8 @@ func TestEncryptionCases(t *testing.T) {
 		t.Run(c.Name, func(t *testing.T) {
 			e := buildEncryption(t, c)
 			config := openConfig(t, e)
-			var values []Value
-			o := Options{Encryption: config, Keys: true, Values: func(v Value) error { values = append(values, v); return nil }}
+			var values []report.Value
+			o := Options{Encryption: config, Keys: true, Values: func(v report.Value) error { values = append(values, v); return nil }}
 			r, err := Run(t.Context(), []Source{open(t, e.DB)}, o)
 			if err != nil {
 				t.Fatal(err)
@@ -78,7 +79,7 @@ func openConfig(t *testing.T, e fixtures.EncryptionEvidence) *encryption.Config 
 }
 
 // testFindings compares the findings of each key, and those of no key.
-func testFindings(t *testing.T, e fixtures.EncryptionEvidence, r *Report) {
+func testFindings(t *testing.T, e fixtures.EncryptionEvidence, r *report.Report) {
 	t.Helper()
 	want, got := map[string][]string{}, map[string][]string{}
 	live := map[string]bool{}
@@ -86,7 +87,7 @@ func testFindings(t *testing.T, e fixtures.EncryptionEvidence, r *Report) {
 		live[v.Key] = true
 		findings := slices.Clone(v.Findings)
 		if v.KMSStale != "" && v.Readable {
-			findings = append(findings, string(RuleStaleKey)) // which a plugin that answers can tell
+			findings = append(findings, string(report.RuleStaleKey)) // which a plugin that answers can tell
 		}
 		if len(findings) > 0 {
 			want[v.Key] = slices.Sorted(slices.Values(findings))
@@ -96,17 +97,17 @@ func testFindings(t *testing.T, e fixtures.EncryptionEvidence, r *Report) {
 	wantRuns := slices.Clone(e.RunFindings)
 	for _, v := range e.Values {
 		// Another key, for all that the name tells.
-		if slices.Contains(v.Findings, string(RuleUndecryptable)) && !strings.HasPrefix(v.Provider, "kms") && !slices.Contains(wantRuns, string(RuleSharedName)) {
-			wantRuns = append(wantRuns, string(RuleSharedName))
+		if slices.Contains(v.Findings, string(report.RuleUndecryptable)) && !strings.HasPrefix(v.Provider, "kms") && !slices.Contains(wantRuns, string(report.RuleSharedName)) {
+			wantRuns = append(wantRuns, string(report.RuleSharedName))
 		}
 	}
 	slices.Sort(wantRuns)
-	newest := func(f Finding) bool { return !strings.Contains(f.Message, "older value") }
+	newest := func(f report.Finding) bool { return !strings.Contains(f.Message, "older value") }
 	for _, f := range r.Findings {
 		switch {
-		case slices.Contains(e.RunFindings, string(f.Rule)) || f.Key == "" || f.Rule == RuleNonceReuse:
+		case slices.Contains(e.RunFindings, string(f.Rule)) || f.Key == "" || f.Rule == report.RuleNonceReuse:
 			runs[string(f.Rule)] = true
-		case f.Rule.IsPlaintext() && f.Rule != RulePlaintextLive, f.Rule == RuleUnknownEnvelope, !newest(f):
+		case f.Rule.IsPlaintext() && f.Rule != report.RulePlaintextLive, f.Rule == report.RuleUnknownEnvelope, !newest(f):
 		default:
 			if !live[string(f.Key)] {
 				t.Errorf("finding of a key that is not live: %+v", f)
@@ -116,8 +117,8 @@ func testFindings(t *testing.T, e fixtures.EncryptionEvidence, r *Report) {
 	}
 	for key := range got {
 		slices.Sort(got[key])
-		if chance(e, key) && slices.Equal(got[key], []string{string(RuleUndecryptable)}) {
-			got[key] = []string{string(RuleNotObject)}
+		if chance(e, key) && slices.Equal(got[key], []string{string(report.RuleUndecryptable)}) {
+			got[key] = []string{string(report.RuleNotObject)}
 		}
 	}
 	if diff := gocmp.Diff(want, got); diff != "" {
@@ -135,7 +136,7 @@ func testFindings(t *testing.T, e fixtures.EncryptionEvidence, r *Report) {
 		if v.RelocatedFrom == "" {
 			continue
 		}
-		i := slices.IndexFunc(r.Findings, func(f Finding) bool { return f.Rule == RuleRelocated && string(f.Key) == v.Key })
+		i := slices.IndexFunc(r.Findings, func(f report.Finding) bool { return f.Rule == report.RuleRelocated && string(f.Key) == v.Key })
 		if i < 0 || !strings.Contains(r.Findings[i].Message, "path of "+v.RelocatedFrom+" ") {
 			t.Errorf("%s was moved from %s: not told", v.Key, v.RelocatedFrom)
 		}
@@ -150,14 +151,14 @@ func chance(e fixtures.EncryptionEvidence, key string) bool {
 }
 
 // testNonces compares which values share a nonce.
-func testNonces(t *testing.T, e fixtures.EncryptionEvidence, r *Report) {
+func testNonces(t *testing.T, e fixtures.EncryptionEvidence, r *report.Report) {
 	t.Helper()
 	want, got := map[string]int{}, map[string]int{}
 	for _, reuse := range e.Reused {
 		want[reuse.Keys[0]]++
 	}
 	for _, f := range r.Findings {
-		if f.Rule == RuleNonceReuse {
+		if f.Rule == report.RuleNonceReuse {
 			got[string(f.Key)]++
 		}
 	}
@@ -168,29 +169,29 @@ func testNonces(t *testing.T, e fixtures.EncryptionEvidence, r *Report) {
 
 // testReadings compares what the API server makes of each value: whether it can read it,
 // and whether it would write it anew.
-func testReadings(t *testing.T, e fixtures.EncryptionEvidence, r *Report, values []Value) {
+func testReadings(t *testing.T, e fixtures.EncryptionEvidence, r *report.Report, values []report.Value) {
 	t.Helper()
-	rules := map[string][]RuleID{}
+	rules := map[string][]report.RuleID{}
 	for _, f := range r.Findings {
 		if !strings.Contains(f.Message, "older value") {
 			rules[string(f.Key)] = append(rules[string(f.Key)], f.Rule)
 		}
 	}
-	byKey := map[string]Value{}
+	byKey := map[string]report.Value{}
 	for _, v := range values {
 		byKey[string(v.Key)] = v
 	}
 	for _, want := range e.Values {
 		got := byKey[want.Key]
-		elsewhere := slices.Contains(want.Findings, string(RuleNotConfigured)) || slices.Contains(want.Findings, string(RuleUnknownKey))
-		if string(got.Proof) != want.Proof && !(elsewhere && got.Proof == Proven) { // by a key that is another resource's
+		elsewhere := slices.Contains(want.Findings, string(report.RuleNotConfigured)) || slices.Contains(want.Findings, string(report.RuleUnknownKey))
+		if string(got.Proof) != want.Proof && !(elsewhere && got.Proof == report.Proven) { // by a key that is another resource's
 			t.Errorf("%s: proof %q, want %q", want.Key, got.Proof, want.Proof)
 		}
-		if got.Proof == Unproven && strings.HasPrefix(got.Provider, "kms") {
+		if got.Proof == report.Unproven && strings.HasPrefix(got.Provider.String(), "kms") {
 			continue // without its plugin nobody can read it
 		}
-		readable := !slices.ContainsFunc(rules[want.Key], func(rule RuleID) bool {
-			return rule == RuleNotConfigured || rule == RuleUnknownKey || rule == RuleUndecryptable || rule == RuleRelocated
+		readable := !slices.ContainsFunc(rules[want.Key], func(rule report.RuleID) bool {
+			return rule == report.RuleNotConfigured || rule == report.RuleUnknownKey || rule == report.RuleUndecryptable || rule == report.RuleRelocated
 		})
 		if got.Provider == "identity" {
 			readable = want.Readable // the identity provider is asked for below
@@ -198,7 +199,7 @@ func testReadings(t *testing.T, e fixtures.EncryptionEvidence, r *Report, values
 		if readable != want.Readable && !chance(e, want.Key) {
 			t.Errorf("%s: readable %v, the API server says %v", want.Key, readable, want.Readable)
 		}
-		stale := got.Policy == string(RuleWrongProvider) || got.Policy == string(RuleStaleKey) || got.Policy == string(RulePlaintextLive)
+		stale := got.Policy == report.PolicyWrongProvider || got.Policy == report.PolicyStaleKey || got.Policy == report.PolicyNotEncrypted
 		if want.Readable && stale != want.Stale {
 			t.Errorf("%s: stale %v (%s), the API server says %v", want.Key, stale, got.Policy, want.Stale)
 		}
@@ -213,12 +214,12 @@ func testStragglers(t *testing.T, e fixtures.EncryptionEvidence, config *encrypt
 		if err != nil {
 			t.Fatal(err)
 		}
-		var wanted []Text
+		var wanted []report.Text
 		for _, key := range want {
-			wanted = append(wanted, Text(key))
+			wanted = append(wanted, report.Text(key))
 		}
 		slices.SortFunc(wanted, cmp.Compare)
-		if diff := gocmp.Diff(wanted, r.Retire[0].Stragglers); diff != "" || r.Retire[0].Safe || r.Verdict.ExitStatus != ExitFindings {
+		if diff := gocmp.Diff(wanted, r.Retire[0].Stragglers); diff != "" || r.Retire[0].Safe || r.Verdict.ExitStatus != report.ExitFindings {
 			t.Errorf("%s: safe %v, exit status %d, stragglers (-want +got):\n%s", label, r.Retire[0].Safe, r.Verdict.ExitStatus, diff)
 		}
 	}
@@ -226,9 +227,9 @@ func testStragglers(t *testing.T, e fixtures.EncryptionEvidence, config *encrypt
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, status := RetireUnseen, ExitUsage
+	want, status := report.RetireUnseen, report.ExitUsage
 	if r.Retire[0].Unreadable > 0 {
-		want, status = RetireUnknown, ExitFindings
+		want, status = report.RetireUnknown, report.ExitFindings
 	}
 	if u := r.Retire[0]; u.Safe || u.Seen || u.Answer != want || r.Verdict.ExitStatus != status {
 		t.Errorf("a key that nobody uses: %+v, exit status %d", u, r.Verdict.ExitStatus)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/object"
 	"github.com/etcdsift/etcdsift/fixtures"
 	"github.com/etcdsift/etcdsift/fixtures/captured"
@@ -24,7 +25,7 @@ func open(t testing.TB, path string) Source {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Source{Path: Text(filepath.Base(path)), File: f, Size: info.Size()}
+	return Source{Path: report.Text(filepath.Base(path)), File: f, Size: info.Size()}
 }
 
 // inMemory is bytes as a Source.
@@ -33,10 +34,10 @@ func inMemory(b []byte) Source {
 }
 
 // run runs the analysis and collects the values.
-func run(t testing.TB, o Options, sources ...Source) (*Report, []Value) {
+func run(t testing.TB, o Options, sources ...Source) (*report.Report, []report.Value) {
 	t.Helper()
-	var values []Value
-	o.Values = func(v Value) error { values = append(values, v); return nil }
+	var values []report.Value
+	o.Values = func(v report.Value) error { values = append(values, v); return nil }
 	r, err := Run(context.Background(), sources, o)
 	if err != nil {
 		t.Fatal(err)

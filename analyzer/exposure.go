@@ -4,46 +4,61 @@ import (
 	"cmp"
 	"runtime"
 	"slices"
-	"strconv"
 	"sync"
+
+	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
 // An exposer makes the exposures of some keys, and their findings, beside others that
 // do so at the same time: what they share they only read.
 type exposer struct {
 	*builder
-	keys       []*keyInScope // in order
-	exposures  []Exposure
-	findings   []Finding
-	validities map[string]*Validity
-	copies     []seen   // of the key at hand
-	breaches   []breach // used again for each key
-	data, now  []namedDatum
-	messages   arena
-	scratch    []byte
-	err        error // that ends the run
+	keys      []*keyInScope // in order
+	exposures []report.Exposure
+	findings  []report.Finding
+	copies    []seen   // of the key at hand
+	breaches  []breach // used again for each key
+	messages  arena
+	locations []report.Location // with room for those of further findings
+	scratch   []byte
+}
+
+// inParts calls do for the keys in parts, one after the other a processor, and waits for all.
+// first and end are the numbers of the keys of a part.
+func inParts(keys []*keyInScope, do func(part, first, end int)) {
+	var done sync.WaitGroup
+	n := runtime.GOMAXPROCS(0)
+	for i := range n {
+		done.Go(func() { do(i, i*len(keys)/n, (i+1)*len(keys)/n) })
+	}
+	done.Wait()
 }
 
 // exposeAll reports all keys of which plaintext copies were seen, in parts.
 func (b *builder) exposeAll(keys []*keyInScope) {
 	parts := make([]exposer, runtime.GOMAXPROCS(0))
-	exposures := make([]Exposure, len(keys))
+	exposures := make([]report.Exposure, len(keys))
 	b.report.Exposures = exposures
-	var done sync.WaitGroup
 	findings := b.roomForFindings(len(keys))
-	for i := range parts {
-		lo, hi := i*len(keys)/len(parts), (i+1)*len(keys)/len(parts)
-		parts[i] = exposer{builder: b, keys: keys[lo:hi], exposures: exposures[lo:lo:hi],
-			findings: findings[findingsOf(lo):findingsOf(lo):findingsOf(hi)], validities: map[string]*Validity{}}
-		done.Go(parts[i].exposeKeys)
-	}
-	done.Wait()
+	inParts(keys, func(part, lo, hi int) {
+		parts[part] = exposer{builder: b, keys: keys[lo:hi], exposures: exposures[lo:lo:hi],
+			findings: findings[findingsOf(lo):findingsOf(lo):findingsOf(hi)]}
+		for _, k := range keys[lo:hi] {
+			parts[part].expose(k)
+		}
+	})
 	b.joinFindings(parts)
-	for _, part := range parts {
-		b.err = cmp.Or(b.err, part.err)
+	copies := make([]*chunks[report.Copy], len(b.surveys))
+	for i, s := range b.surveys {
+		copies[i] = s.takeCopies()
 	}
-	if b.err != nil {
-		b.report.Exposures = []Exposure{} // some are not filled in
+	for i, k := range keys {
+		list := make([]*report.Copy, len(k.copies))
+		for j, c := range k.copies {
+			list[j] = copies[c.survey].at(int(c.sighting))
+		}
+		exposures[i].Copies = list
+		k.copies = nil
 	}
 }
 
@@ -53,7 +68,7 @@ func findingsOf(keys int) int { return 2*keys + keys/8 }
 
 // roomForFindings is room in the report's list for the findings of so many keys, behind
 // those that it has.
-func (b *builder) roomForFindings(keys int) []Finding {
+func (b *builder) roomForFindings(keys int) []report.Finding {
 	n := len(b.report.Findings)
 	b.report.Findings = slices.Grow(b.report.Findings, findingsOf(keys))
 	return b.report.Findings[n : n+findingsOf(keys)]
@@ -73,35 +88,27 @@ func (b *builder) joinFindings(parts []exposer) {
 	}
 }
 
-func (b *exposer) exposeKeys() {
-	for _, k := range b.keys {
-		b.expose(k)
-	}
-}
-
-// expose reports a key of which plaintext copies were seen.
+// expose reports a key of which plaintext copies were seen. Its copies come later.
 func (b *exposer) expose(k *keyInScope) {
-	if b.ctx.Err() != nil {
-		b.err = b.ctx.Err()
-		return
+	b.copies = k.seen(b.copies[:0], b.surveys)
+	x := report.Exposure{
+		Resource: b.scope[k.id.GroupResource].Resource, Namespace: report.Text(k.id.Namespace), Name: report.Text(k.id.Name),
+		Key: report.Text(k.key), Status: k.exposed(), State: k.state, Type: k.form.kind, DataKeys: k.form.dataKeys, Current: k.current(),
+		Validity: k.validity,
 	}
-	status := k.exposed()
-	slices.SortStableFunc(k.copies, func(x, y kept) int { return compareSeen(x.in(b.surveys), y.in(b.surveys)) })
-	b.copies = b.copies[:0]
-	for _, c := range k.copies {
-		b.copies = append(b.copies, c.in(b.surveys))
-	}
-	x := Exposure{
-		Resource: b.scope[k.id.GroupResource].Resource, Namespace: Text(k.id.Namespace), Name: Text(k.id.Name),
-		Key: Text(k.key), Status: status, State: k.state, Current: k.current(), DataKeys: []Text{},
-		Copies: Copies{kept: k.copies, surveys: b.surveys},
-	}
-	if k.id.GroupResource == secrets {
-		b.describe(&x)
-		x.Validity = b.validity(k, x.DataKeys)
+	if x.DataKeys == nil {
+		x.DataKeys = []report.Text{}
 	}
 	b.addPlaintextFindings(&x)
 	b.exposures = append(b.exposures, x)
+}
+
+// seen appends the copies of a key.
+func (k *keyInScope) seen(list []seen, surveys []*survey) []seen {
+	for _, c := range k.copies {
+		list = append(list, c.in(surveys))
+	}
+	return list
 }
 
 // compareSeen orders copies by revision, then by where they lie.
@@ -110,58 +117,41 @@ func compareSeen(a, b seen) int {
 		cmp.Compare(a.path(), b.path()), cmp.Compare(a.off, b.off))
 }
 
-func (c seen) path() Text { return c.in.source(c.file).Path }
-
-// describe fills in the type and the names of the data of a Secret, out of the
-// newest copy that tells them. A value that is no object, or a broken one, is
-// readable all the same: what could be made out of it is told.
-func (b *exposer) describe(x *Exposure) {
-	for _, whole := range []bool{true, false} {
-		for _, c := range slices.Backward(b.copies) {
-			if c.complete != whole {
-				continue
-			}
-			if f := c.in.contents.formOf(c.holds); f.kind != "" || len(f.dataKeys) > 0 {
-				x.Type, x.DataKeys = f.kind, f.dataKeys
-				return
-			}
-		}
-	}
-}
+func (c seen) path() report.Text { return c.in.source(c.file).Path }
 
 // rule is the one that a plaintext copy breaks, empty if none: a reachable record
 // that was met once more is no residue.
-func (c seen) rule() RuleID {
+func (c seen) rule() report.RuleID {
 	if c.reread {
 		return ""
 	}
 	switch c.region() {
-	case RegionLive:
-		return RulePlaintextLive
-	case RegionHistory:
-		return RulePlaintextHistory
-	case RegionWAL:
-		return RulePlaintextWAL
-	case RegionFree:
-		return RulePlaintextFree
-	case RegionTail:
+	case report.RegionLive:
+		return report.RulePlaintextLive
+	case report.RegionHistory:
+		return report.RulePlaintextHistory
+	case report.RegionWAL:
+		return report.RulePlaintextWAL
+	case report.RegionFree:
+		return report.RulePlaintextFree
+	case report.RegionTail:
 		if c.complete && c.rev.Main > 0 {
-			return RulePlaintextFree
+			return report.RulePlaintextFree
 		}
 	}
-	return RulePlaintextFragment
+	return report.RulePlaintextFragment
 }
 
 // A breach is a rule that copies in one file break.
 type breach struct {
-	rule   RuleID
-	path   Text
+	rule   report.RuleID
+	path   report.Text
 	copies int
 	newest seen
 }
 
 // breach is the one for a rule and a file.
-func (b *exposer) breach(rule RuleID, path Text) *breach {
+func (b *exposer) breach(rule report.RuleID, path report.Text) *breach {
 	i := slices.IndexFunc(b.breaches, func(p breach) bool { return p.rule == rule && p.path == path })
 	if i < 0 {
 		i = len(b.breaches)
@@ -172,7 +162,7 @@ func (b *exposer) breach(rule RuleID, path Text) *breach {
 
 // addPlaintextFindings reports, for each rule and file, the copies of an exposure
 // that break it, by the newest of them.
-func (b *exposer) addPlaintextFindings(x *Exposure) {
+func (b *exposer) addPlaintextFindings(x *report.Exposure) {
 	b.breaches = b.breaches[:0]
 	for _, c := range b.copies {
 		if rule := c.rule(); rule != "" {
@@ -180,64 +170,38 @@ func (b *exposer) addPlaintextFindings(x *Exposure) {
 			p.copies++
 			p.newest = c
 		}
-		if x.Status == StatusPlaintext && x.Current.WALIndex != nil && uint64(c.index) == *x.Current.WALIndex {
-			p := b.breach(RulePlaintextLive, c.path())
+		if x.Status == report.StatusPlaintext && x.Current.WALIndex != 0 && uint64(c.index) == x.Current.WALIndex {
+			p := b.breach(report.RulePlaintextLive, c.path())
 			p.copies, p.newest = 1, c
 		}
 	}
 	for _, p := range b.breaches {
-		b.findings = append(b.findings, Finding{
-			Rule: p.rule, Severity: ruleByID(p.rule).Severity, Resource: x.Resource, Namespace: x.Namespace, Name: x.Name, Key: x.Key, Path: p.path,
-			Message: b.message(x, &p),
-		})
-	}
-}
-
-// message says where the copies of a breach lie.
-func (b *exposer) message(x *Exposure, p *breach) string {
-	b.scratch = appendMessage(b.scratch[:0], x, p)
-	return b.messages.add(b.scratch)
-}
-
-func appendMessage(b []byte, x *Exposure, p *breach) []byte {
-	c := p.newest
-	switch {
-	case p.rule == RulePlaintextLive && c.place != inWAL && x.Status == StatusExposed:
-		return append(c.appendWhere(append(b, "the newest value in this file, "...)), ", is not encrypted; later evidence has it encrypted or deleted"...)
-	case p.rule == RulePlaintextLive:
-		b = append(c.appendWhere(append(b, "the newest value, "...)), ", is not encrypted"...)
-		if c.place == inWAL {
-			b = append(b, "; it is in the WAL alone, the db does not have it yet"...)
+		f := report.Finding{
+			Rule: p.rule, Severity: report.RuleByID(p.rule).Severity, Resource: x.Resource, Namespace: x.Namespace, Name: x.Name, Key: x.Key,
+			At: b.locate(p.newest), AtMore: p.copies - 1,
 		}
-		return b
-	case p.copies > 1:
-		b = append(strconv.AppendInt(b, int64(p.copies), 10), " plaintext copies, the newest "...)
-	default:
-		b = append(b, "a plaintext copy "...)
+		b.scratch = appendPlaintext(b.scratch[:0], &f, p.newest.place == inWAL, x.Status == report.StatusExposed)
+		f.Message = b.messages.add(b.scratch)
+		b.findings = append(b.findings, f)
 	}
-	b = c.appendWhere(b)
-	switch p.rule {
-	case RulePlaintextHistory:
-		b = append(b, ", in an older revision"...)
-	case RulePlaintextFree:
-		b = append(b, ", on a page that is free"...)
-	case RulePlaintextFragment:
-		b = append(b, ", in bytes that are no record"...)
-	}
-	return b
 }
 
-// appendWhere says where a copy lies.
-func (c seen) appendWhere(b []byte) []byte {
-	if c.rev.Main > 0 {
-		b = append(strconv.AppendInt(append(b, "of revision "...), c.rev.Main, 10), ", "...)
+// locationChunk is how many locations share one piece of memory: nearly each finding has one.
+const locationChunk = 512
+
+// locate is the place of a copy, as a list.
+func (b *exposer) locate(c seen) []report.Location {
+	if len(b.locations) == cap(b.locations) {
+		b.locations = make([]report.Location, 0, locationChunk)
 	}
-	b = append(strconv.AppendInt(b, c.size, 10), " bytes at offset 0x"...)
-	b = strconv.AppendInt(b, c.off, 16)
-	if c.index > 0 {
-		b = strconv.AppendUint(append(b, ", WAL index "...), uint64(c.index), 10)
-	}
-	return b
+	n := len(b.locations)
+	b.locations = append(b.locations, c.location())
+	return b.locations[n : n+1 : n+1]
+}
+
+// location is where a copy lies.
+func (c seen) location() report.Location {
+	return report.Location{Path: c.path(), Offset: c.off, Length: c.size, Page: c.in.pageAt(c.file, c.off), ModRevision: c.rev.Main, WALIndex: uint64(c.index)}
 }
 
 // readSighting reads the bytes of a sighting again.

@@ -14,6 +14,7 @@ import (
 	"go.etcd.io/etcd/server/v3/storage/wal"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/mvcc"
 )
 
@@ -138,7 +139,7 @@ func (f forgery) source(t *testing.T) Source {
 
 // withLog makes a db and a WAL those of one member.
 func withLog(db, log Source) []Source {
-	db.Kind, db.Member, log.Member = KindDB, "member", "member"
+	db.Kind, db.Member, log.Member = report.KindDB, "member", "member"
 	return []Source{db, log}
 }
 
@@ -155,7 +156,7 @@ func laterLog(t *testing.T, commit uint64, entries ...[3]string) Source {
 	}
 	s := logOf(t, commit, entries...)
 	s.Name = fmt.Sprintf("%016x-%016x.wal", 1, first)
-	s.Path = Text(s.Name)
+	s.Path = report.Text(s.Name)
 	return s
 }
 
@@ -188,8 +189,8 @@ func offsets(b, part []byte) []int {
 }
 
 // of are the findings of a rule.
-func (r *Report) of(rule RuleID) []Finding {
-	var found []Finding
+func of(r *report.Report, rule report.RuleID) []report.Finding {
+	var found []report.Finding
 	for _, f := range r.Findings {
 		if f.Rule == rule {
 			found = append(found, f)

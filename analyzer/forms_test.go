@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
@@ -21,25 +22,25 @@ func TestValidityAcrossForms(t *testing.T) {
 		name                     string
 		old, now                 data
 		oldEncoding, nowEncoding string
-		want                     map[Text]Use
-		status                   Use
+		want                     map[report.Text]report.Use
+		status                   report.Use
 	}{
 		{"the same", data{"password": password}, data{"password": password}, fixtures.Protobuf, fixtures.Protobuf,
-			map[Text]Use{"password": Unchanged}, Unchanged},
+			map[report.Text]report.Use{"password": report.Unchanged}, report.Unchanged},
 		{"under another name", data{"password": password}, data{"db-password": password}, fixtures.Protobuf, fixtures.Protobuf,
-			map[Text]Use{"password": Unchanged}, Unchanged},
+			map[report.Text]report.Use{"password": report.Unchanged}, report.Unchanged},
 		{"under another name, and the old one holds another", data{"password": password}, data{"password": "another-password", "previous": password},
-			fixtures.Protobuf, fixtures.Protobuf, map[Text]Use{"password": Unchanged}, Unchanged},
+			fixtures.Protobuf, fixtures.Protobuf, map[report.Text]report.Use{"password": report.Unchanged}, report.Unchanged},
 		{"too short to tell under another name", data{"pin": pin}, data{"code": pin}, fixtures.Protobuf, fixtures.Protobuf,
-			map[Text]Use{"pin": Gone}, Gone},
+			map[report.Text]report.Use{"pin": report.Gone}, report.Gone},
 		{"too short, under its own", data{"pin": pin}, data{"pin": pin}, fixtures.Protobuf, fixtures.Protobuf,
-			map[Text]Use{"pin": Unchanged}, Unchanged},
+			map[report.Text]report.Use{"pin": report.Unchanged}, report.Unchanged},
 		{"JSON, then protobuf", data{"password": password, "user": "admin"}, data{"password": password, "user": "root"}, fixtures.JSON, fixtures.Protobuf,
-			map[Text]Use{"password": Unchanged, "user": Changed}, Unchanged},
+			map[report.Text]report.Use{"password": report.Unchanged, "user": report.Changed}, report.Unchanged},
 		{"protobuf, then JSON", data{"password": password, "user": "admin"}, data{"password": "another-password", "login": "root"}, fixtures.Protobuf, fixtures.JSON,
-			map[Text]Use{"password": Changed, "user": Gone}, Changed},
+			map[report.Text]report.Use{"password": report.Changed, "user": report.Gone}, report.Changed},
 		{"JSON, then JSON under another name", data{"password": password}, data{"db-password": password}, fixtures.JSON, fixtures.JSON,
-			map[Text]Use{"password": Unchanged}, Unchanged},
+			map[report.Text]report.Use{"password": report.Unchanged}, report.Unchanged},
 	}
 	file, err := fixtures.Configuration(fixtures.Group{Resources: []string{"secrets"}, Keys: []fixtures.Key{{Provider: "aescbc", Name: "key1"}}})
 	if err != nil {
@@ -67,10 +68,10 @@ func TestValidityAcrossForms(t *testing.T) {
 			f := forgery{records: []record{{rev: 5, key: secretKey(1), value: secretWith(t, test.old, test.oldEncoding)},
 				{rev: 6, create: 5, version: 2, key: secretKey(1), value: sealed}}, index: 10, member: 7}
 			r, _ := run(t, Options{Encryption: config}, f.source(t))
-			if len(r.Exposures) != 1 || r.Exposures[0].Status != StatusExposed {
+			if len(r.Exposures) != 1 || r.Exposures[0].Status != report.StatusExposed {
 				t.Fatalf("%+v", r.Exposures)
 			}
-			got := map[Text]Use{}
+			got := map[report.Text]report.Use{}
 			for _, d := range r.Exposures[0].Validity.DataKeys {
 				got[d.Name] = d.Status
 			}

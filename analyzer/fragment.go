@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/carve"
 	"github.com/etcdsift/etcdsift/decode/mvcc"
 	"github.com/etcdsift/etcdsift/decode/object"
@@ -23,7 +24,7 @@ func (s *survey) carve(p page.Page, b []byte, off int64) {
 	if p.Use != page.Unreachable && p.Use != page.Tail {
 		s.counts.Bytes += int64(len(b)) // those of other pages are counted already
 	}
-	s.carveIn(dbFile, where, b, off, s.evidence.PageSize, math.MaxInt64)
+	s.carveIn(dbFile, where, b, off, s.db.PageSize, math.MaxInt64)
 }
 
 // carveIn looks through bytes of a file in which content may change its nature at
@@ -33,10 +34,10 @@ func (s *survey) carveIn(file fileID, where place, b []byte, off int64, block in
 		if f.Off >= end {
 			return
 		}
-		at := sighting{file: file, place: where, off: f.ValueOff, size: int64(len(f.Value)), page: -1,
+		at := sighting{file: file, place: where, off: f.ValueOff, size: int64(len(f.Value)),
 			object: true, complete: f.Complete}
-		if file == dbFile && s.evidence.PageSize > 0 {
-			at.page = at.off / int64(s.evidence.PageSize)
+		if file == dbFile && s.db.PageSize > 0 {
+			at.page = report.PageAt(at.off, s.db.PageSize)
 		}
 		if f.Kind != carve.Orphan {
 			s.counts.Fragments++

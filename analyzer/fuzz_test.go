@@ -7,6 +7,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/fixtures"
 	"github.com/etcdsift/etcdsift/fixtures/alloc"
@@ -70,17 +71,17 @@ func FuzzRun(f *testing.F) {
 			return
 		}
 		values := 0
-		o := Options{FailOn: SeverityHigh, Values: func(Value) error { values++; return nil }}
+		o := Options{FailOn: report.SeverityHigh, Values: func(report.Value) error { values++; return nil }}
 		r, err := Run(context.Background(), []Source{inMemory(b)}, o)
 		if err != nil {
 			t.Fatal(err)
 		}
 		runBound.Check(t, len(b), func() { _, _ = Run(context.Background(), []Source{inMemory(b)}, Options{}) })
 		damaged := len(r.Coverage.Damage) > 0 || r.Coverage.BytesRead != int64(len(b))
-		if damaged != (r.Verdict.ExitStatus == ExitIncomplete) {
+		if damaged != (r.Verdict.ExitStatus == report.ExitIncomplete) {
 			t.Errorf("exit status %d, %d of %d bytes, damage %v", r.Verdict.ExitStatus, r.Coverage.BytesRead, len(b), r.Coverage.Damage)
 		}
-		if damaged && r.Verdict.Complete || r.Verdict.Status == StatusClean && !r.Verdict.Complete {
+		if damaged && r.Verdict.Complete || r.Verdict.Status == report.StatusClean && !r.Verdict.Complete {
 			t.Errorf("verdict %+v, damage %v", r.Verdict, r.Coverage.Damage)
 		}
 		keys := 0
@@ -91,7 +92,7 @@ func FuzzRun(f *testing.F) {
 			t.Errorf("%d keys in the inventory, %d values", keys, values)
 		}
 		for _, x := range r.Exposures {
-			for c := range x.Copies.All() {
+			for _, c := range x.Copies {
 				if c.Offset < 0 || c.Length < 0 || c.Offset+c.Length > int64(len(b)) {
 					t.Errorf("copy at %d, %d bytes, in a file of %d", c.Offset, c.Length, len(b))
 				}
@@ -138,7 +139,7 @@ func FuzzRunWithKeys(f *testing.F) {
 			t.Errorf("%+v, %+v", r.Retire, r.Verdict)
 		}
 		for _, u := range r.Keys {
-			sum := NamespaceUse{}
+			sum := report.NamespaceUse{}
 			for _, n := range u.Namespaces {
 				sum.Newest, sum.History, sum.Residue, sum.WAL = sum.Newest+n.Newest, sum.History+n.History, sum.Residue+n.Residue, sum.WAL+n.WAL
 			}

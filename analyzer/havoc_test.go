@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
 
@@ -37,9 +38,9 @@ func targets(t testing.TB) []target {
 		if err != nil {
 			t.Fatalf("%s: %v", lone.Name, err)
 		}
-		r, _ := run(t, Options{FailOn: SeverityHigh}, inMemory(lone.Bytes))
+		r, _ := run(t, Options{FailOn: report.SeverityHigh}, inMemory(lone.Bytes))
 		g := target{lone, h, off}
-		if off < 0 || r.Verdict.ExitStatus != ExitFindings || len(r.Coverage.Damage) > 0 || !g.found(r, lone.Bytes) || len(r.Exposures) != 1 {
+		if off < 0 || r.Verdict.ExitStatus != report.ExitFindings || len(r.Coverage.Damage) > 0 || !g.found(r, lone.Bytes) || len(r.Exposures) != 1 {
 			t.Fatalf("%s: %+v, %d exposures, damage %v", lone.Name, r.Verdict, len(r.Exposures), r.Coverage.Damage)
 		}
 		all = append(all, g)
@@ -49,12 +50,12 @@ func targets(t testing.TB) []target {
 
 // found reports whether a report on b exposes the Secret: under its key, or by a copy of
 // its value or of a part of it.
-func (g target) found(r *Report, b []byte) bool {
+func (g target) found(r *report.Report, b []byte) bool {
 	for _, x := range r.Exposures {
 		if string(x.Key) == g.Key {
 			return true
 		}
-		for c := range x.Copies.All() {
+		for _, c := range x.Copies {
 			inPlace := c.Offset < g.off+int64(len(g.Value)) && g.off < c.Offset+c.Length
 			if inPlace || bytes.Contains(b[c.Offset:c.Offset+c.Length], []byte(g.Canary)) {
 				return true
@@ -66,7 +67,7 @@ func (g target) found(r *Report, b []byte) bool {
 
 // unattributed reports whether the Secret's canary is in b within bytes that are reported
 // as belonging to nothing known. Of what class they are depends on what is around them.
-func (g target) unattributed(r *Report, b []byte) bool {
+func (g target) unattributed(r *report.Report, b []byte) bool {
 	at := int64(bytes.Index(b, []byte(g.Canary)))
 	for _, x := range r.Coverage.Unattributed {
 		if x.Offset < at+int64(len(g.Canary)) && at < x.Offset+x.Length {
@@ -103,13 +104,13 @@ func (g target) unnamed(b []byte) bool {
 func (g target) try(t testing.TB, d *fixtures.Dice) {
 	t.Helper()
 	b, what := g.Wreak(d)
-	r, err := Run(context.Background(), []Source{inMemory(b)}, Options{FailOn: SeverityHigh})
+	r, err := Run(context.Background(), []Source{inMemory(b)}, Options{FailOn: report.SeverityHigh})
 	if err != nil {
 		t.Fatalf("%s: %s: %v", g.Name, strings.Join(what, "; "), err)
 	}
 	switch {
-	case r.Verdict.ExitStatus >= ExitIncomplete && r.Verdict.Status != StatusClean && !r.Verdict.Complete:
-	case r.Verdict.ExitStatus >= ExitFindings && g.found(r, b):
+	case r.Verdict.ExitStatus >= report.ExitIncomplete && r.Verdict.Status != report.StatusClean && !r.Verdict.Complete:
+	case r.Verdict.ExitStatus >= report.ExitFindings && g.found(r, b):
 	case g.unnamed(b):
 	case !g.InTree && !bytes.Contains(b, []byte(g.Canary)):
 	case !g.InTree && !bytes.Contains(b, g.Value) && g.unattributed(r, b):

@@ -2,68 +2,24 @@ package analyzer
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"strings"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
+	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/wal"
 )
 
-// A History is all that was seen of one key, the oldest write first.
-type History struct {
-	Key       Text         `json:"key"`
-	Resource  Text         `json:"resource"`
-	Namespace Text         `json:"namespace"`
-	Name      Text         `json:"name"`
-	State     State        `json:"state"`
-	Copies    []Occurrence `json:"copies"`
-	// Similar is keys that the user may have meant; only where Copies is empty.
-	Similar []Text `json:"similar"`
-}
-
-// An Occurrence is one place where one write of a key was seen: a value, or the
-// deletion of the key. Its place is that of Copy. Revisions are 0 where nothing
-// tells them: a raft entry of which the db has no copy any more has its index alone.
-type Occurrence struct {
-	Copy
-	Deletion bool   `json:"deletion"`
-	Provider string `json:"provider"` // empty for a deletion
-	KeyName  Text   `json:"keyName"`
-	KMSKeyID Text   `json:"kmsKeyID,omitempty"`
-	Encoding string `json:"encoding"`
-	Proof    Proof  `json:"proof,omitempty"` // of an encrypted value, with a configuration
-	WALTerm  uint64 `json:"walTerm,omitempty"`
-	// Applied says of a raft entry that the db has seen it; Committed that the log says
-	// so of it, or the db has it; Refused that it never took effect: another entry took
-	// its place in the log, or the condition of its transaction did not hold.
-	Applied   bool `json:"applied"`
-	Committed bool `json:"committed"`
-	Refused   bool `json:"refused"`
-	// Reread says that a reachable record has the same revision: this is it once more.
-	Reread bool `json:"reread"`
-}
-
-// Plaintext reports whether the value was stored as it was.
-func (o Occurrence) Plaintext() bool { return !o.Deletion && o.Provider == envelope.Identity.String() }
-
-// LastPlaintext is the newest plaintext copy, nil if there is none.
-func (h *History) LastPlaintext() *Occurrence {
-	for i := range slices.Backward(h.Copies) {
-		if h.Copies[i].Plaintext() {
-			return &h.Copies[i]
-		}
-	}
-	return nil
-}
-
 // history is what the surveys saw of Options.Key.
-func (b *builder) history(surveys []*survey) *History {
+func (b *builder) history(surveys []*survey) *report.History {
 	key := string(b.options.Key)
-	h := &History{Key: b.options.Key, Copies: []Occurrence{}, Similar: []Text{}, State: StateUnknown}
+	h := &report.History{Key: b.options.Key, Copies: []report.Occurrence{}, Similar: []report.Text{}, State: report.StateUnknown}
 	var all []placed
 	for _, s := range surveys {
 		if id := s.identity(key); h.Resource == "" {
-			h.Resource, h.Namespace, h.Name = Text(id.GroupResource.String()), Text(id.Namespace), Text(id.Name)
+			h.Resource, h.Namespace, h.Name = report.Text(id.GroupResource.String()), report.Text(id.Namespace), report.Text(id.Name)
 		}
 		all = append(all, s.placed()...)
 		if e := s.keys.entry(key); e != nil && b.holders.isNewest(s, e) {
@@ -71,12 +27,10 @@ func (b *builder) history(surveys []*survey) *History {
 		}
 	}
 	slices.SortStableFunc(all, comparePlaced)
-	held := h.State != StateUnknown
+	held := h.State != report.StateUnknown
 	for _, p := range all {
 		o := p.occurrence()
-		if b.options.Encryption != nil && o.Provider != "" && !o.Plaintext() {
-			o.Proof = b.prove(p)
-		}
+		o.Proof = b.copyProofs[p.sighting]
 		h.Copies = append(h.Copies, o)
 		if !held {
 			h.State = b.holders.stateOf(p.in, p.sighting) // that of the newest
@@ -88,18 +42,39 @@ func (b *builder) history(surveys []*survey) *History {
 	return h
 }
 
-// prove decrypts one copy.
-func (b *builder) prove(p placed) Proof {
-	if !p.complete {
-		return Unproven
+// proveCopies decrypts the copies of Options.Key, and notes what came of each. Its error is
+// that of ctx, or an *encryption.KMSError.
+func (b *builder) proveCopies(ctx context.Context) error {
+	if b.options.Encryption == nil || b.options.Key == "" {
+		return nil
 	}
-	value, err := p.in.readSighting(p.sighting)
+	b.copyProofs = map[*sighting]report.Proof{}
+	for _, s := range b.surveys {
+		for _, at := range s.sightings.all() {
+			if at.deletion || s.keys.stored[at.stored].provider == envelope.Identity {
+				continue
+			}
+			proof, err := proveCopy(ctx, b.options.Encryption, s, at)
+			if err != nil {
+				return err
+			}
+			b.copyProofs[at] = proof
+		}
+	}
+	return ctx.Err()
+}
+
+// proveCopy decrypts one copy. A key opens whole values only.
+func proveCopy(ctx context.Context, config *encryption.Config, s *survey, at *sighting) (report.Proof, error) {
+	if !at.complete {
+		return report.Unproven, nil
+	}
+	value, err := s.readSighting(at)
 	if err != nil {
-		return Unproven
+		return report.Unproven, nil // the disk tells (addUnread)
 	}
-	result, err := proveValue(b.ctx, b.options.Encryption, p.in, p.key, value)
-	b.err = cmp.Or(b.err, err)
-	return result.Proof()
+	result, err := proveValue(ctx, config, s, at.key, value)
+	return result.Proof(), err
 }
 
 // A placed is a sighting and the revision after which its write was made.
@@ -143,15 +118,15 @@ func comparePlaced(a, b placed) int {
 		cmp.Compare(a.index, b.index), cmp.Compare(a.path(), b.path()), cmp.Compare(a.off, b.off))
 }
 
-func (p placed) occurrence() Occurrence {
-	o := Occurrence{
+func (p placed) occurrence() report.Occurrence {
+	o := report.Occurrence{
 		Copy: p.copy(), Deletion: p.deletion, WALTerm: uint64(p.term),
 		Applied: p.applied, Committed: p.applied || p.index > 0 && p.index <= p.in.commit, Refused: p.replaced, Reread: p.reread,
 	}
 	if !p.deletion {
 		how := p.in.keys.stored[p.stored]
-		o.Provider, o.Encoding = how.provider.String(), how.encoding.String()
-		o.KeyName, o.KMSKeyID = Text(how.keyName), Text(how.kmsKeyID)
+		o.Provider, o.Encoding = how.reported(), report.Encoding(how.encoding.String())
+		o.KeyName, o.KMSKeyID = report.Text(how.keyName), report.Text(how.kmsKeyID)
 	}
 	return o
 }
@@ -160,13 +135,13 @@ func (p placed) occurrence() Occurrence {
 const maxSimilar = 5
 
 // similar is keys that end in what the user gave, such as "payments/db".
-func similar(surveys []*survey, key string) []Text {
+func similar(surveys []*survey, key string) []report.Text {
 	end := "/" + strings.Trim(key, "/")
-	found := []Text{}
+	found := []report.Text{}
 	for _, s := range surveys {
 		for _, e := range s.keys.entries.all() {
 			if strings.HasSuffix(e.key, end) {
-				found = append(found, Text(e.key))
+				found = append(found, report.Text(e.key))
 			}
 		}
 	}

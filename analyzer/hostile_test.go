@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
 
@@ -76,13 +77,13 @@ func TestHostileFreePages(t *testing.T) {
 			db, free, id := hostile(t)
 			copy(free[2000:], tellAll)
 			tt.write(free, id)
-			r, _ := run(t, Options{FailOn: SeverityHigh}, inMemory(db))
-			if len(r.Coverage.Damage) > 0 || r.Verdict.ExitStatus != ExitFindings {
+			r, _ := run(t, Options{FailOn: report.SeverityHigh}, inMemory(db))
+			if len(r.Coverage.Damage) > 0 || r.Verdict.ExitStatus != report.ExitFindings {
 				t.Errorf("%+v %v", r.Verdict, r.Coverage.Damage)
 			}
 			at := id*4096 + 2000
 			for _, x := range r.Exposures {
-				if x.Name == "tell-all" && x.Namespace == "payments" && x.Copies.At(0).Region == RegionFragment && uint64(x.Copies.At(0).Offset) == at {
+				if x.Name == "tell-all" && x.Namespace == "payments" && x.Copies[0].Region == report.RegionFragment && uint64(x.Copies[0].Offset) == at {
 					return
 				}
 			}
@@ -104,13 +105,13 @@ func TestManyFragments(t *testing.T) {
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	r, _ := run(t, Options{FailOn: SeverityHigh, AllowEmpty: true}, inMemory(append(db, tail...)))
+	r, _ := run(t, Options{FailOn: report.SeverityHigh, AllowEmpty: true}, inMemory(append(db, tail...)))
 	runtime.ReadMemStats(&after)
 	c := r.Coverage
 	if len(c.Unattributed) != maxExtents || c.UnattributedMore != pages*parts-maxExtents {
 		t.Errorf("%d extents, and %d more", len(c.Unattributed), c.UnattributedMore)
 	}
-	if r.Verdict.Status != StatusUnattributed || r.Verdict.ExitStatus != ExitClean || !r.Verdict.Complete {
+	if r.Verdict.Status != report.StatusUnattributed || r.Verdict.ExitStatus != report.ExitClean || !r.Verdict.Complete {
 		t.Errorf("verdict %+v", r.Verdict)
 	}
 	if n := after.TotalAlloc - before.TotalAlloc; n > 4*uint64(len(tail)) {
@@ -126,8 +127,8 @@ func TestTooManyPieces(t *testing.T) {
 	for i := range len(tail) / 256 {
 		copy(tail[i*256+10:], fmt.Sprintf("%d: a little piece of text", i))
 	}
-	r, _ := run(t, Options{FailOn: SeverityHigh}, inMemory(append(db, tail...)))
-	if r.Verdict.ExitStatus != ExitIncomplete || r.Verdict.Complete {
+	r, _ := run(t, Options{FailOn: report.SeverityHigh}, inMemory(append(db, tail...)))
+	if r.Verdict.ExitStatus != report.ExitIncomplete || r.Verdict.Complete {
 		t.Errorf("verdict %+v", r.Verdict)
 	}
 }
@@ -135,7 +136,7 @@ func TestTooManyPieces(t *testing.T) {
 // Bytes in the slack of a page of the tree, which bbolt leaves zero, and past the high
 // water mark are looked at too.
 func TestSlackAndTail(t *testing.T) {
-	for _, want := range []Region{RegionFragment, RegionTail} {
+	for _, want := range []report.Region{report.RegionFragment, report.RegionTail} {
 		b := snapshotBytes(t, "deleted-compacted")
 		db := bytes.Clone(b[:len(b)-snapshotHashSize])
 		m, err := fixtures.MapPages(db)
@@ -143,16 +144,16 @@ func TestSlackAndTail(t *testing.T) {
 			t.Fatal(err)
 		}
 		at := len(db) + 100
-		if want == RegionTail {
+		if want == report.RegionTail {
 			db = append(db, make([]byte, 3*m.PageSize)...)
 		} else {
 			at = slackIn(db, m)
 		}
 		copy(db[at:], tellAll)
-		r, _ := run(t, Options{FailOn: SeverityHigh}, inMemory(db))
+		r, _ := run(t, Options{FailOn: report.SeverityHigh}, inMemory(db))
 		found := false
 		for _, x := range r.Exposures {
-			found = found || x.Name == "tell-all" && x.Copies.Len() == 1 && x.Copies.At(0).Region == want && x.Copies.At(0).Offset == int64(at)
+			found = found || x.Name == "tell-all" && len(x.Copies) == 1 && x.Copies[0].Region == want && x.Copies[0].Offset == int64(at)
 		}
 		if !found || len(r.Coverage.Damage) > 0 {
 			t.Errorf("%s at %#x: not found, or damage: %v", want, at, r.Coverage.Damage)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/envelope"
 )
 
@@ -24,7 +25,7 @@ func TestForeignBytesBehindPrefix(t *testing.T) {
 	for _, kept := range []string{"k8s:enc:aesgcm:v1:", "k8s:enc:aesgcm:v1:ke", "k8s:enc:aesgcm:"} {
 		broken := append([]byte{}, db...)
 		copy(broken[copies[0]+len(kept):copies[0]+len(freed)], strings.Repeat(secret, 10))
-		for name, o := range map[string]Options{"keys": {Keys: true}, "history": {Key: Text(secretKey(1))}, "scan": {}} {
+		for name, o := range map[string]Options{"keys": {Keys: true}, "history": {Key: report.Text(secretKey(1))}, "scan": {}} {
 			r, values := run(t, o, inMemory(broken))
 			if name == "history" && len(r.History.Copies) == 0 {
 				t.Error("the freed copy is not in the history: the test looks at nothing")
@@ -79,7 +80,7 @@ func TestManyNames(t *testing.T) {
 
 // Long names are kept up to a bound, and all in number up to another.
 func TestLongNames(t *testing.T) {
-	k := newKeyspace(newWatch(Options{}))
+	k := newKeyspace(newWatch(Options{}, newNonces(maxNonces)))
 	long := strings.Repeat("n", maxName)
 	const more = 100
 	for i := range maxNames/maxName + more {

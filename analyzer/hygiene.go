@@ -2,10 +2,10 @@ package analyzer
 
 import (
 	"cmp"
-	"fmt"
 	"iter"
 	"slices"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/object"
 )
@@ -21,7 +21,7 @@ func (b *builder) addHygiene(surveys []*survey) {
 	if b.options.Key != "" {
 		return
 	}
-	b.addNonceFindings(b.options.nonces)
+	b.addNonceFindings(b.nonces)
 	b.addOveruse(surveys)
 	for _, u := range b.sortedUses() {
 		if u.Newest > 0 {
@@ -31,21 +31,17 @@ func (b *builder) addHygiene(surveys []*survey) {
 }
 
 // addWeak reports a provider that Kubernetes advises against, where newest values use it.
-func (b *builder) addWeak(u *KeyUse) {
-	f := Finding{Rule: RuleWeakProvider}
-	values := fmt.Sprintf("%d newest values are encrypted with %s: ", u.Newest, keyLabel(u.id.provider, u.id.keyName))
-	if u.Newest == 1 {
-		values = fmt.Sprintf("one newest value is encrypted with %s: ", keyLabel(u.id.provider, u.id.keyName))
-	}
-	const source = ` (Kubernetes' documentation, "Encrypting Confidential Data at Rest")`
+func (b *builder) addWeak(u *keyUse) {
+	f := report.Finding{Rule: report.RuleWeakProvider}
 	switch u.id.provider {
 	case envelope.AESCBC:
-		f.Severity, f.Message = SeverityLow, values+"not recommended, as CBC without authentication is open to padding oracle attacks"+source
+		f.Severity = report.SeverityLow
 	case envelope.KMSv1:
-		f.Severity, f.Message = SeverityMedium, values+"KMS v1 is deprecated since Kubernetes 1.28 and off by default since 1.29"+source
+		f.Severity = report.SeverityMedium
 	default:
 		return
 	}
+	f.Message = weakMessage(u)
 	b.find(f)
 }
 
@@ -74,7 +70,7 @@ func (b *builder) periods(surveys []*survey) *periods {
 	ps := &periods{first: map[period]int64{}, last: map[period]int64{}, before: map[period]int64{}, shared: map[period]bool{}, latest: map[field][2]period{}}
 	fields := map[field][]period{}
 	for _, s := range surveys {
-		for _, r := range s.ledger.resources() {
+		for _, r := range s.ledger.resources(s.identity) {
 			p := period{field: field{r.resource, b.holders.cluster[s]}}
 			if r.stored != 0 {
 				p.use = s.keys.stored[r.stored].use()
@@ -151,14 +147,12 @@ func (b *builder) addOveruse(surveys []*survey) {
 		counts[p.use] = c
 	}
 	for use, c := range counts {
-		key := keyLabel(use.provider, use.keyName)
-		switch {
-		case c.certain > maxWrites:
-			b.find(Finding{Rule: RuleKeyOveruse, Message: fmt.Sprintf(
-				"at least %d values were written with %s, by the versions of those that are left; its limit is %d", c.certain, key, maxWrites)})
-		case c.likely > maxWrites:
-			b.find(Finding{Rule: RuleKeyOveruse, Severity: SeverityLow, Message: fmt.Sprintf(
-				"%d values were written with %s if no other key has encrypted the same objects since they were created, by their versions; its limit is %d", c.likely, key, maxWrites)})
+		f := report.Finding{Rule: report.RuleKeyOveruse, Message: overuseMessage(use, c)}
+		if c.certain <= maxWrites {
+			f.Severity = report.SeverityLow
+		}
+		if c.likely > maxWrites {
+			b.find(f)
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
+	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/object"
 )
@@ -40,7 +42,7 @@ func (s *survey) identify(ctx context.Context, given []string) error {
 		prefixes = s.findPrefixes()
 	}
 	for _, prefix := range prefixes {
-		s.details.Prefixes = append(s.details.Prefixes, Text(cmp.Or(prefix, "/")))
+		s.details.Prefixes = append(s.details.Prefixes, report.Text(cmp.Or(prefix, "/")))
 	}
 	s.names = object.NewRegistry(prefixes)
 	samples := map[string]int{}
@@ -130,18 +132,18 @@ func (s *survey) learnGroup(segment string, e *entry) {
 
 // hasValues reports whether the survey is of what an etcd works with: what it left
 // behind holds no newest values of its own.
-func (s *survey) hasValues() bool { return s.What == "" && s.Kind != KindOther }
+func (s *survey) hasValues() bool { return s.What == "" && s.Kind != report.KindOther }
 
-// values calls each for every live value in the order of the keys.
-func (s *survey) values(each func(Value) error, withPath bool) error {
+// values calls each for every live value in the order of the keys. config is nil without one.
+func (s *survey) values(config *encryption.Config, each func(report.Value) error, withPath bool) error {
 	for _, id := range s.keys.sorted() {
 		e := s.keys.at(id)
-		v := s.value(e)
+		v := s.value(config, e)
 		if withPath {
 			v.Path = s.Path
 		}
 		if e.unknown {
-			v.State = StateUnknown
+			v.State = report.StateUnknown
 		}
 		if err := each(v); err != nil {
 			return err
@@ -150,21 +152,21 @@ func (s *survey) values(each func(Value) error, withPath bool) error {
 	return nil
 }
 
-func (s *survey) value(e *entry) Value {
+func (s *survey) value(config *encryption.Config, e *entry) report.Value {
 	id := s.identity(e.key)
 	how := s.keys.stored[e.stored]
-	proof, policy := s.judged(e, id)
-	return Value{
+	proof, policy := s.judged(config, e, id)
+	return report.Value{
 		Proof:          proof,
 		Policy:         policy,
-		Key:            Text(e.key),
-		Resource:       Text(id.GroupResource.String()),
-		Namespace:      Text(id.Namespace),
-		Name:           Text(id.Name),
-		Provider:       how.provider.String(),
-		KeyName:        Text(how.keyName),
-		KMSKeyID:       Text(how.kmsKeyID),
-		Encoding:       how.encoding.String(),
+		Key:            report.Text(e.key),
+		Resource:       report.Text(id.GroupResource.String()),
+		Namespace:      report.Text(id.Namespace),
+		Name:           report.Text(id.Name),
+		Provider:       how.reported(),
+		KeyName:        report.Text(how.keyName),
+		KMSKeyID:       report.Text(how.kmsKeyID),
+		Encoding:       report.Encoding(how.encoding.String()),
 		Size:           int(e.size),
 		CreateRevision: e.create,
 		ModRevision:    e.rev.Main,

@@ -116,36 +116,3 @@ func byChance(more, k, n int) float64 {
 	factorial, _ := math.Lgamma(float64(k) + 1)
 	return math.Exp(min(0, float64(more)*math.Log(printables)+float64(k)*expected-factorial))
 }
-
-// distinct is a lower bound on how many different values were stored in each way, by
-// storedID: a value in the tree may be in the WAL, too. Residue does not
-// count: what follows a prefix there may be the text of another object, whose page was used
-// again, and no name is made of that.
-func (l *ledger) distinct() []int {
-	type count struct{ reachable, wal int }
-	counts := make([]count, len(l.s.keys.stored))
-	for id, r := range l.rows {
-		counts[id.stored].reachable += r.reachable
-		counts[id.stored].wal += r.wal
-	}
-	n := make([]int, len(counts))
-	for i, c := range counts {
-		n[i] = max(c.reachable, c.wal)
-	}
-	return n
-}
-
-// whole says which ways of storing whole values have: records of the tree, of free pages
-// and of the WAL. What looks like a value anywhere else may be none.
-func (l *ledger) whole() []bool {
-	found := make([]bool, len(l.s.keys.stored))
-	for id, r := range l.rows {
-		if r.reachable+r.wal+r.whole > 0 {
-			found[id.stored] = true
-		}
-	}
-	for _, e := range l.s.keys.entries.all() {
-		found[e.stored] = found[e.stored] || !e.deleted
-	}
-	return found
-}

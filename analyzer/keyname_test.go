@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
 // namesIn is how many newest values each key has, by its name; "..." behind one that may go on.
@@ -23,7 +25,7 @@ func namesIn(t *testing.T, sources ...Source) map[string]int {
 		if k.NameMayGoOn {
 			name += "..."
 		}
-		names[k.Provider+" "+name] += k.Newest
+		names[k.Provider.String()+" "+name] += k.Newest
 	}
 	return names
 }
@@ -126,9 +128,9 @@ func TestKeyNamesOfCopies(t *testing.T) {
 // Whatever a name may be is not dropped, and what it can not be is not seen.
 func TestRetireUnsureName(t *testing.T) {
 	db := written(map[string]int{"aesgcm:v1:a:b": 1, "secretbox:v1:k-2026-03-09T11:02:10Z": 1, "aescbc:v1:c": 1}, "k").source(t)
-	for name, want := range map[string]RetireAnswer{
-		"aesgcm:a": RetireNeeded, "aesgcm:a:b": RetireNeeded, "aesgcm:a:b:c": RetireUnseen, "aesgcm:b": RetireUnseen,
-		"secretbox:k-2026-03-09T11:02:10Z": RetireNeeded, "secretbox:k-2026-03-09T11": RetireUnseen, "aescbc:c": RetireNeeded,
+	for name, want := range map[string]report.RetireAnswer{
+		"aesgcm:a": report.RetireNeeded, "aesgcm:a:b": report.RetireNeeded, "aesgcm:a:b:c": report.RetireUnseen, "aesgcm:b": report.RetireUnseen,
+		"secretbox:k-2026-03-09T11:02:10Z": report.RetireNeeded, "secretbox:k-2026-03-09T11": report.RetireUnseen, "aescbc:c": report.RetireNeeded,
 	} {
 		r, _ := run(t, Options{Keys: true, Retire: []string{name}}, db)
 		if got := r.Retire[0]; got.Answer != want || got.Safe {
@@ -167,7 +169,7 @@ func TestNoncesOfColonNames(t *testing.T) {
 	const how = "aesgcm:v1:key-2026-03-09T11:02:10.123456Z" // longer than a nonce behind its first colon
 	f := written(map[string]int{how: 30}, "k")
 	r, _ := run(t, Options{}, f.source(t))
-	if found := r.of(RuleNonceReuse); len(found) > 0 {
+	if found := of(r, report.RuleNonceReuse); len(found) > 0 {
 		t.Errorf("%+v", found)
 	}
 	same := noise("same", 12)
@@ -176,7 +178,7 @@ func TestNoncesOfColonNames(t *testing.T) {
 			[]byte("k8s:enc:"+how+":"), same, noise(fmt.Sprint(i), 60))})
 	}
 	r, _ = run(t, Options{}, f.source(t))
-	if found := r.of(RuleNonceReuse); len(found) != 1 || found[0].Key != Text(secretKey(100)) || !strings.Contains(found[0].Message, "key-2026-03-09T11:02:10.123456Z") {
+	if found := of(r, report.RuleNonceReuse); len(found) != 1 || found[0].Key != report.Text(secretKey(100)) || !strings.Contains(found[0].Message, "key-2026-03-09T11:02:10.123456Z") {
 		t.Errorf("%+v", found)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/mvcc"
 	"github.com/etcdsift/etcdsift/decode/wal"
@@ -41,6 +42,9 @@ type stored struct {
 	// it can be then.
 	unsure bool
 }
+
+// reported is the provider as it is reported.
+func (s stored) reported() report.Provider { return report.Provider(s.provider.String()) }
 
 // mayHave reports whether a value that was stored like that may have a key of that name.
 func (s *stored) mayHave(name string) bool {
@@ -226,14 +230,14 @@ func (k *keyspace) intern(env envelope.Envelope) storedID {
 }
 
 // status is the answer on a live entry.
-func (k *keyspace) status(e *entry) Status {
+func (k *keyspace) status(e *entry) report.Status {
 	switch {
 	case k.stored[e.stored].provider == envelope.Identity && !(e.broken && e.size == 0):
-		return StatusPlaintext
+		return report.StatusPlaintext
 	case e.broken:
-		return StatusUnreadable
+		return report.StatusUnreadable
 	}
-	return StatusEncrypted
+	return report.StatusEncrypted
 }
 
 // sorted is the live entries in the order of their keys.

@@ -5,48 +5,14 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/object"
 )
 
-// A KeyUse is a key of a provider, or a KMS key ID of one, and the values that need it.
-// Newest, History, Residue and WAL count values: newest ones of live keys; others in the
-// newest trees; distinct ones outside of them, of which the trees have no copy; and
-// puts in WAL segments, whether the db has them or not. Several files count each.
-type KeyUse struct {
-	Provider string `json:"provider"`
-	KeyName  Text   `json:"keyName"`
-	KMSKeyID Text   `json:"kmsKeyID"`
-	// NameMayGoOn says that KeyName is the shortest name that the key can have: what stands
-	// behind its colon may be more of it, or not.
-	NameMayGoOn bool `json:"nameMayGoOn,omitempty"`
-	Newest      int  `json:"newest"`
-	History     int  `json:"history"`
-	Residue     int  `json:"residue"`
-	WAL         int  `json:"wal"`
-	// Resources counts the newest values of each; Namespaces all of them by namespace.
-	Resources  map[string]int `json:"resources"`
-	Namespaces []NamespaceUse `json:"namespaces"`
-	// The lowest and highest revision of any of the values; 0 if none is known.
-	FirstRevision int64 `json:"firstRevision"`
-	LastRevision  int64 `json:"lastRevision"`
-	// Proof is of the newest values; of the others where there are none. Without a
-	// configuration it is unproven.
-	Proof Proof `json:"proof"`
-	// Opened and NotOpened count the newest values that a key of that name in the
-	// configuration opens, and those that none does: another key has that name, too.
-	Opened    int `json:"opened,omitempty"`
-	NotOpened int `json:"notOpened,omitempty"`
-	// Config is what the configuration does with the key: "writes", "reads" or "absent";
-	// empty without one.
-	Config string `json:"config,omitempty"`
-	// Of KMS v2: how many data encryption keys (or seeds) there are, of which types, and
-	// the names of the annotations.
-	DEKs        int    `json:"deks,omitempty"`
-	MoreDEKs    bool   `json:"moreDEKs,omitempty"` // there are more than were counted
-	DEKTypes    []Text `json:"dekSourceTypes,omitempty"`
-	Annotations []Text `json:"annotations,omitempty"`
-
+// A keyUse is a KeyUse that is being counted.
+type keyUse struct {
+	report.KeyUse
 	proven, failed int // of all values
 	newFailed      int // of the newest
 	id             useID
@@ -59,16 +25,6 @@ type useName struct {
 	namespace string
 }
 
-// A NamespaceUse is the values of one resource in one namespace that need a key.
-type NamespaceUse struct {
-	Resource  Text `json:"resource"`
-	Namespace Text `json:"namespace"`
-	Newest    int  `json:"newest"`
-	History   int  `json:"history"`
-	Residue   int  `json:"residue"`
-	WAL       int  `json:"wal"`
-}
-
 // A useID tells keys apart.
 type useID struct {
 	provider          envelope.Provider
@@ -77,12 +33,14 @@ type useID struct {
 
 func (s stored) use() useID { return useID{s.provider, s.keyName, s.kmsKeyID} }
 
-func (b *builder) useOf(how stored) *KeyUse {
+func (b *builder) useOf(how stored) *keyUse {
 	id := how.use()
 	u := b.uses[id]
 	if u == nil {
-		u = &KeyUse{Provider: id.provider.String(), KeyName: Text(id.keyName), KMSKeyID: Text(id.kmsKeyID),
-			Resources: map[string]int{}, Namespaces: []NamespaceUse{}, id: id, places: map[useName]int{}}
+		u = &keyUse{id: id, places: map[useName]int{}, KeyUse: report.KeyUse{
+			Provider: stored{provider: id.provider}.reported(), KeyName: report.Text(id.keyName), KMSKeyID: report.Text(id.kmsKeyID),
+			Resources: map[string]int{}, Namespaces: []report.NamespaceUse{},
+		}}
 		b.uses[id] = u
 	}
 	if how.unsure {
@@ -92,13 +50,13 @@ func (b *builder) useOf(how stored) *KeyUse {
 }
 
 // namespace is the place for the values of an object's resource and namespace.
-func (u *KeyUse) namespace(r object.GroupResource, namespace string) *NamespaceUse {
+func (u *keyUse) namespace(r object.GroupResource, namespace string) *report.NamespaceUse {
 	name := useName{r, namespace}
 	i, known := u.places[name]
 	if !known {
 		i = len(u.Namespaces)
 		u.places[name] = i
-		u.Namespaces = append(u.Namespaces, NamespaceUse{Resource: Text(r.String()), Namespace: Text(namespace)})
+		u.Namespaces = append(u.Namespaces, report.NamespaceUse{Resource: report.Text(r.String()), Namespace: report.Text(namespace)})
 	}
 	return &u.Namespaces[i]
 }
@@ -146,11 +104,11 @@ func (b *builder) use(s *survey, e *entry, id object.Identity, newest bool) {
 	u = b.useOf(needed)
 	n = u.namespace(id.GroupResource, id.Namespace)
 	n.Newest++
-	u.Resources[Text(id.GroupResource.String()).ValidUTF8()]++
+	u.Resources[report.Text(id.GroupResource.String()).ValidUTF8()]++
 }
 
 // countOutcome counts a newest value that needs the key, and what came of opening it.
-func (b *builder) countOutcome(s *survey, e *entry, u *KeyUse) {
+func (b *builder) countOutcome(s *survey, e *entry, u *keyUse) {
 	u.Newest++
 	switch e.proved().outcome {
 	case proven:
@@ -181,7 +139,7 @@ func (b *builder) addUses(surveys []*survey, p *proofs) {
 	for _, s := range surveys {
 		b.logAlone = b.logAlone || s.File == nil && s.segments[0].What == ""
 		s.ledger.settle()
-		for _, r := range s.ledger.resources() {
+		for _, r := range s.ledger.resources(s.identity) {
 			if r.stored == 0 {
 				continue // it needs no key
 			}
@@ -214,7 +172,7 @@ func (b *builder) addUses(surveys []*survey, p *proofs) {
 	}
 }
 
-func (u *KeyUse) date(rev int64) {
+func (u *keyUse) date(rev int64) {
 	if rev > 0 && (u.FirstRevision == 0 || rev < u.FirstRevision) {
 		u.FirstRevision = rev
 	}
@@ -223,11 +181,11 @@ func (u *KeyUse) date(rev int64) {
 
 // kms takes the facts of one file. Each file has its data encryption keys; those that
 // two have are one, but which they are is not kept.
-func (u *KeyUse) kms(facts *kmsFacts) {
+func (u *keyUse) kms(facts *kmsFacts) {
 	u.DEKs = max(u.DEKs, len(facts.deks))
 	u.MoreDEKs = u.MoreDEKs || facts.more
 	for t := range facts.sources {
-		u.DEKTypes = append(u.DEKTypes, Text(t.String()))
+		u.DEKTypes = append(u.DEKTypes, report.Text(t.String()))
 	}
 	u.Annotations = append(u.Annotations, facts.names()...)
 	slices.Sort(u.DEKTypes)
@@ -236,23 +194,23 @@ func (u *KeyUse) kms(facts *kmsFacts) {
 }
 
 // proof is what is known of all newest values, or where there are none of the others.
-func (u *KeyUse) proof() Proof {
+func (u *keyUse) proof() report.Proof {
 	bad, good := u.newFailed > 0, u.Opened == u.Newest
 	if u.Newest == 0 {
 		bad, good = u.failed > 0, u.proven > 0
 	}
 	switch {
 	case bad:
-		return Failed
+		return report.Failed
 	case good:
-		return Proven
+		return report.Proven
 	}
-	return Unproven
+	return report.Unproven
 }
 
 // sortedUses is all uses in a stable order.
-func (b *builder) sortedUses() []*KeyUse {
-	return slices.SortedFunc(maps.Values(b.uses), func(x, y *KeyUse) int {
+func (b *builder) sortedUses() []*keyUse {
+	return slices.SortedFunc(maps.Values(b.uses), func(x, y *keyUse) int {
 		return cmp.Or(cmp.Compare(x.id.provider, y.id.provider), cmp.Compare(x.id.keyName, y.id.keyName), cmp.Compare(x.id.kmsKeyID, y.id.kmsKeyID))
 	})
 }
@@ -262,33 +220,33 @@ func (b *builder) addKeys() {
 	if !b.options.Keys {
 		return
 	}
-	b.report.Keys = []KeyUse{}
+	b.report.Keys = []report.KeyUse{}
 	for _, u := range b.sortedUses() {
-		slices.SortFunc(u.Namespaces, func(x, y NamespaceUse) int {
+		slices.SortFunc(u.Namespaces, func(x, y report.NamespaceUse) int {
 			return cmp.Or(cmp.Compare(x.Resource, y.Resource), cmp.Compare(x.Namespace, y.Namespace))
 		})
-		u.Namespaces = slices.DeleteFunc(u.Namespaces, func(n NamespaceUse) bool { return n.Newest+n.History+n.Residue+n.WAL == 0 })
+		u.Namespaces = slices.DeleteFunc(u.Namespaces, func(n report.NamespaceUse) bool { return n.Newest+n.History+n.Residue+n.WAL == 0 })
 		u.Proof, u.Config = u.proof(), b.configOf(u.id)
-		b.report.Keys = append(b.report.Keys, *u)
+		b.report.Keys = append(b.report.Keys, u.KeyUse)
 	}
 	b.retire()
 }
 
 // configOf is what the configuration does with a key.
-func (b *builder) configOf(id useID) string {
+func (b *builder) configOf(id useID) report.ConfigUse {
 	config := b.options.Encryption
 	if config == nil {
 		return ""
 	}
-	is := "absent"
+	is := report.ConfigAbsent
 	for _, entry := range config.Entries() {
 		k := entry.Named(id.provider, id.keyName)
 		switch {
 		case k == nil:
 		case k == entry.Keys[0]:
-			return "writes"
+			return report.ConfigWrites
 		default:
-			is = "reads"
+			is = report.ConfigReads
 		}
 	}
 	return is

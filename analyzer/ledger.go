@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/mvcc"
 	"github.com/etcdsift/etcdsift/decode/object"
@@ -22,7 +23,7 @@ const (
 // It grows with the namespaces and the keys of providers; with the number of values
 // only where `keys` asks for distinct ones, and where aesgcm counts its writes.
 type ledger struct {
-	s    *survey
+	keys *keyspace
 	rows map[rowID]*row
 	// plaintext is the rows of plaintext values, by the ID of their dir less one.
 	plaintext chunks[row]
@@ -43,6 +44,7 @@ type ledger struct {
 	carved        []carvedValue
 	carvedSkipped int
 	seed          maphash.Seed
+	sealedValue   func(env *envelope.Envelope, sum uint64) // see watch.sealed
 }
 
 // A dirID is a dir that keys lie in; 0 is none.
@@ -91,10 +93,10 @@ type carvedValue struct {
 	whole bool
 }
 
-func newLedger(s *survey) *ledger {
-	l := &ledger{s: s, rows: map[rowID]*row{}, dirs: map[string]dirID{},
-		written: map[uint64]incarnation{}, kms: map[storedID]*kmsFacts{}, seed: s.watch.seed}
-	if s.options.Keys {
+func newLedger(keys *keyspace, w *watch) *ledger {
+	l := &ledger{keys: keys, rows: map[rowID]*row{}, dirs: map[string]dirID{},
+		written: map[uint64]incarnation{}, kms: map[storedID]*kmsFacts{}, seed: w.seed, sealedValue: w.sealed}
+	if w.distinct {
 		l.seen, l.residue = map[uint64]bool{}, map[uint64]*row{}
 	}
 	return l
@@ -174,7 +176,7 @@ func (l *ledger) sealed(at *sighting, env *envelope.Envelope) {
 		}
 	}
 	if at.complete {
-		l.s.options.nonces.add(env, at.sum)
+		l.sealedValue(env, at.sum)
 	}
 	switch env.Provider {
 	case envelope.AESGCM:
@@ -225,7 +227,7 @@ func (l *ledger) count(at *sighting, dir dirID) {
 		return
 	}
 	// The index in keyspace.stored may be another in another file, the name is not.
-	id := maphash.String(l.seed, at.key) + uint64(at.create)*0x9e3779b97f4a7c15 ^ maphash.String(l.seed, l.s.keys.stored[at.stored].shortest)
+	id := maphash.String(l.seed, at.key) + uint64(at.create)*0x9e3779b97f4a7c15 ^ maphash.String(l.seed, l.keys.stored[at.stored].shortest)
 	in, known := l.written[id]
 	if !known {
 		in = incarnation{at.stored, dir, at.create, at.version, at.version}
@@ -273,6 +275,39 @@ func (l *ledger) settle() {
 	l.seen, l.residue = nil, nil
 }
 
+// distinct is a lower bound on how many different values were stored in each way, by
+// storedID: a value in the tree may be in the WAL, too. Residue does not
+// count: what follows a prefix there may be the text of another object, whose page was used
+// again, and no name is made of that.
+func (l *ledger) distinct() []int {
+	type count struct{ reachable, wal int }
+	counts := make([]count, len(l.keys.stored))
+	for id, r := range l.rows {
+		counts[id.stored].reachable += r.reachable
+		counts[id.stored].wal += r.wal
+	}
+	n := make([]int, len(counts))
+	for i, c := range counts {
+		n[i] = max(c.reachable, c.wal)
+	}
+	return n
+}
+
+// whole says which ways of storing whole values have: records of the tree, of free pages
+// and of the WAL. What looks like a value anywhere else may be none.
+func (l *ledger) whole() []bool {
+	found := make([]bool, len(l.keys.stored))
+	for id, r := range l.rows {
+		if r.reachable+r.wal+r.whole > 0 {
+			found[id.stored] = true
+		}
+	}
+	for _, e := range l.keys.entries.all() {
+		found[e.stored] = found[e.stored] || !e.deleted
+	}
+	return found
+}
+
 // rowCounts is a row with the resource and the namespace of its keys.
 type rowCounts struct {
 	row
@@ -281,11 +316,12 @@ type rowCounts struct {
 	namespace string
 }
 
-// resources is all rows by resource and namespace, in no order.
-func (l *ledger) resources() []rowCounts {
+// resources is all rows by resource and namespace, in no order. identity tells which object a
+// key stands for.
+func (l *ledger) resources(identity func(key string) object.Identity) []rowCounts {
 	ids := make([]object.Identity, len(l.samples))
 	for i, key := range l.samples {
-		ids[i] = l.s.identity(key)
+		ids[i] = identity(key)
 	}
 	var all []rowCounts
 	for id, r := range l.rows {
@@ -299,6 +335,6 @@ func (l *ledger) resources() []rowCounts {
 	return all
 }
 
-func (k *kmsFacts) names() []Text {
-	return texts(slices.Sorted(maps.Keys(k.annotations)))
+func (k *kmsFacts) names() []report.Text {
+	return report.Texts(slices.Sorted(maps.Keys(k.annotations)))
 }

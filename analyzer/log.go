@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode"
 	"github.com/etcdsift/etcdsift/decode/mvcc"
 	"github.com/etcdsift/etcdsift/decode/page"
@@ -17,7 +18,7 @@ import (
 // A segment is a file of the WAL.
 type segment struct {
 	Source
-	evidence  Evidence
+	evidence  report.Evidence
 	bytesRead int64
 }
 
@@ -26,16 +27,17 @@ type segment struct {
 // their place, and then applied.
 type logReader struct {
 	*survey
-	chain   wal.Chain
-	file    fileID // of the segment being read
-	block   *segment
-	writer  *wal.Metadata // of the first segment that tells
-	foreign bool          // the segment being read is of another member or cluster
-	applied wal.Index     // index up to which the db has seen all; 0 without a db
-	last    wal.Index     // index of the last entry
-	commit  wal.Index
-	pending []entryOf
-	replay  *replay
+	progress progress
+	chain    wal.Chain
+	file     fileID // of the segment being read
+	block    *segment
+	writer   *wal.Metadata // of the first segment that tells
+	foreign  bool          // the segment being read is of another member or cluster
+	applied  wal.Index     // index up to which the db has seen all; 0 without a db
+	last     wal.Index     // index of the last entry
+	commit   wal.Index
+	pending  []entryOf
+	replay   *replay
 }
 
 // anyIndex is no bound of the indexes.
@@ -53,7 +55,7 @@ func holderOf(member string, log []Source, surveys []*survey) *survey {
 	var holder *survey
 	id, known := writerOf(log)
 	for _, s := range surveys {
-		if s.Kind == KindOther || s.What != "" {
+		if s.Kind == report.KindOther || s.What != "" {
 			continue
 		}
 		members := membersOf(s)
@@ -62,7 +64,7 @@ func holderOf(member string, log []Source, surveys []*survey) *survey {
 			return s
 		}
 		if known && slices.Contains(members, id) && log[0].What == "" &&
-			(holder == nil || s.evidence.Revision > holder.evidence.Revision) && len(s.segments) == 0 {
+			(holder == nil || s.db.Revision > holder.db.Revision) && len(s.segments) == 0 {
 			holder = s
 		}
 	}
@@ -82,7 +84,7 @@ func writerOf(log []Source) (id mvcc.MemberID, known bool) {
 }
 
 // readLog reads the segments of one log. Its error is that of ctx.
-func (s *survey) readLog(ctx context.Context, sources []Source) error {
+func (s *survey) readLog(ctx context.Context, sources []Source, progress progress) error {
 	sequence := func(s Source) uint64 {
 		name, _ := wal.ParseName(s.Name)
 		return name.Seq
@@ -90,7 +92,7 @@ func (s *survey) readLog(ctx context.Context, sources []Source) error {
 	slices.SortStableFunc(sources, func(a, b Source) int {
 		return cmp.Or(cmp.Compare(sequence(a), sequence(b)), cmp.Compare(a.Path, b.Path))
 	})
-	l := &logReader{survey: s, applied: wal.Index(s.evidence.ConsistentIndex), replay: newReplay(s)}
+	l := &logReader{survey: s, progress: progress, applied: wal.Index(s.db.ConsistentIndex), replay: newReplay(s)}
 	for _, source := range sources {
 		if err := l.segment(ctx, source); err != nil {
 			return err
@@ -108,19 +110,16 @@ func (s *survey) readLog(ctx context.Context, sources []Source) error {
 // segment reads one file.
 func (l *logReader) segment(ctx context.Context, source Source) error {
 	name, _ := wal.ParseName(source.Name)
-	seg := &segment{Source: source, evidence: Evidence{
-		Path: source.Path, Kind: KindWAL, Size: source.Size, SnapshotHash: HashAbsent, What: source.What,
-		Details: &Details{Metas: []MetaDetails{}, Buckets: []BucketDetails{}, Prefixes: []Text{}},
-		WAL:     &WALFacts{Sequence: name.Seq},
+	seg := &segment{Source: source, evidence: report.Evidence{
+		Path: source.Path, Kind: report.KindWAL, Size: source.Size, SnapshotHash: report.HashAbsent, What: source.What,
+		WAL: &report.WALFacts{Sequence: name.Seq},
 	}}
 	l.file, l.block, l.foreign = segmentFile(len(l.segments)), seg, false
 	l.segments = append(l.segments, seg)
 	sum := digest{Hash: sha256.New()}
 	records := l.chain.Read(source.File, source.Size, source.Name, func(off int64, b []byte) {
 		sum.add(off, b)
-		if l.options.Progress != nil {
-			l.options.Progress(source.Path, sum.next, source.Size)
-		}
+		l.progress.tell(source.Path, sum.next, source.Size)
 	})
 	for r, err := range records {
 		if ctx.Err() != nil {
@@ -189,7 +188,7 @@ func (l *logReader) entry(e *wal.Entry) {
 		l.replace(index)
 	}
 	if next := max(l.applied, l.last) + 1; l.File != nil && index > next {
-		l.notExamined = append(l.notExamined, NotExamined{Path: l.block.Path,
+		l.notExamined = append(l.notExamined, report.NotExamined{Path: l.block.Path,
 			What: fmt.Sprintf("raft entries %d to %d are in no WAL segment that is here, and the db does not have them", next, index-1)})
 	}
 	l.last = index
@@ -237,7 +236,7 @@ func (l *logReader) sightOps(ops []wal.Op, index wal.Index, term wal.Term, appli
 			w.key, w.end = string(op.Key), string(op.RangeEnd)
 		}
 		at := sighting{
-			file: l.file, place: inWAL, page: -1, index: index, term: term, applied: applied,
+			file: l.file, place: inWAL, index: index, term: term, applied: applied,
 			object: true, complete: op.Complete, off: op.ValueOff, size: int64(len(op.Value)),
 		}
 		switch op.Kind {

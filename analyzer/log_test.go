@@ -12,6 +12,8 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 	"go.uber.org/zap"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
 // logOf writes entries with etcd's own code, each an index and what it puts under
@@ -55,7 +57,7 @@ func logOf(t *testing.T, commit uint64, entries ...[3]string) Source {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Source{Path: name, Name: name, Kind: KindWAL, File: bytes.NewReader(b), Size: int64(len(b))}
+	return Source{Path: name, Name: name, Kind: report.KindWAL, File: bytes.NewReader(b), Size: int64(len(b))}
 }
 
 // An entry that another leader's entry replaced never counted, and its bytes are
@@ -66,19 +68,19 @@ func TestReplacedEntries(t *testing.T) {
 		[3]string{"1", "kept", "plain text 1"}, [3]string{"2", "sealed", "plain text 2"},
 		[3]string{"3", "sealed", "plain text 3"}, [3]string{"4", "lost", "plain text 4"},
 		[3]string{"3", "sealed", sealed}, [3]string{"4", "gone", "plain text 5"}, [3]string{"5", "gone", ""})
-	r, values := run(t, Options{FailOn: SeverityHigh}, log)
+	r, values := run(t, Options{FailOn: report.SeverityHigh}, log)
 	if len(r.Coverage.Damage) > 0 || r.Coverage.WALEntries != 7 {
 		t.Errorf("%+v", r.Coverage)
 	}
-	want := map[Text]Status{
-		"/registry/secrets/default/kept":   StatusPlaintext,
-		"/registry/secrets/default/sealed": StatusExposed,
-		"/registry/secrets/default/lost":   StatusExposed,
-		"/registry/secrets/default/gone":   StatusExposed,
+	want := map[report.Text]report.Status{
+		"/registry/secrets/default/kept":   report.StatusPlaintext,
+		"/registry/secrets/default/sealed": report.StatusExposed,
+		"/registry/secrets/default/lost":   report.StatusExposed,
+		"/registry/secrets/default/gone":   report.StatusExposed,
 	}
 	copies := 0
 	for _, x := range r.Exposures {
-		copies += x.Copies.Len()
+		copies += len(x.Copies)
 		if x.Status != want[x.Key] {
 			t.Errorf("%s is %s, want %s", x.Key, x.Status, want[x.Key])
 		}

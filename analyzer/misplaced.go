@@ -3,6 +3,7 @@ package analyzer
 import (
 	"fmt"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode"
 	"github.com/etcdsift/etcdsift/decode/mvcc"
 	"github.com/etcdsift/etcdsift/decode/page"
@@ -36,5 +37,5 @@ func (s *survey) foreign(e page.LeafElement, p page.Page) {
 			What: fmt.Sprintf("page %v, leaf element %d, which belongs in the bucket key", p.ID, e.Index)})
 	}
 	s.torn = true
-	s.sight(&r, s.watches(r.Key), sighting{file: dbFile, place: onFreePage, off: e.Off, page: int64(p.ID)}, err)
+	s.sight(&r, s.watches(r.Key), sighting{file: dbFile, place: onFreePage, off: e.Off, page: report.PageOf(uint64(p.ID))}, err)
 }

@@ -8,6 +8,7 @@ import (
 	"hash/maphash"
 	"slices"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/envelope"
 )
 
@@ -180,7 +181,7 @@ func (n *nonces) keep(h, nonce uint64, dek bool, v *held, env *envelope.Envelope
 		}
 	}
 	n.suspects[h] = append(have, sharing{
-		at:  seen{&sighting{key: string(v.key), rev: v.rev, place: v.place, file: v.file, off: v.off, size: int64(len(v.value)), index: v.index, page: -1}, v.in},
+		at:  seen{&sighting{key: string(v.key), rev: v.rev, place: v.place, file: v.file, off: v.off, size: int64(len(v.value)), index: v.index}, v.in},
 		key: string(v.key), nonce: nonce, value: sum, tail: tailOf(env), body: bodyOf(v, env), dek: dek, how: v.in.keys.stored[v.in.keys.intern(*env)],
 	})
 }
@@ -236,28 +237,21 @@ func (b *builder) addNonceFindings(n *nonces) {
 		slices.SortFunc(shared, func(x, y sharing) int {
 			return cmp.Or(cmp.Compare(x.key, y.key), compareSeen(x.at, y.at))
 		})
-		first, second := shared[0], shared[1]
-		id := first.at.in.identity(first.key)
-		what := "nonce"
-		if first.how.provider == envelope.AESCBC {
-			what = "IV"
+		first := &shared[0]
+		f := objectFinding(report.RuleNonceReuse, first.at.in.identity(first.key), first.key)
+		for i := range shared {
+			at := shared[i].at.location()
+			if i > 0 {
+				at.Key = report.Text(shared[i].key)
+			}
+			f.At = append(f.At, at)
 		}
-		under := keyLabel(first.how.provider, first.how.keyName)
-		if first.dek {
-			under = "one data encryption key of " + under
-		}
-		more := ""
-		if len(shared) > 2 {
-			more = fmt.Sprintf(", and %d more", len(shared)-2)
-		}
-		b.find(Finding{Rule: RuleNonceReuse, Resource: Text(id.GroupResource.String()), Namespace: Text(id.Namespace), Name: Text(id.Name),
-			Key: Text(first.key), Path: first.at.path(),
-			Message: fmt.Sprintf("two different values have the same %s under %s: this one %s, and that of %s %s%s",
-				what, under, whereOf(first.at), Text(second.key).ValidUTF8(), whereOf(second.at), more)})
+		f.Message = nonceMessage(&f, first)
+		b.find(f)
 	}
 	if n.more {
 		b.report.Coverage.NotExamined = append(b.report.Coverage.NotExamined,
-			NotExamined{What: fmt.Sprintf("the nonces of more than %d pairs of values, which may be the same", maxReused)})
+			report.NotExamined{What: fmt.Sprintf("the nonces of more than %d pairs of values, which may be the same", maxReused)})
 	}
 }
 
@@ -280,16 +274,4 @@ func (n *nonces) shared() [][]sharing {
 		}
 	}
 	return all
-}
-
-// whereOf says where a value lies.
-func whereOf(at seen) string {
-	where := fmt.Sprintf("at offset %#x of %s", at.off, at.path().ValidUTF8())
-	switch {
-	case at.rev.Main > 0:
-		return fmt.Sprintf("of revision %d %s", at.rev.Main, where)
-	case at.index > 0:
-		return fmt.Sprintf("of WAL index %d %s", at.index, where)
-	}
-	return where
 }

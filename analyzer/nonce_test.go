@@ -5,6 +5,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
 
@@ -17,13 +18,13 @@ func TestNoncesInParts(t *testing.T) {
 			t.Fatal(err)
 		}
 		e := buildEncryption(t, c)
-		reused := func(most int) (found []Finding) {
+		reused := func(most int) (found []report.Finding) {
 			r, err := Run(t.Context(), []Source{open(t, e.DB)}, Options{maxNonces: most})
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, f := range r.Findings {
-				if f.Rule == RuleNonceReuse {
+				if f.Rule == report.RuleNonceReuse {
 					found = append(found, f)
 				}
 			}
@@ -55,7 +56,7 @@ func TestNoncesOfTwoFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range r.Findings {
-		if f.Rule == RuleNonceReuse {
+		if f.Rule == report.RuleNonceReuse {
 			t.Errorf("%+v", f)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
 
@@ -22,7 +23,7 @@ func TestOrderOfProofs(t *testing.T) {
 				var sources []Source
 				for i := range copies {
 					s := open(t, e.DB)
-					s.Path += Text(rune('a' + i))
+					s.Path += report.Text(rune('a' + i))
 					sources = append(sources, s)
 				}
 				r, err := Run(t.Context(), sources, Options{Encryption: config, Keys: true})
@@ -48,17 +49,17 @@ func TestOrderOfProofs(t *testing.T) {
 // A key is proven only if it opens all newest values that name it.
 func TestProofOfUse(t *testing.T) {
 	for _, c := range []struct {
-		use  KeyUse
-		want Proof
+		use  keyUse
+		want report.Proof
 	}{
-		{KeyUse{Newest: 2, Opened: 2}, Proven},
-		{KeyUse{Newest: 2, Opened: 1}, Unproven},
-		{KeyUse{Newest: 2, Opened: 1, newFailed: 1}, Failed},
-		{KeyUse{Newest: 2, proven: 9}, Unproven},
-		{KeyUse{Newest: 1, Opened: 1, failed: 3}, Proven},
-		{KeyUse{proven: 1}, Proven},
-		{KeyUse{proven: 1, failed: 1}, Failed},
-		{KeyUse{}, Unproven},
+		{keyUse{KeyUse: report.KeyUse{Newest: 2, Opened: 2}}, report.Proven},
+		{keyUse{KeyUse: report.KeyUse{Newest: 2, Opened: 1}}, report.Unproven},
+		{keyUse{KeyUse: report.KeyUse{Newest: 2, Opened: 1}, newFailed: 1}, report.Failed},
+		{keyUse{KeyUse: report.KeyUse{Newest: 2}, proven: 9}, report.Unproven},
+		{keyUse{KeyUse: report.KeyUse{Newest: 1, Opened: 1}, failed: 3}, report.Proven},
+		{keyUse{proven: 1}, report.Proven},
+		{keyUse{proven: 1, failed: 1}, report.Failed},
+		{keyUse{}, report.Unproven},
 	} {
 		if got := c.use.proof(); got != c.want {
 			t.Errorf("%+v: %s, want %s", c.use, got, c.want)

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
 // versionOf is the write of a version of the Secret s-N with aesgcm:NAME.
@@ -19,26 +21,26 @@ func TestOveruseOfSeveralKeys(t *testing.T) {
 	tests := []struct {
 		name    string
 		records []record
-		want    []Severity
+		want    []report.Severity
 	}{
 		// key1 wrote most of it, of which a compaction left nothing.
-		{"one value, of the key after another", []record{versionOf(1_000_000, 5, 300_000, 1, "key2")}, []Severity{SeverityLow}},
+		{"one value, of the key after another", []record{versionOf(1_000_000, 5, 300_000, 1, "key2")}, []report.Severity{report.SeverityLow}},
 		{"one value, seldom written", []record{versionOf(1_000_000, 5, 3_000, 1, "key2")}, nil},
-		{"beside a value that is older", []record{versionOf(4, 4, 1, 1, "key1"), versionOf(400_000, 10, 300_000, 2, "key1")}, []Severity{SeverityMedium}},
-		{"two values, of which the first writes are gone", []record{versionOf(150_000, 10, 110_000, 1, "key1"), versionOf(400_000, 11, 110_000, 2, "key1")}, []Severity{SeverityLow}},
+		{"beside a value that is older", []record{versionOf(4, 4, 1, 1, "key1"), versionOf(400_000, 10, 300_000, 2, "key1")}, []report.Severity{report.SeverityMedium}},
+		{"two values, of which the first writes are gone", []record{versionOf(150_000, 10, 110_000, 1, "key1"), versionOf(400_000, 11, 110_000, 2, "key1")}, []report.Severity{report.SeverityLow}},
 		{"a key, then another that wrote most", []record{versionOf(10, 10, 1, 1, "key1"), versionOf(20, 10, 2, 1, "key2"), versionOf(500_020, 10, 500_002, 1, "key2")},
-			[]Severity{SeverityMedium}},
+			[]report.Severity{report.SeverityMedium}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			r, _ := run(t, Options{}, forgery{records: test.records, index: 10, member: 7}.source(t))
-			var got []Severity
-			for _, f := range r.of(RuleKeyOveruse) {
+			var got []report.Severity
+			for _, f := range of(r, report.RuleKeyOveruse) {
 				got = append(got, f.Severity)
 			}
 			slices.Sort(got)
 			if diff := gocmp.Diff(test.want, got); diff != "" {
-				t.Errorf("findings (-want +got):\n%s%+v", diff, r.of(RuleKeyOveruse))
+				t.Errorf("findings (-want +got):\n%s%+v", diff, of(r, report.RuleKeyOveruse))
 			}
 		})
 	}
@@ -49,8 +51,8 @@ func TestOveruseOfKeyUsedAgain(t *testing.T) {
 	records := []record{versionOf(4, 4, 1, 9, "key1"), versionOf(10, 10, 1, 1, "key1"), versionOf(20, 10, 11, 1, "key2"),
 		versionOf(500_020, 10, 500_011, 1, "key2"), versionOf(500_021, 10, 500_012, 1, "key1")}
 	r, _ := run(t, Options{}, forgery{records: records, index: 10, member: 7}.source(t))
-	for _, f := range r.of(RuleKeyOveruse) {
-		if f.Severity > SeverityLow {
+	for _, f := range of(r, report.RuleKeyOveruse) {
+		if f.Severity > report.SeverityLow {
 			t.Errorf("%+v", f)
 		}
 	}

@@ -1,9 +1,9 @@
 package analyzer
 
 import (
-	"fmt"
 	"slices"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/object"
@@ -12,8 +12,8 @@ import (
 // policyOf is what the configuration says of the newest value of a key, and the entry
 // that says so. A value is judged by the key that opened it; where none could be
 // tried, by the first of its name.
-func (s *survey) policyOf(e *entry, id object.Identity) (encryption.Policy, *encryption.Entry) {
-	entries := configuredFor(s.options.Encryption, id)
+func (s *survey) policyOf(config *encryption.Config, e *entry, id object.Identity) (encryption.Policy, *encryption.Entry) {
+	entries := configuredFor(config, id)
 	how := s.keys.stored[e.stored]
 	if how.provider == envelope.Identity {
 		return entries.Policy(nil, false)
@@ -31,32 +31,32 @@ func (s *survey) policyOf(e *entry, id object.Identity) (encryption.Policy, *enc
 
 // judged is what a list says of the newest value of a key: nothing without a
 // configuration.
-func (s *survey) judged(e *entry, id object.Identity) (Proof, string) {
-	if s.options.Encryption == nil || id.Resource == "" {
+func (s *survey) judged(config *encryption.Config, e *entry, id object.Identity) (report.Proof, report.Policy) {
+	if config == nil || id.Resource == "" {
 		return "", ""
 	}
-	policy, _ := s.policyOf(e, id)
+	policy, _ := s.policyOf(config, e, id)
 	if s.keys.stored[e.stored].provider == envelope.Identity {
-		return "", policyName(policy)
+		return "", reportedPolicy(policy)
 	}
-	return e.proved().Proof(), policyName(policy)
+	return e.proved().Proof(), reportedPolicy(policy)
 }
 
-// policyName is the rule that a value breaks by its policy.
-func policyName(p encryption.Policy) string {
+// reportedPolicy is a policy as it is reported.
+func reportedPolicy(p encryption.Policy) report.Policy {
 	switch p {
 	case encryption.WrongProvider:
-		return string(RuleWrongProvider)
+		return report.PolicyWrongProvider
 	case encryption.StaleKey:
-		return string(RuleStaleKey)
+		return report.PolicyStaleKey
 	case encryption.NotEncrypted:
-		return string(RulePlaintextLive)
+		return report.PolicyNotEncrypted
 	case encryption.NotConfigured:
-		return string(RuleNotConfigured)
+		return report.PolicyNotConfigured
 	case encryption.UnknownKey:
-		return string(RuleUnknownKey)
+		return report.PolicyUnknownKey
 	}
-	return "current"
+	return report.PolicyCurrent
 }
 
 // judge reports what the configuration has against the newest value of a key. That it
@@ -68,56 +68,13 @@ func (b *builder) judge(s *survey, e *entry, id object.Identity) {
 		e.proved().outcome == closed && e.proved().covered {
 		return
 	}
-	policy, entry := s.policyOf(e, id)
+	policy, entry := s.policyOf(b.options.Encryption, e, id)
 	if policy == encryption.Current {
 		return
 	}
-	b.find(Finding{
-		Rule: RuleID(policyName(policy)), Resource: Text(id.GroupResource.String()), Namespace: Text(id.Namespace), Name: Text(id.Name),
-		Key: Text(e.key), Path: s.source(e.file).Path, Message: policyMessage(policy, entry, id, e, how),
-	})
-}
-
-// policyMessage says what is wrong with a value that was stored like that.
-func policyMessage(policy encryption.Policy, entry *encryption.Entry, id object.Identity, e *entry, how stored) string {
-	with := fmt.Sprintf("the newest value, of revision %d, is encrypted with %s", e.rev.Main, how.label())
-	if e.index > 0 {
-		with = fmt.Sprintf("the newest value, of WAL index %d, is encrypted with %s", e.index, how.label())
-	}
-	switch policy {
-	case encryption.NotConfigured:
-		return fmt.Sprintf("%s, and no entry of the configuration covers %s: the API server can not read it", with, id.GroupResource)
-	case encryption.UnknownKey:
-		return fmt.Sprintf("%s, which the entry %s does not have: the API server can not read it", with, entry.In())
-	}
-	writer := entry.Keys[0]
-	now := writes(entry)
-	switch {
-	case writer.Provider == envelope.Identity:
-		return fmt.Sprintf("%s; the entry %s writes plaintext", with, entry.In())
-	case writer.KMSKeyID() != "" && writer.KMSKeyID() != how.kmsKeyID && writer.Name == how.keyName:
-		now = fmt.Sprintf("key ID %q", writer.KMSKeyID())
-	case writer.Provider == how.provider && writer.Name == how.keyName && e.proved().stale:
-		now = "another form of the same provider"
-	case writer.Provider == how.provider && writer.Name == how.keyName:
-		now = "another key of that name"
-	}
-	return fmt.Sprintf("%s; the entry %s writes with %s", with, entry.In(), now)
-}
-
-// label is how a value was encrypted, such as "aescbc:key1".
-func (s stored) label() string {
-	if s.kmsKeyID != "" {
-		return fmt.Sprintf("%s (key ID %q)", keyLabel(s.provider, s.keyName), Text(s.kmsKeyID).ValidUTF8())
-	}
-	return keyLabel(s.provider, s.keyName)
-}
-
-func keyLabel(p envelope.Provider, name string) string {
-	if name == "" {
-		return p.String()
-	}
-	return p.String() + ":" + Text(name).ValidUTF8()
+	f := objectFinding(report.RuleID(reportedPolicy(policy)), id, e.key, s.locationOf(e))
+	f.Message = policyMessage(&f, policy, entry, id.GroupResource, how, e.proved().stale)
+	b.find(f)
 }
 
 // addConfiguration reports the resources that the configuration writes in plaintext. An
@@ -131,8 +88,7 @@ func (b *builder) addConfiguration() {
 		if entry.Encrypts() || len(entry.Keys) == 1 && !b.asks(entry) {
 			continue
 		}
-		b.find(Finding{Rule: RuleIdentityFirst, Resource: Text(entry.String()),
-			Message: fmt.Sprintf("the first provider of %s is identity: what is written now is plaintext", entry.At())})
+		b.find(report.Finding{Rule: report.RuleIdentityFirst, Resource: report.Text(entry.String()), Message: identityMessage(entry)})
 	}
 	b.addDisagreements()
 }
@@ -141,26 +97,16 @@ func (b *builder) addConfiguration() {
 // in different ways.
 func (b *builder) addDisagreements() {
 	for _, d := range b.options.Encryption.Disagreements() {
-		f := Finding{Rule: RuleWritersDisagree, Resource: Text(d.One.String())}
+		f := report.Finding{Rule: report.RuleWritersDisagree, Resource: report.Text(d.One.String())}
 		if d.One.Wildcard() {
-			f.Resource = Text(d.Other.String())
+			f.Resource = report.Text(d.Other.String())
 		}
-		one, other := writes(d.One), writes(d.Other)
-		if one == other {
-			other = "another key of that name"
-		}
-		effect := "what the one writes the other can not read"
 		if d.Readable {
-			f.Severity, effect = SeverityMedium, "each reads what the other writes"
+			f.Severity = report.SeverityMedium
 		}
-		f.Message = fmt.Sprintf("the entry %s writes with %s, and the entry %s with %s: %s", d.One.In(), one, d.Other.In(), other, effect)
+		f.Message = disagreementMessage(d.One, d.Other, d.Readable)
 		b.find(f)
 	}
-}
-
-// writes is what an entry writes with.
-func writes(entry *encryption.Entry) string {
-	return keyLabel(entry.Keys[0].Provider, entry.Keys[0].Name)
 }
 
 // asks reports whether an entry is that of a resource that the user named.
@@ -179,16 +125,15 @@ func (b *builder) addProofs(p *proofs) {
 		return
 	}
 	for _, f := range p.failures {
-		id := f.in.identity(f.key)
-		finding := Finding{Rule: RuleUndecryptable, Resource: Text(id.GroupResource.String()), Namespace: Text(id.Namespace),
-			Name: Text(id.Name), Key: Text(f.key), Path: f.in.source(f.at.file).Path}
+		finding := objectFinding(report.RuleUndecryptable, f.in.identity(f.key), f.key, seen{&f.at, f.in}.location())
+		finding.AtMore = f.copies - 1
 		switch {
 		case f.outcome == notObject:
-			finding.Rule = RuleNotObject
+			finding.Rule = report.RuleNotObject
 		case f.from != "":
-			finding.Rule = RuleRelocated
+			finding.Rule = report.RuleRelocated
 		}
-		finding.Message = f.message()
+		finding.Message = failureMessage(&finding, f)
 		b.find(finding)
 	}
 }
@@ -196,37 +141,9 @@ func (b *builder) addProofs(p *proofs) {
 // addSharedNames reports the keys of the configuration of whose name there is another key.
 func (b *builder) addSharedNames() {
 	for _, u := range b.sortedUses() {
-		if u.NotOpened == 0 || b.configOf(u.id) == "absent" {
+		if u.NotOpened == 0 || b.configOf(u.id) == report.ConfigAbsent {
 			continue
 		}
-		where := "this configuration"
-		if b.options.Encryption.Files() > 1 {
-			where = "these configurations"
-		}
-		b.find(Finding{Rule: RuleSharedName, Message: fmt.Sprintf(
-			"%s, newest values: %d of %d open with the key of that name in %s; another key of that name is needed, unless the rest are damaged",
-			keyLabel(u.id.provider, u.id.keyName), u.Opened, u.Newest, where)})
+		b.find(report.Finding{Rule: report.RuleSharedName, Message: sharedNameMessage(u, b.options.Encryption.Files())})
 	}
-}
-
-// message says which value can not be opened, and why.
-func (f *failure) message() string {
-	what := fmt.Sprintf("the newest value, %d bytes %s, encrypted with %s,", f.at.size, whereOf(seen{&f.at, f.in}), f.in.keys.stored[f.at.stored].label())
-	if !f.newest {
-		what = fmt.Sprintf("an older value, %d bytes %s, encrypted with %s,", f.at.size, whereOf(seen{&f.at, f.in}), f.in.keys.stored[f.at.stored].label())
-		if f.copies > 1 {
-			what = fmt.Sprintf("%d older values, one of them %d bytes %s, encrypted with %s,", f.copies, f.at.size, whereOf(seen{&f.at, f.in}), f.in.keys.stored[f.at.stored].label())
-		}
-	}
-	switch {
-	case f.outcome == notObject:
-		return what + " decrypts to something that is not this object"
-	case f.refused:
-		return what + " can not be read: the KMS plugin does not decrypt its data encryption key"
-	case f.from != "":
-		return fmt.Sprintf("%s opens with the path of %s alone: it was encrypted for that key, and moved", what, Text(f.from).ValidUTF8())
-	case f.given != "":
-		return what + " does not open with the key of that name; " + f.given
-	}
-	return what + " does not open with the key of that name"
 }

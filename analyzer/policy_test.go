@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/fixtures"
 	"github.com/etcdsift/etcdsift/fixtures/captured"
@@ -52,12 +53,12 @@ func testPolicy(t *testing.T, stage captured.Stage, b []byte) {
 	judged := 0
 	for _, v := range values {
 		resource, group, _ := strings.Cut(string(v.Resource), ".")
-		if v.Resource == "" || strings.HasPrefix(v.Provider, "kms") {
+		if v.Resource == "" || strings.HasPrefix(v.Provider.String(), "kms") {
 			continue
 		}
 		reading := witness.Read(t.Context(), schema.GroupResource{Group: group, Resource: resource}, string(v.Key), live[string(v.Key)])
-		stale := v.Policy == string(RuleWrongProvider) || v.Policy == string(RuleStaleKey) || v.Policy == string(RulePlaintextLive)
-		readable := v.Proof == Proven || v.Provider == "identity"
+		stale := v.Policy == report.PolicyWrongProvider || v.Policy == report.PolicyStaleKey || v.Policy == report.PolicyNotEncrypted
+		readable := v.Proof == report.Proven || v.Provider == "identity"
 		if !reading.Readable || !readable || stale != reading.Stale {
 			t.Errorf("%s: %s, %s; the API server says readable %v, stale %v (%v)", v.Key, v.Policy, v.Proof, reading.Readable, reading.Stale, reading.Err)
 		}

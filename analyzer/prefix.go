@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/object"
 )
@@ -34,7 +35,7 @@ func (s *survey) findPrefixes() []string {
 	})
 	if more := len(found) - maxPrefixes; more > 0 {
 		found = found[:maxPrefixes]
-		s.notExamined = append(s.notExamined, NotExamined{Path: s.Path,
+		s.notExamined = append(s.notExamined, report.NotExamined{Path: s.Path,
 			What: fmt.Sprintf("keys under %d more prefixes look like those of an API server; name them with --prefix", more)})
 	}
 	slices.Sort(found)

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
 
@@ -62,8 +63,8 @@ func TestPrefixes(t *testing.T) {
 		{"in a namespace named like a resource", map[string][]byte{"/registry/secrets/secrets/db": plainSecret(t, "secrets", "db")}, "[/registry]"},
 	}
 	for _, tt := range tests {
-		r, _ := run(t, Options{FailOn: SeverityHigh}, store(t, tt.puts))
-		if len(r.Exposures) != 1 || r.Exposures[0].Name != "db" || r.Verdict.ExitStatus != ExitFindings {
+		r, _ := run(t, Options{FailOn: report.SeverityHigh}, store(t, tt.puts))
+		if len(r.Exposures) != 1 || r.Exposures[0].Name != "db" || r.Verdict.ExitStatus != report.ExitFindings {
 			t.Errorf("%s: exposures %+v, exit status %d", tt.name, r.Exposures, r.Verdict.ExitStatus)
 		}
 		if got := fmt.Sprint(r.Evidence[0].Details.Prefixes); got != tt.found {
@@ -107,7 +108,7 @@ func TestTwoClusters(t *testing.T) {
 	})
 	one.Path, two.Path = "one", "two"
 	r, _ := run(t, Options{}, one, two)
-	if r.Scope[0].Keys != 3 || len(r.Exposures) != 2 || r.Exposures[0].Status != StatusPlaintext || r.Exposures[0].State != StateLive {
+	if r.Scope[0].Keys != 3 || len(r.Exposures) != 2 || r.Exposures[0].Status != report.StatusPlaintext || r.Exposures[0].State != report.StateLive {
 		t.Errorf("scope %+v, exposures %+v", r.Scope, r.Exposures)
 	}
 }

@@ -8,18 +8,9 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/decode/object"
-)
-
-// Proof says whether a value was decrypted with a key of the configuration.
-type Proof string
-
-// A value that nobody tried to decrypt, or that only a KMS plugin can, is unproven.
-const (
-	Proven   Proof = "proven"
-	Unproven Proof = "unproven"
-	Failed   Proof = "failed"
 )
 
 // A proof is what came of decrypting one value.
@@ -50,14 +41,14 @@ func (e *entry) proved() proof {
 }
 
 // Proof is the outcome in a word; empty for what was never encrypted.
-func (p proof) Proof() Proof {
+func (p proof) Proof() report.Proof {
 	switch p.outcome {
 	case proven:
-		return Proven
+		return report.Proven
 	case closed, notObject:
-		return Failed
+		return report.Failed
 	}
-	return Unproven
+	return report.Unproven
 }
 
 // A failure is an encrypted value that its key does not open, or not as it should.
@@ -199,7 +190,7 @@ func (b *batch) full() bool { return len(b.bytes) >= batchSize }
 
 func (b *batch) add(v *held) {
 	j := job{entry: v.entry(), key: len(b.bytes), at: sighting{
-		rev: v.rev, place: v.place, file: v.file, off: v.off, size: int64(len(v.value)), index: v.index, complete: v.whole, page: -1}}
+		rev: v.rev, place: v.place, file: v.file, off: v.off, size: int64(len(v.value)), index: v.index, complete: v.whole}}
 	j.at.stored, _ = v.in.keys.parse(v.value, v.off)
 	b.bytes = append(b.bytes, v.key...)
 	j.start = len(b.bytes)
@@ -315,7 +306,7 @@ func proveValue(ctx context.Context, config *encryption.Config, s *survey, key s
 // Decrypt opens a value of the etcd key of an object with the keys that a configuration
 // has for its resource, else with any of the same name. The caller clears what it gets.
 // The error is for the user, and holds no byte of the value.
-func Decrypt(ctx context.Context, config *encryption.Config, r object.GroupResource, key Text, value []byte) ([]byte, error) {
+func Decrypt(ctx context.Context, config *encryption.Config, r object.GroupResource, key report.Text, value []byte) ([]byte, error) {
 	keys := configuredFor(config, object.Identity{GroupResource: r}).Match(value)
 	if len(keys) == 0 {
 		keys = config.Match(value)

@@ -18,11 +18,10 @@ import (
 func examined(t *testing.T, sources ...Source) *survey {
 	t.Helper()
 	o := Options{Resources: []object.GroupResource{secrets}}
-	o.nonces = newNonces(maxNonces)
 	for i := range sources {
 		sources[i].File = newDisk(sources[i])
 	}
-	surveys, err := examine(t.Context(), sources, o)
+	surveys, err := examine(t.Context(), sources, newWatch(o, newNonces(maxNonces)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

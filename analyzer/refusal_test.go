@@ -19,6 +19,7 @@ import (
 	kmstypes "k8s.io/apiserver/pkg/storage/value/encrypt/envelope/kmsv2/v2"
 	kmsv2 "k8s.io/kms/apis/v2"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
@@ -104,9 +105,9 @@ func TestPluginRefuses(t *testing.T) {
 				if got := p.calls.Load(); got != int64(len(deks)) {
 					t.Errorf("%d calls for %d data encryption keys", got, len(deks))
 				}
-				found := r.of(RuleUndecryptable)
-				if len(found) != n || len(r.of(RuleRelocated)) > 0 {
-					t.Fatalf("%d values that can not be decrypted, want %d; moved: %+v", len(found), n, r.of(RuleRelocated))
+				found := of(r, report.RuleUndecryptable)
+				if len(found) != n || len(of(r, report.RuleRelocated)) > 0 {
+					t.Fatalf("%d values that can not be decrypted, want %d; moved: %+v", len(found), n, of(r, report.RuleRelocated))
 				}
 				for _, f := range found {
 					for _, want := range []string{"kms-v2:vault", "KMS plugin does not decrypt"} {

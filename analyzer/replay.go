@@ -47,7 +47,7 @@ type replay struct {
 }
 
 func newReplay(s *survey) *replay {
-	r := &replay{survey: s, revision: s.evidence.Revision, blind: s.isBlind(), leases: map[int64][]entryID{}, sure: anyIndex}
+	r := &replay{survey: s, revision: s.db.Revision, blind: s.isBlind(), leases: map[int64][]entryID{}, sure: anyIndex}
 	for id, e := range s.keys.all() {
 		if e.lease != 0 {
 			r.leases[e.lease] = append(r.leases[e.lease], id)

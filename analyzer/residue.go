@@ -3,6 +3,7 @@ package analyzer
 import (
 	"errors"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode"
 	"github.com/etcdsift/etcdsift/decode/carve"
 	"github.com/etcdsift/etcdsift/decode/mvcc"
@@ -18,7 +19,7 @@ const maxPieces = 1 << 18
 type residue struct {
 	file         *page.File // nil if it is no db
 	tree         *page.Tree
-	counts       ResidueCounts
+	counts       report.ResidueCounts
 	pieces       []piece
 	unattributed []piece
 	found        []found
@@ -33,9 +34,6 @@ type piece struct {
 	file  fileID
 	class carve.Class
 }
-
-// looksRandom is the class of bytes that can be ciphertext.
-var looksRandom = carve.Random.String()
 
 // suspicious reports whether a piece may be plaintext.
 func (p piece) suspicious() bool { return p.class != carve.Random }
@@ -91,7 +89,7 @@ func (s *survey) slack(p page.Page) {
 // freeLeaf takes the records of a leaf page that the tree does not reach. Of which
 // bucket it was a part nobody knows: records of the bucket "key" show by their form.
 func (s *survey) freeLeaf(p page.Page) {
-	c := cover{p, p.Table(s.evidence.PageSize)}
+	c := cover{p, p.Table(s.db.PageSize)}
 	defer c.close(s)
 	for e, err := range p.LeafElements() {
 		if !holdsResidue.takes(e, err) {
@@ -112,7 +110,7 @@ func (s *survey) freeLeaf(p page.Page) {
 			continue
 		}
 		s.counts.Records++
-		s.sight(&r, s.watches(r.Key), sighting{file: dbFile, place: placeOf(p), off: e.Off, page: int64(p.ID)}, nil)
+		s.sight(&r, s.watches(r.Key), sighting{file: dbFile, place: placeOf(p), off: e.Off, page: report.PageOf(uint64(p.ID))}, nil)
 	}
 }
 

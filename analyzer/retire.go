@@ -9,50 +9,8 @@ import (
 
 	"github.com/agnivade/levenshtein"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/envelope"
-)
-
-// A Retirement says whether a key may be dropped. Like "clean", that is a claim on all of
-// the evidence: a key that was not seen was not checked.
-type Retirement struct {
-	Key     Text `json:"key"` // as it was asked for
-	Printed bool `json:"-"`   // that is how Options.Label prints it, escapes and all
-	// Safe says that Answer is RetireSafe.
-	Safe       bool   `json:"safe"`
-	Stragglers []Text `json:"stragglers"` // etcd keys whose newest value needs it
-	// What else needs it: not to run the cluster, but to read old revisions and backups.
-	History int `json:"history"`
-	Residue int `json:"residue"`
-	WAL     int `json:"wal"`
-	// Unreadable counts newest values of which nobody can tell which key they need.
-	Unreadable int `json:"unreadable"`
-	// Complete is false where there may be newest values that were not seen: something was
-	// not read, or of a WAL there is no db.
-	Complete bool `json:"complete"`
-	// Seen says that some value, or a configuration, names the key at all. DidYouMean is a
-	// key that one does, where this one is not seen and is spelt much like it.
-	Seen       bool         `json:"seen"`
-	Answer     RetireAnswer `json:"answer"`
-	DidYouMean Text         `json:"didYouMean,omitempty"`
-	// Opened and NotOpened count the stragglers that a key of that name in the configuration
-	// opens, and those that none does: another key has that name, too.
-	Opened    int `json:"opened,omitempty"`
-	NotOpened int `json:"notOpened,omitempty"`
-	// Writes says that the configuration encrypts with it: what is written from now on
-	// needs it.
-	Writes bool `json:"writes,omitempty"`
-}
-
-// RetireAnswer is the answer to whether a key may be dropped.
-type RetireAnswer string
-
-// The answers, the first that holds. RetireSafe is none of the others.
-const (
-	RetireNeeded  RetireAnswer = "needed"  // a newest value needs it
-	RetireUnknown RetireAnswer = "unknown" // there may be newest values that were not seen, or that nobody can read
-	RetireEmpty   RetireAnswer = "empty"   // no value is encrypted: the evidence tells nothing of any key
-	RetireUnseen  RetireAnswer = "unseen"  // neither a value nor a configuration names it: it may be misspelt
-	RetireSafe    RetireAnswer = "safe"
 )
 
 // A KeyName is the name of a key, or of a KMS provider and one of its key IDs. An empty
@@ -138,7 +96,7 @@ type retiring struct {
 	readings   []KeyName
 	seen       bool
 	hits       map[*survey][]bool // by how the values were stored: it may be that key
-	stragglers []Text
+	stragglers []report.Text
 	opened     int // see Retirement
 	notOpened  int
 }
@@ -162,12 +120,12 @@ func (r *retiring) mayNeedBroken(how *stored) bool {
 // label is a key as reports print it.
 func (b *builder) label(id useID) string {
 	if b.options.Label != nil {
-		return b.options.Label(id.provider.String(), Text(id.keyName), Text(id.kmsKeyID))
+		return b.options.Label(stored{provider: id.provider}.reported(), report.Text(id.keyName), report.Text(id.kmsKeyID))
 	}
 	if id.kmsKeyID == "" {
 		return keyLabel(id.provider, id.keyName)
 	}
-	return fmt.Sprintf("%s (%s)", keyLabel(id.provider, id.keyName), Text(id.kmsKeyID).ValidUTF8())
+	return fmt.Sprintf("%s (%s)", keyLabel(id.provider, id.keyName), report.Text(id.kmsKeyID).ValidUTF8())
 }
 
 // startRetiring finds out which keys the user means: of a list, the longest part that is a
@@ -287,7 +245,7 @@ func (b *builder) retireEntry(s *survey, e *entry, needed stored, newest bool) {
 		if !now && !b.mayNeed(s, e, r) {
 			continue
 		}
-		r.stragglers = append(r.stragglers, Text(e.key))
+		r.stragglers = append(r.stragglers, report.Text(e.key))
 		switch {
 		case !now:
 		case e.proved().outcome == proven:
@@ -313,12 +271,12 @@ func (b *builder) retire() {
 		return
 	}
 	complete, sealed := b.verdict().Complete && !b.logAlone, b.anyEncrypted()
-	b.report.Retire = []Retirement{}
+	b.report.Retire = []report.Retirement{}
 	for _, r := range b.retiring {
 		slices.Sort(r.stragglers)
 		r.stragglers = slices.Compact(r.stragglers) // of members that have gone apart each has it
-		t := Retirement{Key: Text(r.label), Printed: r.printed, Stragglers: append([]Text{}, r.stragglers...), Unreadable: b.unknown,
-			Complete: complete, Seen: r.seen, Opened: r.opened, NotOpened: r.notOpened, Answer: RetireSafe}
+		t := report.Retirement{Key: report.Text(r.label), Printed: r.printed, Stragglers: append([]report.Text{}, r.stragglers...), Unreadable: b.unknown,
+			Complete: complete, Seen: r.seen, Opened: r.opened, NotOpened: r.notOpened, Answer: report.RetireSafe}
 		for _, u := range b.uses {
 			if r.names(&stored{provider: u.id.provider, keyName: u.id.keyName, kmsKeyID: u.id.kmsKeyID, names: u.names, unsure: u.NameMayGoOn}) {
 				t.History += u.History
@@ -329,18 +287,18 @@ func (b *builder) retire() {
 		t.Writes = b.writesWith(r)
 		switch {
 		case len(t.Stragglers) > 0:
-			t.Answer = RetireNeeded
+			t.Answer = report.RetireNeeded
 		case !t.Complete || t.Unreadable > 0:
-			t.Answer = RetireUnknown
+			t.Answer = report.RetireUnknown
 		case !sealed:
-			t.Answer = RetireEmpty
+			t.Answer = report.RetireEmpty
 		case !t.Seen:
-			t.Answer = RetireUnseen
+			t.Answer = report.RetireUnseen
 		}
 		if !t.Seen {
 			t.DidYouMean = b.similarKey(r.label)
 		}
-		t.Safe = t.Answer == RetireSafe
+		t.Safe = t.Answer == report.RetireSafe
 		b.report.Retire = append(b.report.Retire, t)
 	}
 }
@@ -375,7 +333,7 @@ func (b *builder) writesWith(r *retiring) bool {
 const maxSpelt = 256
 
 // similarKey is the key that is spelt most like the one that was asked for, empty if none is.
-func (b *builder) similarKey(label string) Text {
+func (b *builder) similarKey(label string) report.Text {
 	if len(label) > maxSpelt {
 		return ""
 	}
@@ -408,22 +366,22 @@ func (b *builder) similarKey(label string) Text {
 	for _, id := range b.configuredKeys() {
 		add(id)
 	}
-	return Text(best)
+	return report.Text(best)
 }
 
 // retireStatus is the exit status that the answers ask for: an unsafe key goes before one
 // that was not seen.
-func retireStatus(all []Retirement) int {
-	status := ExitClean
+func retireStatus(all []report.Retirement) int {
+	status := report.ExitClean
 	for _, t := range all {
 		switch t.Answer {
-		case RetireEmpty:
-			return ExitNotEvidence
-		case RetireNeeded, RetireUnknown:
-			status = ExitFindings
-		case RetireUnseen:
-			if status == ExitClean {
-				status = ExitUsage
+		case report.RetireEmpty:
+			return report.ExitNotEvidence
+		case report.RetireNeeded, report.RetireUnknown:
+			status = report.ExitFindings
+		case report.RetireUnseen:
+			if status == report.ExitClean {
+				status = report.ExitUsage
 			}
 		}
 	}

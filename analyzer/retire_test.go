@@ -6,6 +6,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/encryption"
 )
 
@@ -31,7 +32,7 @@ resources:
 }
 
 // retire asks whether aescbc:key1, which the configuration has, may be dropped.
-func retire(t *testing.T, sources ...Source) *Report {
+func retire(t *testing.T, sources ...Source) *report.Report {
 	t.Helper()
 	r, _ := run(t, Options{Keys: true, Retire: []string{"aescbc:key1"}, Encryption: keyless(t)}, sources...)
 	return r
@@ -53,7 +54,7 @@ func TestRetire(t *testing.T) {
 		sources    []Source
 		safe       bool
 		complete   bool
-		stragglers []Text
+		stragglers []report.Text
 	}{
 		{"the db alone", []Source{dbOf(newKey)}, true, true, nil},
 		{"a WAL that goes on where the db ends", withLog(dbOf(newKey), laterLog(t, 12,
@@ -64,23 +65,23 @@ func TestRetire(t *testing.T) {
 			put("9", "s-1", oldKey), put("10", "s-1", newKey), put("11", "s-2", newKey), put("12", "s-2", newKey))), true, true, nil},
 		{"a WAL alone", []Source{laterLog(t, 1001, put("1000", "s-1", newKey), put("1001", "s-2", newKey))}, false, false, nil},
 		{"a put that is not committed", withLog(dbOf(oldKey), laterLog(t, 10, put("11", "s-1", newKey))),
-			false, true, []Text{Text(secretKey(1))}},
+			false, true, []report.Text{report.Text(secretKey(1))}},
 		{"a deletion that is not committed", withLog(dbOf(oldKey), laterLog(t, 10, [3]string{"11", "s-1", ""})),
-			false, true, []Text{Text(secretKey(1))}},
+			false, true, []report.Text{report.Text(secretKey(1))}},
 		{"two puts that are not committed", withLog(dbOf(oldKey), laterLog(t, 10, put("11", "s-1", newKey), put("12", "s-1", newKey))),
-			false, true, []Text{Text(secretKey(1))}},
+			false, true, []report.Text{report.Text(secretKey(1))}},
 		{"a put of the key between two that are not committed", withLog(dbOf(newKey), laterLog(t, 10, put("11", "s-1", oldKey), put("12", "s-1", newKey))),
-			false, true, []Text{Text(secretKey(1))}},
+			false, true, []report.Text{report.Text(secretKey(1))}},
 		{"a put of the key before a deletion, neither committed", withLog(dbOf(newKey), laterLog(t, 10, put("11", "s-1", oldKey), [3]string{"12", "s-1", ""})),
-			false, true, []Text{Text(secretKey(1))}},
+			false, true, []report.Text{report.Text(secretKey(1))}},
 		{"a db that does not say what it has applied", withLog(
 			forgery{records: []record{{rev: 5, key: secretKey(1), value: sealed(newKey, "db")}}, member: 7}.source(t),
 			laterLog(t, 1001, put("1000", "s-2", newKey), put("1001", "s-3", newKey))), false, false, nil},
 		{"a committed put", withLog(dbOf(oldKey), laterLog(t, 11, put("11", "s-1", newKey), put("12", "s-2", newKey))), true, true, nil},
 		{"a committed put, and one that is not", withLog(dbOf(newKey), laterLog(t, 11, put("11", "s-1", oldKey), put("12", "s-1", newKey))),
-			false, true, []Text{Text(secretKey(1))}},
+			false, true, []report.Text{report.Text(secretKey(1))}},
 		{"a put with the key that is not committed", withLog(dbOf(newKey), laterLog(t, 10, put("11", "s-1", oldKey))),
-			false, true, []Text{Text(secretKey(1))}},
+			false, true, []report.Text{report.Text(secretKey(1))}},
 		{"a committed deletion", withLog(dbOf(oldKey), laterLog(t, 11, [3]string{"11", "s-1", ""}, put("12", "s-2", newKey))), true, true, nil},
 	}
 	for _, test := range tests {
@@ -89,10 +90,10 @@ func TestRetire(t *testing.T) {
 			if len(r.Coverage.Damage) > 0 {
 				t.Fatalf("damage %+v", r.Coverage.Damage)
 			}
-			if r.Retire[0].Safe != test.safe || r.Retire[0].Complete != test.complete || (r.Verdict.ExitStatus == ExitClean) != test.safe {
+			if r.Retire[0].Safe != test.safe || r.Retire[0].Complete != test.complete || (r.Verdict.ExitStatus == report.ExitClean) != test.safe {
 				t.Errorf("safe %v, complete %v, exit status %d", r.Retire[0].Safe, r.Retire[0].Complete, r.Verdict.ExitStatus)
 			}
-			if diff := gocmp.Diff(append([]Text{}, test.stragglers...), r.Retire[0].Stragglers); diff != "" {
+			if diff := gocmp.Diff(append([]report.Text{}, test.stragglers...), r.Retire[0].Stragglers); diff != "" {
 				t.Errorf("stragglers (-want +got):\n%s", diff)
 			}
 		})
@@ -109,25 +110,25 @@ func TestLeftoverBesideDB(t *testing.T) {
 		now = append(now, record{rev: int64(105 + i), create: int64(5 + i), version: 2, key: secretKey(i), value: sealed(newKey, secretKey(i))})
 	}
 	db, left := forgery{records: now, index: 10, member: 7}.source(t), forgery{records: before}.source(t)
-	db.Path, db.Kind, db.Member = "member/snap/db", KindDB, "member"
-	left.Path, left.Kind, left.What = "member/snap/db.tmp.123", KindDB, "unfinished defragmentation"
+	db.Path, db.Kind, db.Member = "member/snap/db", report.KindDB, "member"
+	left.Path, left.Kind, left.What = "member/snap/db.tmp.123", report.KindDB, "unfinished defragmentation"
 	for _, sources := range [][]Source{{db, left}, {left, db}} {
 		r := retire(t, sources...)
 		if !r.Retire[0].Safe || len(r.Retire[0].Stragglers) > 0 {
 			t.Errorf("%+v", r.Retire[0])
 		}
-		newest := map[Text]int{}
+		newest := map[report.Text]int{}
 		for _, k := range r.Keys {
 			newest[k.KeyName] = k.Newest
 		}
-		if diff := gocmp.Diff(map[Text]int{"key1": 0, "key2": n}, newest); diff != "" {
+		if diff := gocmp.Diff(map[report.Text]int{"key1": 0, "key2": n}, newest); diff != "" {
 			t.Errorf("newest values (-want +got):\n%s", diff)
 		}
-		want := []ResourceCount{{Resource: "secrets", Keys: n, Providers: map[string]int{"aescbc": n}}}
+		want := []report.ResourceCount{{Resource: "secrets", Keys: n, Providers: map[report.Provider]int{"aescbc": n}}}
 		if diff := gocmp.Diff(want, r.Inventory); diff != "" {
 			t.Errorf("inventory (-want +got):\n%s", diff)
 		}
-		if !slices.Equal(r.Scope, []ScopeCount{{Resource: "secrets", Keys: n}}) {
+		if !slices.Equal(r.Scope, []report.ScopeCount{{Resource: "secrets", Keys: n}}) {
 			t.Errorf("scope %+v", r.Scope)
 		}
 	}

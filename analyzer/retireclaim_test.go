@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
 // kmsValue is a value of the KMS v2 provider vault, without a key ID if it is empty.
@@ -22,13 +24,13 @@ func kmsValue(keyID, seed string) []byte {
 }
 
 // answers asks about keys, and returns what is said of each.
-func answers(t *testing.T, o Options, retire []string, sources ...Source) map[string]RetireAnswer {
+func answers(t *testing.T, o Options, retire []string, sources ...Source) map[string]report.RetireAnswer {
 	t.Helper()
 	o.Keys, o.Retire, o.AllowEmpty = true, retire, true
 	r, _ := run(t, o, sources...)
-	all := map[string]RetireAnswer{}
+	all := map[string]report.RetireAnswer{}
 	for _, u := range r.Retire {
-		if u.Safe != (u.Answer == RetireSafe) {
+		if u.Safe != (u.Answer == report.RetireSafe) {
 			t.Errorf("%+v", u)
 		}
 		all[string(u.Key)] = u.Answer
@@ -46,7 +48,7 @@ func TestRetireBrokenValues(t *testing.T) {
 			{rev: 4, key: secretKey(2), value: broken},
 		}}.source(t)
 		for key, got := range answers(t, Options{}, []string{"kms-v2:vault (kek-1)", "kms-v2:vault"}, db) {
-			if got != RetireNeeded {
+			if got != report.RetireNeeded {
 				t.Errorf("a broken value %d: %s is %s", i, key, got)
 			}
 		}
@@ -63,7 +65,7 @@ func TestRetireBrokenValues(t *testing.T) {
 			{rev: 2, key: secretKey(1), value: sealed(tt.provider+":v1:"+name, "1")},
 			{rev: 3, key: secretKey(1), create: 2, version: 2, value: sealed(tt.provider+":v1:new", "2")}, {rev: 4, key: secretKey(2), value: tt.broken},
 		}}.source(t)
-		if got := answers(t, Options{}, []string{tt.provider + ":" + name}, db); got[tt.provider+":"+name] != RetireNeeded {
+		if got := answers(t, Options{}, []string{tt.provider + ":" + name}, db); got[tt.provider+":"+name] != report.RetireNeeded {
 			t.Errorf("%.60q: %v", tt.broken, got)
 		}
 	}
@@ -78,14 +80,14 @@ func TestRetireMembersApart(t *testing.T) {
 	apart := forgery{records: []record{{rev: 2, key: secretKey(1), value: sealed(newKey, "4")}}, member: 7}
 	for _, sources := range [][]Source{{one.source(t), later.source(t)}, {later.source(t), one.source(t)}, {one.source(t), apart.source(t)}, {apart.source(t), one.source(t)}} {
 		for key, got := range answers(t, Options{}, []string{"aescbc:key1", "aescbc:key2"}, sources...) {
-			if got != RetireNeeded {
+			if got != report.RetireNeeded {
 				t.Errorf("%s is %s", key, got)
 			}
 		}
 	}
 	// A key that is gone since a compaction was deleted.
 	deleted := forgery{records: []record{{rev: 9, key: secretKey(9), value: sealed(newKey, "2")}}, member: 7, compacted: 8}
-	if got := answers(t, Options{Encryption: keyless(t)}, []string{"aescbc:key1"}, one.source(t), deleted.source(t)); got["aescbc:key1"] != RetireSafe {
+	if got := answers(t, Options{Encryption: keyless(t)}, []string{"aescbc:key1"}, one.source(t), deleted.source(t)); got["aescbc:key1"] != report.RetireSafe {
 		t.Errorf("a deleted key: %v", got)
 	}
 }
@@ -101,7 +103,7 @@ func TestRetireListAsName(t *testing.T) {
 		"an older value": forgery{records: append([]record{old}, records...)}.source(t),
 		"bytes":          inMemory(append(forgery{records: records}.bytes(t), tail...)),
 	} {
-		if got := answers(t, Options{}, []string{list}, db); got["aescbc:key1"] != RetireNeeded || got["aescbc:key2"] != RetireNeeded {
+		if got := answers(t, Options{}, []string{list}, db); got["aescbc:key1"] != report.RetireNeeded || got["aescbc:key2"] != report.RetireNeeded {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
@@ -112,12 +114,12 @@ func TestRetireSeen(t *testing.T) {
 	f := forgery{records: []record{{rev: 3, key: secretKey(1), value: sealed(oldKey, "2")}}}
 	tail := make([]byte, 4096)
 	copy(tail[100:], sealed("aescbc:v1:kye1", "1"))
-	if got := answers(t, Options{}, []string{"aescbc:kye1"}, inMemory(append(f.bytes(t), tail...))); got["aescbc:kye1"] != RetireUnseen {
+	if got := answers(t, Options{}, []string{"aescbc:kye1"}, inMemory(append(f.bytes(t), tail...))); got["aescbc:kye1"] != report.RetireUnseen {
 		t.Errorf("%v", got)
 	}
 	plain := forgery{records: []record{{rev: 2, key: secretKey(1), value: []byte("k8s:enc:foo:v1:x:yyyyyyyyyyyyyyyyyyyy")},
 		{rev: 3, key: secretKey(1), create: 2, version: 2, value: []byte(`{"apiVersion":"v1","kind":"Secret","metadata":{"namespace":"default","name":"s-1"}}`)}}}
-	if got := answers(t, Options{Encryption: keyless(t)}, []string{"aescbc:key1"}, plain.source(t)); got["aescbc:key1"] != RetireEmpty {
+	if got := answers(t, Options{Encryption: keyless(t)}, []string{"aescbc:key1"}, plain.source(t)); got["aescbc:key1"] != report.RetireEmpty {
 		t.Errorf("%v", got)
 	}
 	// Of names that are too long or too many nobody can tell which they are.
@@ -127,7 +129,7 @@ func TestRetireSeen(t *testing.T) {
 		flood.records = append(flood.records, record{rev: int64(3 + i), key: secretKey(i), value: sealed("aescbc:v1:"+name, "y")})
 	}
 	flood.records = append(flood.records, record{rev: 5000, key: secretKey(5000), value: sealed(oldKey, "z")})
-	if got := answers(t, Options{Encryption: keyless(t)}, []string{"aescbc:key1"}, flood.source(t)); got["aescbc:key1"] == RetireSafe {
+	if got := answers(t, Options{Encryption: keyless(t)}, []string{"aescbc:key1"}, flood.source(t)); got["aescbc:key1"] == report.RetireSafe {
 		t.Errorf("%v", got)
 	}
 }
@@ -156,7 +158,7 @@ func TestRetireManyNames(t *testing.T) {
 	db := f.source(t)
 	list := strings.TrimSuffix(strings.Repeat("aescbc:nokey,", 40), ",")
 	got := answers(t, Options{}, []string{list, "aescbc:" + strings.Repeat("x", 2000), "aescbc:nokex"}, db)
-	if got["aescbc:nokey"] != RetireUnseen || got["aescbc:nokex"] != RetireUnseen || len(got) != 3 {
+	if got["aescbc:nokey"] != report.RetireUnseen || got["aescbc:nokex"] != report.RetireUnseen || len(got) != 3 {
 		t.Errorf("%.200v", got)
 	}
 }

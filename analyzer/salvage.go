@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/carve"
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/mvcc"
@@ -101,7 +102,7 @@ func (v *salvage) page(p page.Page) {
 
 // spread reports whether an element lies on several pages.
 func (v *salvage) spread(e page.LeafElement) bool {
-	size := int64(v.evidence.PageSize)
+	size := int64(v.db.PageSize)
 	return e.Off/size != (e.Off+int64(len(e.Key)+len(e.Value))-1)/size
 }
 
@@ -168,7 +169,7 @@ func (v *salvage) aside(b []byte, off int64) {
 
 // scan takes the records that start in the first limit bytes put aside, and drops these.
 func (v *salvage) scan(limit int) {
-	for f := range carve.Scan(v.buf, v.off, v.evidence.PageSize) {
+	for f := range carve.Scan(v.buf, v.off, v.db.PageSize) {
 		start := int(f.Off - v.off)
 		if start >= limit {
 			break
@@ -200,7 +201,7 @@ func (v *salvage) carved(f carve.Find) {
 	if f.Complete && !v.whole[f.ValueOff] && (v.watch.only != "" || !envelope.IsEncrypted(r.Value)) {
 		v.whole[f.ValueOff] = true
 		v.spans = append(v.spans, span{f.ValueOff, f.ValueOff + int64(f.Claimed)})
-		at := sighting{file: dbFile, place: v.placeAt(f.ValueOff), size: int64(f.Claimed), off: f.ValueOff, key: f.Key, page: f.ValueOff / int64(v.evidence.PageSize),
+		at := sighting{file: dbFile, place: v.placeAt(f.ValueOff), size: int64(f.Claimed), off: f.ValueOff, key: f.Key, page: report.PageAt(f.ValueOff, v.db.PageSize),
 			rev: r.Revision, create: r.CreateRevision, version: r.Version, object: true, complete: true}
 		v.sightValue(r.Value, v.watch.key([]byte(f.Key)), at)
 	}
@@ -208,7 +209,7 @@ func (v *salvage) carved(f carve.Find) {
 
 // placeAt is the place of bytes that no page holds as a record.
 func (v *salvage) placeAt(off int64) place {
-	if uint64(off)/uint64(v.evidence.PageSize) >= uint64(v.tree.HighWater()) {
+	if uint64(off)/uint64(v.db.PageSize) >= uint64(v.tree.HighWater()) {
 		return inTail
 	}
 	return inPieces

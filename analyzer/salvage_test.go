@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
 
@@ -29,7 +30,7 @@ func twoTrees(t *testing.T) ([]byte, fixtures.PageMap) {
 func TestOlderTree(t *testing.T) {
 	healthy, m := twoTrees(t)
 	r, values := run(t, Options{}, inMemory(healthy))
-	if len(values) != 1 || r.Verdict.ExitStatus >= ExitIncomplete {
+	if len(values) != 1 || r.Verdict.ExitStatus >= report.ExitIncomplete {
 		t.Fatalf("%d values, %+v", len(values), r.Verdict)
 	}
 	broken := bytes.Clone(healthy)
@@ -38,7 +39,7 @@ func TestOlderTree(t *testing.T) {
 	if len(values) != 2 || values[0].State != "" || values[1].State != "" {
 		t.Errorf("values %+v", values)
 	}
-	if r.Verdict.ExitStatus != ExitIncomplete || !strings.Contains(r.Coverage.Damage[0].What, "its tree is broken, and that of transaction") {
+	if r.Verdict.ExitStatus != report.ExitIncomplete || !strings.Contains(r.Coverage.Damage[0].What, "its tree is broken, and that of transaction") {
 		t.Errorf("%+v, damage %+v", r.Verdict, r.Coverage.Damage)
 	}
 	metas := r.Evidence[0].Details.Metas
@@ -62,7 +63,7 @@ func TestOneMetaLost(t *testing.T) {
 		if lost == m.Newest {
 			want = 2 // the older tree has both
 		}
-		if len(values) != want || slices.ContainsFunc(values, func(v Value) bool { return v.State != "" }) || r.Verdict.ExitStatus != ExitIncomplete {
+		if len(values) != want || slices.ContainsFunc(values, func(v report.Value) bool { return v.State != "" }) || r.Verdict.ExitStatus != report.ExitIncomplete {
 			t.Errorf("without meta %d: %+v, %+v", lost, values, r.Verdict)
 		}
 	}
@@ -76,19 +77,19 @@ func TestSalvagedState(t *testing.T) {
 		freed: []int64{5}, index: 10}
 	healthy := f.bytes(t)
 	r, values := run(t, Options{}, inMemory(healthy))
-	if len(values) != 1 || r.Verdict.ExitStatus == ExitIncomplete || r.Exposures[0].State != StateDeleted {
+	if len(values) != 1 || r.Verdict.ExitStatus == report.ExitIncomplete || r.Exposures[0].State != report.StateDeleted {
 		t.Fatalf("%+v, %+v", values, r.Exposures)
 	}
 	broken := bytes.Clone(healthy)
 	clear(broken[:2*4096])
-	r, values = run(t, Options{FailOn: SeverityHigh}, inMemory(broken))
-	if len(values) != 2 || values[0].State != StateUnknown || values[1].State != StateUnknown {
+	r, values = run(t, Options{FailOn: report.SeverityHigh}, inMemory(broken))
+	if len(values) != 2 || values[0].State != report.StateUnknown || values[1].State != report.StateUnknown {
 		t.Errorf("values %+v", values)
 	}
-	if len(r.Exposures) != 1 || r.Exposures[0].State != StateUnknown || r.Exposures[0].Status != StatusExposed {
+	if len(r.Exposures) != 1 || r.Exposures[0].State != report.StateUnknown || r.Exposures[0].Status != report.StatusExposed {
 		t.Errorf("exposures %+v", r.Exposures)
 	}
-	if len(r.of(RulePlaintextLive)) > 0 || len(r.of(RulePlaintextFree)) != 1 {
+	if len(of(r, report.RulePlaintextLive)) > 0 || len(of(r, report.RulePlaintextFree)) != 1 {
 		t.Errorf("findings %+v", r.Findings)
 	}
 	if d := r.Evidence[0].Details; d.LiveKeys != 0 || d.UnknownKeys != 2 {
@@ -100,7 +101,7 @@ func TestSalvagedState(t *testing.T) {
 func TestForeignBucket(t *testing.T) {
 	healthy := snapshotBytes(t, "deleted")
 	healthy = healthy[:len(healthy)-snapshotHashSize]
-	before, _ := run(t, Options{FailOn: SeverityHigh}, inMemory(healthy))
+	before, _ := run(t, Options{FailOn: report.SeverityHigh}, inMemory(healthy))
 	broken := bytes.Clone(healthy)
 	m, err := fixtures.MapPages(broken)
 	if err != nil {
@@ -114,8 +115,8 @@ func TestForeignBucket(t *testing.T) {
 	for i := range 8 {
 		root[key+3+i], root[lease+5+i] = root[lease+5+i], root[key+3+i]
 	}
-	r, _ := run(t, Options{FailOn: SeverityHigh}, inMemory(broken))
-	if r.Verdict.ExitStatus != ExitIncomplete || len(r.Exposures) != len(before.Exposures) {
+	r, _ := run(t, Options{FailOn: report.SeverityHigh}, inMemory(broken))
+	if r.Verdict.ExitStatus != report.ExitIncomplete || len(r.Exposures) != len(before.Exposures) {
 		t.Errorf("%+v, %d of %d exposures", r.Verdict, len(r.Exposures), len(before.Exposures))
 	}
 }

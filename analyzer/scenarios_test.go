@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode"
@@ -13,6 +14,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
 
@@ -30,7 +32,7 @@ func TestScenarios(t *testing.T) {
 }
 
 func testScenario(t *testing.T, e fixtures.Evidence, path string) {
-	r, values := run(t, Options{FailOn: SeverityHigh}, open(t, path))
+	r, values := run(t, Options{FailOn: report.SeverityHigh}, open(t, path))
 	if diff := gocmp.Diff(wantValues(e.Answer), values); diff != "" {
 		t.Errorf("%s: values (-want +got):\n%s", path, diff)
 	}
@@ -57,12 +59,12 @@ func testScenario(t *testing.T, e fixtures.Evidence, path string) {
 	}
 }
 
-func wantValues(a fixtures.Answer) []Value {
-	var want []Value
+func wantValues(a fixtures.Answer) []report.Value {
+	var want []report.Value
 	for _, v := range a.Live {
-		want = append(want, Value{
-			Key: Text(v.Key), Resource: Text(v.Resource), Namespace: Text(v.Namespace), Name: Text(v.Name),
-			Provider: v.Provider, KeyName: Text(v.KeyName), KMSKeyID: Text(v.KMSKeyID), Encoding: v.Encoding,
+		want = append(want, report.Value{
+			Key: report.Text(v.Key), Resource: report.Text(v.Resource), Namespace: report.Text(v.Namespace), Name: report.Text(v.Name),
+			Provider: report.Provider(v.Provider), KeyName: report.Text(v.KeyName), KMSKeyID: report.Text(v.KMSKeyID), Encoding: report.Encoding(v.Encoding),
 			Size: v.Size, CreateRevision: v.CreateRevision, ModRevision: v.ModRevision, Version: v.Version,
 		})
 	}
@@ -101,14 +103,14 @@ func wantSecrets(a fixtures.Answer) []secret {
 }
 
 // gotSecrets is the Secrets whose newest value is plaintext.
-func gotSecrets(r *Report) []secret {
+func gotSecrets(r *report.Report) []secret {
 	got := []secret{}
 	for _, x := range r.Exposures {
-		live := slices.IndexFunc(slices.Collect(x.Copies.All()), func(c Copy) bool { return c.Region == RegionLive })
-		if x.Status != StatusPlaintext || live < 0 {
+		live := slices.IndexFunc(x.Copies, func(c *report.Copy) bool { return c.Region == report.RegionLive })
+		if x.Status != report.StatusPlaintext || live < 0 {
 			continue
 		}
-		s := secret{Key: string(x.Key), Type: string(x.Type), DataKeys: []string{}, ModRevision: x.Copies.At(live).ModRevision}
+		s := secret{Key: string(x.Key), Type: string(x.Type), DataKeys: []string{}, ModRevision: x.Copies[live].ModRevision}
 		for _, k := range x.DataKeys {
 			s.DataKeys = append(s.DataKeys, string(k))
 		}
@@ -120,7 +122,7 @@ func gotSecrets(r *Report) []secret {
 
 // testUnreadable checks that each envelope that is not known or broken has a
 // finding, and no other value has.
-func testUnreadable(t *testing.T, a fixtures.Answer, r *Report) {
+func testUnreadable(t *testing.T, a fixtures.Answer, r *report.Report) {
 	want, got := map[string]bool{}, map[string]bool{}
 	for _, v := range a.Live {
 		if v.Provider == "unknown" || v.Broken && v.Provider != "identity" {
@@ -128,13 +130,21 @@ func testUnreadable(t *testing.T, a fixtures.Answer, r *Report) {
 		}
 	}
 	for _, f := range r.Findings {
-		if f.Rule == RuleUnknownEnvelope {
+		if f.Rule == report.RuleUnknownEnvelope {
 			got[string(f.Key)] = true
 		}
 	}
 	if diff := gocmp.Diff(want, got); diff != "" {
-		t.Errorf("keys with finding %s (-want +got):\n%s", RuleUnknownEnvelope, diff)
+		t.Errorf("keys with finding %s (-want +got):\n%s", report.RuleUnknownEnvelope, diff)
 	}
+}
+
+func plain(texts []report.Text) []string {
+	var out []string
+	for _, t := range texts {
+		out = append(out, string(t))
+	}
+	return out
 }
 
 // What info tells of etcd itself is what etcd's API said.
@@ -147,15 +157,19 @@ func TestCluster(t *testing.T) {
 	for _, path := range files(e) {
 		r, _ := run(t, Options{}, open(t, path))
 		want, got := e.Answer.Cluster, r.Evidence[0].Details.Etcd
-		if got.ClusterVersion != want.ClusterVersion || string(r.Evidence[0].StorageVersion) != want.StorageVersion ||
-			got.Term != want.RaftTerm || got.ConsistentIndex != want.RaftIndex || got.AuthEnabled != want.AuthEnabled ||
-			!slices.Equal(got.Users, want.Users) || !slices.Equal(got.Roles, want.Roles) || got.Leases != len(want.Leases) ||
+		if string(got.ClusterVersion) != want.ClusterVersion || string(r.Evidence[0].StorageVersion) != want.StorageVersion ||
+			got.Term != want.RaftTerm || r.Evidence[0].ConsistentIndex != want.RaftIndex || got.AuthEnabled != want.AuthEnabled ||
+			!slices.Equal(got.Users, report.Texts(want.Users)) || !slices.Equal(got.Roles, report.Texts(want.Roles)) || got.Leases != len(want.Leases) ||
 			len(got.Alarms) != len(want.Alarms) {
 			t.Errorf("%s:\n got %+v\nwant %+v", path, got, want)
 		}
 		members := []fixtures.Member{}
 		for _, m := range got.Members {
-			members = append(members, fixtures.Member{ID: uint64(m.ID), Name: m.Name, PeerURLs: m.PeerURLs, ClientURLs: m.ClientURLs, Learner: m.IsLearner})
+			id, err := strconv.ParseUint(m.ID, 16, 64)
+			if err != nil {
+				t.Error(err)
+			}
+			members = append(members, fixtures.Member{ID: id, Name: string(m.Name), PeerURLs: plain(m.PeerURLs), ClientURLs: plain(m.ClientURLs), Learner: m.IsLearner})
 		}
 		byID := func(a, b fixtures.Member) int { return cmp.Compare(a.ID, b.ID) }
 		wantMembers := slices.SortedFunc(slices.Values(want.Members), byID)

@@ -21,7 +21,7 @@ const searchBlock = 4096
 
 // search looks through a file of which the structure is not known. Whole objects
 // and records in it count; other bytes may be anything. Its error is that of ctx.
-func (s *survey) search(ctx context.Context) error {
+func (s *survey) search(ctx context.Context, progress progress) error {
 	sum := digest{Hash: sha256.New()}
 	buf := make([]byte, searchStep+searchAhead)
 	for off := int64(0); off < s.Size; off += searchStep {
@@ -34,9 +34,7 @@ func (s *survey) search(ctx context.Context) error {
 			continue
 		}
 		sum.add(off, b[:min(searchStep, len(b))])
-		if s.options.Progress != nil {
-			s.options.Progress(s.Path, sum.next, s.Size)
-		}
+		progress.tell(s.Path, sum.next, s.Size)
 		if !page.IsZero(b) {
 			s.carveStep(dbFile, b, off)
 		}

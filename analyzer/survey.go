@@ -11,6 +11,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode"
 	"github.com/etcdsift/etcdsift/decode/mvcc"
 	"github.com/etcdsift/etcdsift/decode/object"
@@ -34,10 +35,10 @@ const firstRevision = 1
 // where it has one, or a WAL alone.
 type survey struct {
 	Source   // the db; File is nil for a WAL alone
-	options  Options
 	watch    *watch
-	evidence Evidence
-	details  Details
+	evidence report.Evidence
+	db       report.DBFacts
+	details  report.Details
 	keys     keyspace
 	etcd     mvcc.State
 	names    *object.Registry
@@ -58,19 +59,19 @@ type survey struct {
 	lost bool // something of the tree is missing
 
 	inScope     []*keyInScope // by entryID, nil where it is not, or not known yet
-	notExamined []NotExamined
+	notExamined []report.NotExamined
 
-	damage     []Damage
+	damage     []report.Damage
 	damageMore int
 	bytesRead  int64
 	records    int
 	buckets    []string // names by the index in page.Tree.Buckets
 }
 
-func newSurvey(source Source, o Options, w *watch) *survey {
-	s := &survey{Source: source, options: o, watch: w, strays: map[string]object.Identity{}}
-	s.evidence = Evidence{
-		Path: s.Path, Size: s.Size, Kind: cmp.Or(s.Kind, KindDB), SnapshotHash: HashAbsent, What: s.What, Details: &s.details,
+func newSurvey(source Source, w *watch) *survey {
+	s := &survey{Source: source, watch: w, strays: map[string]object.Identity{}}
+	s.evidence = report.Evidence{
+		Path: s.Path, Size: s.Size, Kind: cmp.Or(s.Kind, report.KindDB), SnapshotHash: report.HashAbsent, What: s.What,
 	}
 	s.reset()
 	return s
@@ -97,10 +98,10 @@ func (s *survey) source(id fileID) *Source {
 }
 
 // examine reads the file. Its error is that of the context.
-func (s *survey) examine(ctx context.Context) error {
+func (s *survey) examine(ctx context.Context, progress progress) error {
 	dbSize := s.Size
 	if s.Size%512 == snapshotHashSize {
-		s.evidence.Kind = KindSnapshot
+		s.evidence.Kind = report.KindSnapshot
 		dbSize -= snapshotHashSize
 	}
 	f, err := page.Open(io.NewSectionReader(s.File, 0, dbSize), dbSize)
@@ -108,13 +109,13 @@ func (s *survey) examine(ctx context.Context) error {
 		s.addDamage(err)
 		return ctx.Err()
 	}
-	s.evidence.PageSize = f.PageSize
+	s.db.PageSize = f.PageSize
 	s.file = f
 	for _, depth := range []page.Depth{page.Branches, page.Thorough} {
 		s.reset()
 		tree := f.Walk(depth)
 		s.tree = tree
-		if err := s.sweep(ctx, f, tree); err != nil {
+		if err := s.sweep(ctx, f, tree, progress); err != nil {
 			return err
 		}
 		if !tree.Deeper {
@@ -133,17 +134,17 @@ func (s *survey) examine(ctx context.Context) error {
 // reset forgets what a sweep found.
 func (s *survey) reset() {
 	s.keys, s.etcd = newKeyspace(s.watch), mvcc.State{}
-	s.ledger, s.before = newLedger(s), map[entryID][]storedID{}
+	s.ledger, s.before = newLedger(&s.keys, s.watch), map[entryID][]storedID{}
 	s.sightings, s.unheld, s.contents = chunks[sighting]{}, map[string]string{}, newContents(s.watch.seed)
 	s.residue = residue{file: s.file}
 	s.damage, s.damageMore, s.bytesRead, s.records, s.torn, s.lost = nil, 0, 0, 0, false, false
-	s.buckets, s.details = nil, Details{Metas: []MetaDetails{}, Buckets: []BucketDetails{}, Prefixes: []Text{}}
-	s.evidence.FreePages = 0
+	s.buckets, s.details = nil, report.Details{Metas: []report.MetaDetails{}, Buckets: []report.BucketDetails{}, Prefixes: []report.Text{}}
+	s.db.FreePages = 0
 }
 
 // sweep reads every page, hashes the file in the same pass, and takes the records
 // of reachable leaves.
-func (s *survey) sweep(ctx context.Context, f *page.File, tree *page.Tree) error {
+func (s *survey) sweep(ctx context.Context, f *page.File, tree *page.Tree, progress progress) error {
 	for _, d := range tree.Damage {
 		s.addDamage(d)
 	}
@@ -151,9 +152,7 @@ func (s *survey) sweep(ctx context.Context, f *page.File, tree *page.Tree) error
 	sum := digest{Hash: sha256.New()}
 	for p, err := range f.Sweep(tree, func(off int64, b []byte) {
 		sum.add(off, b)
-		if s.options.Progress != nil {
-			s.options.Progress(s.Path, sum.next, s.Size)
-		}
+		progress.tell(s.Path, sum.next, s.Size)
 	}) {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -164,7 +163,7 @@ func (s *survey) sweep(ctx context.Context, f *page.File, tree *page.Tree) error
 		}
 		switch p.Use {
 		case page.Unreachable:
-			s.evidence.FreePages += pagesOf(p, f)
+			s.db.FreePages += pagesOf(p, f)
 			s.free(p)
 		case page.Tail:
 			s.free(p)
@@ -243,7 +242,7 @@ func (s *survey) record(e page.LeafElement, p page.Page) {
 	}
 	id := s.keys.add(&r, err)
 	entry := s.keys.at(id)
-	s.sight(&r, entry.watched, sighting{key: entry.key, entry: id, file: dbFile, place: inTree, off: e.Off, page: int64(p.ID)}, err)
+	s.sight(&r, entry.watched, sighting{key: entry.key, entry: id, file: dbFile, place: inTree, off: e.Off, page: report.PageOf(uint64(p.ID))}, err)
 }
 
 // bucketName is the name of the bucket of p.
@@ -255,11 +254,11 @@ func (s *survey) bucketName(p page.Page) string {
 }
 
 // bucketOf counts for the bucket of p; Sweep may have met it for the first time.
-func (s *survey) bucketOf(p page.Page, tree *page.Tree) *BucketDetails {
+func (s *survey) bucketOf(p page.Page, tree *page.Tree) *report.BucketDetails {
 	for i := len(s.buckets); i < len(tree.Buckets); i++ {
 		name := tree.BucketPath(i)
 		s.buckets = append(s.buckets, name)
-		s.details.Buckets = append(s.details.Buckets, BucketDetails{Name: Text(name)})
+		s.details.Buckets = append(s.details.Buckets, report.BucketDetails{Name: report.Text(name)})
 	}
 	return &s.details.Buckets[p.Bucket]
 }
@@ -271,7 +270,7 @@ func pagesOf(p page.Page, f *page.File) uint64 {
 // finish notes the facts on the db that are known after the sweep.
 func (s *survey) finish(f *page.File, tree *page.Tree) {
 	s.etcd.Sort()
-	ev := &s.evidence
+	ev := &s.db
 	_, newestPage, valid := f.Meta()
 	meta, used, _ := tree.Meta(f)
 	ev.Pages = uint64(tree.HighWater())
@@ -282,10 +281,10 @@ func (s *survey) finish(f *page.File, tree *page.Tree) {
 		ev.Revision = max(ev.Revision, firstRevision)
 	}
 	ev.ConsistentIndex = s.etcd.ConsistentIndex
-	ev.StorageVersion = Text(s.etcd.StorageVersion)
+	ev.StorageVersion = report.Text(s.etcd.StorageVersion)
 	s.details.ByteOrder = f.Order.String()
 	for i, m := range f.Metas {
-		s.details.Metas = append(s.details.Metas, MetaDetails{
+		s.details.Metas = append(s.details.Metas, report.MetaDetails{
 			Page: i, TxID: m.TxID, Root: uint64(m.Root), HighWater: uint64(m.HighWater),
 			Valid: f.MetaErrs[i] == nil, Newest: valid && page.ID(i) == newestPage,
 			UsedInstead: valid && page.ID(i) == used && used != newestPage,
@@ -310,21 +309,39 @@ func (s *survey) finish(f *page.File, tree *page.Tree) {
 			s.details.LiveKeys++
 		}
 	}
-	s.details.Etcd = s.etcd
+	s.details.Etcd = etcdOf(&s.etcd)
 }
 
-func (s *survey) addDamage(err error) { s.addDamageIn(s.Path, s.evidence.PageSize, err) }
+// etcdOf is the state of an etcd as it is reported.
+func etcdOf(s *mvcc.State) report.Etcd {
+	e := report.Etcd{
+		ClusterVersion: report.Text(s.ClusterVersion), Term: s.Term, ScheduledCompactRev: s.ScheduledCompactRev,
+		DowngradeTarget: report.Text(s.DowngradeTarget), Members: []report.Member{}, RemovedMembers: []string{},
+		AuthEnabled: s.AuthEnabled, AuthRevision: s.AuthRevision, Users: report.Texts(s.Users), Roles: report.Texts(s.Roles),
+		Alarms: []report.Alarm{}, Leases: s.Leases,
+	}
+	for _, m := range s.Members {
+		e.Members = append(e.Members, report.Member{ID: m.ID.String(), Name: report.Text(m.Name), PeerURLs: report.Texts(m.PeerURLs), ClientURLs: report.Texts(m.ClientURLs), IsLearner: m.IsLearner})
+	}
+	for _, id := range s.RemovedMembers {
+		e.RemovedMembers = append(e.RemovedMembers, id.String())
+	}
+	for _, a := range s.Alarms {
+		e.Alarms = append(e.Alarms, report.Alarm{Member: a.Member.String(), Kind: a.Kind})
+	}
+	return e
+}
+
+func (s *survey) addDamage(err error) { s.addDamageIn(s.Path, s.db.PageSize, err) }
 
 // addDamageIn notes damage in a file with pages of that size, 0 for none.
-func (s *survey) addDamageIn(path Text, pageSize int, err error) {
-	d := Damage{Path: path, What: err.Error()}
+func (s *survey) addDamageIn(path report.Text, pageSize int, err error) {
+	d := report.Damage{Path: path, What: err.Error()}
 	var format *decode.FormatError
 	if errors.As(err, &format) {
 		d.Offset = format.Off
 		d.What = fmt.Sprintf("%s: %v", format.What, format.Err)
-		if pageSize > 0 {
-			d.Page = uint64(format.Off) / uint64(pageSize)
-		}
+		d.Page = report.PageAt(format.Off, pageSize)
 	}
 	if len(s.damage) == maxDamage {
 		s.damageMore++
@@ -335,17 +352,17 @@ func (s *survey) addDamageIn(path Text, pageSize int, err error) {
 
 // hash ends the digest with the hash behind a snapshot, and compares the two.
 func (s *survey) hash(sum *digest, dbSize int64) {
-	if s.evidence.Kind == KindSnapshot {
-		s.evidence.SnapshotHash = HashUnverified
+	if s.evidence.Kind == report.KindSnapshot {
+		s.evidence.SnapshotHash = report.HashUnverified
 		trailer := make([]byte, snapshotHashSize)
 		if err := s.readAt(trailer, dbSize); err != nil {
 			s.addDamage(&decode.FormatError{Off: dbSize, What: "snapshot hash", Err: err})
 		} else {
 			if sum.read == dbSize {
-				s.evidence.SnapshotHash = HashMismatch
+				s.evidence.SnapshotHash = report.HashMismatch
 			}
 			if string(sum.Sum(nil)) == string(trailer) {
-				s.evidence.SnapshotHash = HashValid
+				s.evidence.SnapshotHash = report.HashValid
 			}
 			sum.add(dbSize, trailer)
 			s.bytesRead += snapshotHashSize

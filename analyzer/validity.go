@@ -3,76 +3,106 @@ package analyzer
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/binary"
+	"runtime"
 	"slices"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/object"
 )
 
-// Use says whether what was exposed is still in use.
-type Use string
-
-// The uses, from the one to worry about most. Unchanged is to be rotated now; Gone was
-// deleted, which does not make it invalid elsewhere.
-const (
-	Unchanged  Use = "unchanged"
-	UseUnknown Use = "unknown" // the current value can not be decrypted, or the old one is no longer whole
-	Changed    Use = "changed"
-	Gone       Use = "gone"
-)
-
-// Validity compares the exposed copies of a Secret with its current value. Status is the
-// gravest of the data; it holds no values, and no hashes of any.
-type Validity struct {
-	Status   Use        `json:"status"`
-	DataKeys []DatumUse `json:"dataKeys"`
+// A comparer compares the exposed copies of some Secrets with what they hold now, beside
+// others that do so at the same time: what they share they only read. It reads values, and may
+// ask a KMS.
+type comparer struct {
+	*builder
+	ctx        context.Context
+	validities map[string]*report.Validity
+	copies     []seen // of the key at hand
+	data, now  []namedDatum
 }
 
-// A DatumUse is whether one datum of an exposed Secret is still in use.
-type DatumUse struct {
-	Name   Text `json:"name"`
-	Status Use  `json:"status"`
+// compareAll puts the copies of all keys in order, and compares those of Secrets with what
+// they hold now. Its error is that of ctx, or an *encryption.KMSError.
+func (b *builder) compareAll(ctx context.Context, keys []*keyInScope) error {
+	errs := make([]error, runtime.GOMAXPROCS(0))
+	inParts(keys, func(part, lo, hi int) {
+		c := comparer{builder: b, ctx: ctx, validities: map[string]*report.Validity{}}
+		for _, k := range keys[lo:hi] {
+			if errs[part] = cmp.Or(errs[part], ctx.Err()); errs[part] != nil {
+				return
+			}
+			errs[part] = c.compare(k)
+		}
+	})
+	return cmp.Or(errs...)
 }
 
-// useOrder is the order of gravity.
-var useOrder = []Use{Unchanged, UseUnknown, Changed, Gone}
+// compare puts the copies of a key in order, and tells of a Secret whether it is still in use.
+func (b *comparer) compare(k *keyInScope) error {
+	slices.SortStableFunc(k.copies, func(x, y kept) int { return compareSeen(x.in(b.surveys), y.in(b.surveys)) })
+	if k.id.GroupResource != secrets {
+		return nil
+	}
+	b.copies = k.seen(b.copies[:0], b.surveys)
+	k.form = describe(b.copies)
+	var err error
+	k.validity, err = b.validity(k, k.form.dataKeys)
+	return err
+}
 
-func (u Use) compare(o Use) int {
-	return cmp.Compare(slices.Index(useOrder, u), slices.Index(useOrder, o))
+// describe is the type and the names of the data of a Secret, out of the newest copy that
+// tells them. A value that is no object, or a broken one, is readable all the same: what could
+// be made out of it is told.
+func describe(copies []seen) form {
+	for _, whole := range []bool{true, false} {
+		for _, c := range slices.Backward(copies) {
+			if c.complete != whole {
+				continue
+			}
+			if f := c.in.contents.formOf(c.holds); f.kind != "" || len(f.dataKeys) > 0 {
+				return f
+			}
+		}
+	}
+	return form{}
 }
 
 // validity compares the exposed copies of a Secret, in memory, with what it holds now.
-func (b *exposer) validity(k *keyInScope, dataKeys []Text) *Validity {
-	uses := map[string]Use{}
+func (b *comparer) validity(k *keyInScope, dataKeys []report.Text) (*report.Validity, error) {
+	uses := map[string]report.Use{}
 	switch {
 	case b.onlyNewest(k):
 		for _, name := range dataKeys {
-			uses[string(name)] = Unchanged // it is what is in use
+			uses[string(name)] = report.Unchanged // it is what is in use
 		}
 	case k.comparable():
-		b.compareCopies(uses, k)
+		if err := b.compareCopies(uses, k); err != nil {
+			return nil, err
+		}
 	}
 	for _, name := range dataKeys {
 		if _, ok := uses[string(name)]; !ok {
-			uses[string(name)] = UseUnknown
+			uses[string(name)] = report.UseUnknown
 		}
 	}
-	v := Validity{Status: UseUnknown, DataKeys: make([]DatumUse, 0, len(uses))}
+	v := report.Validity{Status: report.UseUnknown, DataKeys: make([]report.DatumUse, 0, len(uses))}
 	for name, use := range uses {
-		v.DataKeys = append(v.DataKeys, DatumUse{Text(name), use})
+		v.DataKeys = append(v.DataKeys, report.DatumUse{Name: report.Text(name), Status: use})
 	}
-	slices.SortFunc(v.DataKeys, func(x, y DatumUse) int { return cmp.Compare(x.Name, y.Name) })
+	slices.SortFunc(v.DataKeys, func(x, y report.DatumUse) int { return cmp.Compare(x.Name, y.Name) })
 	if len(v.DataKeys) > 0 {
-		v.Status = slices.MinFunc(v.DataKeys, func(x, y DatumUse) int { return x.Status.compare(y.Status) }).Status
-	} else if k.state == StateDeleted {
-		v.Status = Gone
+		v.Status = slices.MinFunc(v.DataKeys, func(x, y report.DatumUse) int { return x.Status.Compare(y.Status) }).Status
+	} else if k.state == report.StateDeleted {
+		v.Status = report.Gone
 	}
-	return b.shared(v)
+	return b.shared(v), nil
 }
 
 // shared is v, or an equal one that was made before: many Secrets have the same data keys.
-func (b *exposer) shared(v Validity) *Validity {
+func (b *comparer) shared(v report.Validity) *report.Validity {
 	key := []byte(v.Status)
 	for _, d := range v.DataKeys {
 		key = append(append(binary.AppendUvarint(key, uint64(len(d.Name))), d.Name...), d.Status...)
@@ -86,7 +116,7 @@ func (b *exposer) shared(v Validity) *Validity {
 }
 
 // onlyNewest reports whether the newest value is the one plaintext copy.
-func (b *exposer) onlyNewest(k *keyInScope) bool {
+func (b *comparer) onlyNewest(k *keyInScope) bool {
 	e := k.newest
 	return e != nil && !e.broken && len(b.copies) == 1 && b.copies[0].complete && k.isNewest(b.copies[0])
 }
@@ -94,7 +124,7 @@ func (b *exposer) onlyNewest(k *keyInScope) bool {
 // comparable reports whether the current value can be told: without the key that opens
 // it the copies need not be read.
 func (k *keyInScope) comparable() bool {
-	if k.state == StateDeleted {
+	if k.state == report.StateDeleted {
 		return true
 	}
 	e := k.newest
@@ -102,8 +132,11 @@ func (k *keyInScope) comparable() bool {
 }
 
 // compareCopies compares every copy of a Secret with what it holds now.
-func (b *exposer) compareCopies(uses map[string]Use, k *keyInScope) {
-	current, known := b.current(k)
+func (b *comparer) compareCopies(uses map[string]report.Use, k *keyInScope) error {
+	current, known, err := b.current(k)
+	if err != nil {
+		return err
+	}
 	for _, c := range b.copies {
 		if c.object {
 			b.data, _ = c.in.contents.of(b.data[:0], c.holds)
@@ -111,27 +144,28 @@ func (b *exposer) compareCopies(uses map[string]Use, k *keyInScope) {
 		}
 	}
 	if slices.ContainsFunc(b.copies, func(c seen) bool { return !c.object }) {
-		b.comparePieces(uses, k)
+		return b.comparePieces(uses, k)
 	}
+	return nil
 }
 
 // compareData compares the data of one exposed copy with the current ones. Of several
 // copies, the one whose datum is still in use counts.
-func compareData(uses map[string]Use, data, current []namedDatum, known bool) {
+func compareData(uses map[string]report.Use, data, current []namedDatum, known bool) {
 	for _, d := range data {
-		use := UseUnknown
+		use := report.UseUnknown
 		if known {
-			use = Gone
+			use = report.Gone
 			for _, now := range current {
 				switch {
 				case now.datum == d.datum && (now.name == d.name || d.size >= minDatum):
-					use = Unchanged // under another name, too
-				case now.name == d.name && use == Gone:
-					use = Changed
+					use = report.Unchanged // under another name, too
+				case now.name == d.name && use == report.Gone:
+					use = report.Changed
 				}
 			}
 		}
-		if have, ok := uses[string(d.name)]; !ok || use.compare(have) < 0 {
+		if have, ok := uses[string(d.name)]; !ok || use.Compare(have) < 0 {
 			uses[string(d.name)] = use
 		}
 	}
@@ -142,8 +176,11 @@ func compareData(uses map[string]Use, data, current []namedDatum, known bool) {
 const minDatum = 8
 
 // comparePieces looks for current data in the pieces from the middle of exposed copies.
-func (b *exposer) comparePieces(uses map[string]Use, k *keyInScope) {
-	current, wipe, _ := b.readCurrent(k)
+func (b *comparer) comparePieces(uses map[string]report.Use, k *keyInScope) error {
+	current, wipe, _, err := b.readCurrent(k)
+	if err != nil {
+		return err
+	}
 	defer wipe()
 	for _, c := range b.copies {
 		if c.object {
@@ -156,32 +193,33 @@ func (b *exposer) comparePieces(uses map[string]Use, k *keyInScope) {
 		findData(uses, piece, current)
 		clear(piece)
 	}
+	return nil
 }
 
 // findData looks for current data in a piece.
-func findData(uses map[string]Use, piece []byte, current []object.Datum) {
+func findData(uses map[string]report.Use, piece []byte, current []object.Datum) {
 	for _, now := range current {
 		if len(now.Value) >= minDatum && bytes.Contains(piece, now.Value) {
-			uses[now.Name] = Unchanged
+			uses[now.Name] = report.Unchanged
 		}
 	}
 }
 
 // current is the data that a Secret has now, of use until the next call; false if that can
 // not be told.
-func (b *exposer) current(k *keyInScope) (data []namedDatum, known bool) {
+func (b *comparer) current(k *keyInScope) (data []namedDatum, known bool, err error) {
 	for _, c := range b.copies {
 		if k.isNewest(c) && c.holds != 0 {
 			b.now, known = k.in.contents.of(b.now[:0], c.holds)
-			return b.now, known
+			return b.now, known, nil
 		}
 	}
-	read, wipe, known := b.readCurrent(k)
-	defer wipe()
-	if k.in == nil {
-		return nil, known
+	read, wipe, known, err := b.readCurrent(k)
+	if err != nil || k.in == nil {
+		return nil, known, err
 	}
-	return k.in.contents.sums(read), known
+	defer wipe()
+	return k.in.contents.sums(read), known, nil
 }
 
 // isNewest reports whether a copy is the newest value.
@@ -190,23 +228,22 @@ func (k *keyInScope) isNewest(c seen) bool {
 	return e != nil && c.in == k.in && c.file == e.file && c.off == e.off
 }
 
-// readCurrent reads the data that a Secret has now. wipe clears all that it was read
-// from.
-func (b *exposer) readCurrent(k *keyInScope) (data []object.Datum, wipe func(), known bool) {
+// readCurrent reads the data that a Secret has now; false if that can not be told. wipe
+// clears all that it was read from. The error ends the run.
+func (b *comparer) readCurrent(k *keyInScope) (data []object.Datum, wipe func(), known bool, err error) {
 	nothing := func() {}
-	if k.state == StateDeleted {
-		return nil, nothing, true
+	if k.state == report.StateDeleted {
+		return nil, nothing, true, nil
 	}
 	e, s := k.newest, k.in
 	value := make([]byte, e.size)
 	if err := s.source(e.file).readAt(value, e.off); err != nil {
-		return nil, nothing, false
+		return nil, nothing, false, nil // the disk tells (addUnread)
 	}
 	if s.keys.stored[e.stored].provider != envelope.Identity {
 		opened, err := e.proved().key.Open(b.ctx, value, []byte(e.key))
 		if err != nil {
-			b.err = cmp.Or(b.err, err)
-			return nil, nothing, false
+			return nil, nothing, false, err
 		}
 		value = opened.Plain
 	}
@@ -216,5 +253,5 @@ func (b *exposer) readCurrent(k *keyInScope) (data []object.Datum, wipe func(), 
 		for _, d := range data {
 			clear(d.Value) // which JSON has in base64
 		}
-	}, whole && err == nil
+	}, whole && err == nil, nil
 }

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/decode/object"
 	"github.com/etcdsift/etcdsift/fixtures"
@@ -24,7 +25,7 @@ func TestValidityOfCaptured(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := map[Use]int{}
+	seen := map[report.Use]int{}
 	for _, stage := range stages[1:5] {
 		path := extract(t, stage.Snapshot())
 		file, err := os.ReadFile(path)
@@ -47,9 +48,9 @@ func TestValidityOfCaptured(t *testing.T) {
 		r, values := run(t, Options{Encryption: config}, open(t, path))
 		without, _ := run(t, Options{}, open(t, path))
 		live := liveValues(t, path)
-		current := map[Text]map[string][]byte{}
+		current := map[report.Text]map[string][]byte{}
 		for _, v := range values {
-			if v.Is(secrets) {
+			if v.Resource == "secrets" {
 				reading := witness.Read(t.Context(), schema.GroupResource{Resource: "secrets"}, string(v.Key), live[string(v.Key)])
 				if !reading.Readable {
 					t.Fatalf("%s: %v", v.Key, reading.Err)
@@ -58,24 +59,24 @@ func TestValidityOfCaptured(t *testing.T) {
 			}
 		}
 		for i, x := range r.Exposures {
-			want := map[Text]Use{}
-			for c := range x.Copies.All() {
-				if !c.Complete || c.Region == RegionFragment {
+			want := map[report.Text]report.Use{}
+			for _, c := range x.Copies {
+				if !c.Complete || c.Region == report.RegionFragment {
 					continue
 				}
 				for name, old := range secretData(t, file[c.Offset:c.Offset+c.Length]) {
-					use := Changed
+					use := report.Changed
 					if now, ok := current[x.Key][name]; !ok {
-						use = Gone
+						use = report.Gone
 					} else if bytes.Equal(now, old) {
-						use = Unchanged
+						use = report.Unchanged
 					}
-					if have, ok := want[Text(name)]; !ok || use.compare(have) < 0 {
-						want[Text(name)] = use
+					if have, ok := want[report.Text(name)]; !ok || use.Compare(have) < 0 {
+						want[report.Text(name)] = use
 					}
 				}
 			}
-			got := map[Text]Use{}
+			got := map[report.Text]report.Use{}
 			for _, d := range x.Validity.DataKeys {
 				got[d.Name] = d.Status
 				seen[d.Status]++
@@ -84,12 +85,12 @@ func TestValidityOfCaptured(t *testing.T) {
 				t.Errorf("%s, %s (-want +got):\n%s", stage.Name, x.Key, diff)
 			}
 			blind := without.Exposures[i].Validity.Status
-			if unknown := x.State == StateLive && x.Status == StatusExposed; unknown != (blind == UseUnknown) {
+			if unknown := x.State == report.StateLive && x.Status == report.StatusExposed; unknown != (blind == report.UseUnknown) {
 				t.Errorf("%s, %s (%s, %s) without the keys: %s", stage.Name, x.Key, x.State, x.Status, blind)
 			}
 		}
 	}
-	if seen[Unchanged] == 0 || seen[Changed] == 0 || seen[Gone] == 0 {
+	if seen[report.Unchanged] == 0 || seen[report.Changed] == 0 || seen[report.Gone] == 0 {
 		t.Errorf("data by use: %v: the test looks at too little", seen)
 	}
 }
@@ -106,11 +107,11 @@ func secretData(t *testing.T, value []byte) map[string][]byte {
 // A datum in a piece from the middle of an exposed copy is still in use if it is there
 // whole, and long enough not to be there by chance.
 func TestFindData(t *testing.T) {
-	uses := map[string]Use{}
+	uses := map[string]report.Use{}
 	current := []object.Datum{{Name: "password", Value: []byte("hunter2-hunter2")}, {Name: "pin", Value: []byte("1234")},
 		{Name: "other", Value: []byte("not in the piece")}}
 	findData(uses, []byte("...\x12\x0fhunter2-hunter2...1234..."), current)
-	if diff := gocmp.Diff(map[string]Use{"password": Unchanged}, uses); diff != "" {
+	if diff := gocmp.Diff(map[string]report.Use{"password": report.Unchanged}, uses); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

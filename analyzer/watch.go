@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode"
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/mvcc"
@@ -25,6 +26,10 @@ type watch struct {
 	// contents says that what plaintext Secrets hold is taken down.
 	contents bool
 	seed     maphash.Seed
+	// distinct says that values are told apart, to count each once.
+	distinct bool
+	// sealed is told of each encrypted value that is whole, and a hash of it.
+	sealed func(env *envelope.Envelope, sum uint64)
 
 	// names are those of keys that are known: one that holds a colon is found whole by
 	// them. The configuration has the first of them, and nameKeys finds others.
@@ -33,8 +38,8 @@ type watch struct {
 	configured int
 }
 
-func newWatch(o Options) *watch {
-	w := &watch{only: string(o.Key), seed: maphash.MakeSeed()}
+func newWatch(o Options, n *nonces) *watch {
+	w := &watch{only: string(o.Key), seed: maphash.MakeSeed(), distinct: o.Keys, sealed: n.add}
 	for _, r := range o.Resources {
 		w.resource(r)
 	}
@@ -148,7 +153,7 @@ type sighting struct {
 	key  string
 	off  int64 // of the value, or of the bytes of it that were found
 	size int64
-	page int64 // -1 where the file has no pages
+	page report.Page
 
 	rev     mvcc.Revision // 0 where it is not known
 	create  int64

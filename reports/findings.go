@@ -4,16 +4,16 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
 // findings lists those that the tables above do not show already.
-func findings(w *errWriter, r *analyzer.Report) {
+func findings(w *errWriter, r *report.Report) {
 	title := "\nFindings:\n"
 	if len(r.Exposures) > 0 {
 		title = "\nOther findings:\n"
 	}
-	var rest []analyzer.Finding
+	var rest []report.Finding
 	for _, f := range r.Findings {
 		if !f.Rule.IsPlaintext() {
 			rest = append(rest, f)
@@ -31,17 +31,17 @@ const maxAlike = 5
 
 // writeFindings lists findings. Where there are many of one rule on keys of one resource
 // the first of them stands for all.
-func writeFindings(w *errWriter, found []analyzer.Finding) {
+func writeFindings(w *errWriter, found []report.Finding) {
 	type sort struct {
-		rule           analyzer.RuleID
-		resource, path analyzer.Text
+		rule           report.RuleID
+		resource, path report.Text
 	}
 	counts := map[sort]int{}
 	for _, f := range found {
-		counts[sort{f.Rule, f.Resource, f.Path}]++
+		counts[sort{f.Rule, f.Resource, f.Path()}]++
 	}
 	for _, f := range found {
-		s := sort{f.Rule, f.Resource, f.Path}
+		s := sort{f.Rule, f.Resource, f.Path()}
 		switch n := counts[s]; {
 		case f.Key == "" || n <= maxAlike && n > 0:
 			finding(w, f)
@@ -54,9 +54,9 @@ func writeFindings(w *errWriter, found []analyzer.Finding) {
 }
 
 // finding writes one finding: its rule, where it applies, and what it says.
-func finding(w *errWriter, f analyzer.Finding) {
+func finding(w *errWriter, f report.Finding) {
 	var where []string
-	for _, part := range []analyzer.Text{f.Path, f.Key} {
+	for _, part := range []report.Text{f.Path(), f.Key} {
 		if part != "" {
 			where = append(where, visible(part))
 		}

@@ -5,21 +5,21 @@ import (
 	"io"
 	"strings"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
 // HistoryJSON writes all copies of one key as one object.
 type HistoryJSON struct{}
 
 // Write implements Format.
-func (HistoryJSON) Write(w io.Writer, r *analyzer.Report) error {
+func (HistoryJSON) Write(w io.Writer, r *report.Report) error {
 	return writeJSON(w, struct {
-		SchemaVersion string        `json:"schemaVersion"`
-		Tool          analyzer.Tool `json:"tool"`
-		*analyzer.History
-		LastPlaintext *analyzer.Occurrence `json:"lastPlaintext"`
-		Evidence      []analyzer.Evidence  `json:"evidence"`
-		Coverage      analyzer.Coverage    `json:"coverage"`
+		SchemaVersion string      `json:"schemaVersion"`
+		Tool          report.Tool `json:"tool"`
+		*report.History
+		LastPlaintext *report.Occurrence `json:"lastPlaintext"`
+		Evidence      []report.Evidence  `json:"evidence"`
+		Coverage      report.Coverage    `json:"coverage"`
 	}{r.SchemaVersion, r.Tool, r.History, r.History.LastPlaintext(), r.Evidence, r.Coverage}, "  ")
 }
 
@@ -27,7 +27,7 @@ func (HistoryJSON) Write(w io.Writer, r *analyzer.Report) error {
 type HistoryTable struct{}
 
 // Write implements Format.
-func (HistoryTable) Write(out io.Writer, r *analyzer.Report) error {
+func (HistoryTable) Write(out io.Writer, r *report.Report) error {
 	w := &errWriter{w: out}
 	h := r.History
 	w.paragraph("", historyAnswer(h)+missing(r))
@@ -39,7 +39,7 @@ func (HistoryTable) Write(out io.Writer, r *analyzer.Report) error {
 }
 
 // historyAnswer says when the key was last written in plaintext, and where that lies.
-func historyAnswer(h *analyzer.History) string {
+func historyAnswer(h *report.History) string {
 	key := visible(h.Key)
 	if len(h.Copies) == 0 {
 		s := fmt.Sprintf("No copy of %s was seen anywhere in this evidence.", key)
@@ -52,7 +52,7 @@ func historyAnswer(h *analyzer.History) string {
 	if last == nil {
 		return fmt.Sprintf("%s (%s): no plaintext copy among the %d that were seen.", key, h.State, len(h.Copies))
 	}
-	copies, files := 0, map[analyzer.Text]bool{}
+	copies, files := 0, map[report.Text]bool{}
 	for _, c := range h.Copies {
 		if c.Plaintext() {
 			copies++
@@ -63,17 +63,17 @@ func historyAnswer(h *analyzer.History) string {
 		copies, plural(copies, "copy lies", "copies lie"), len(files), plural(len(files), "file", "files"))
 }
 
-func when(o *analyzer.Occurrence) string {
+func when(o *report.Occurrence) string {
 	switch {
 	case o.ModRevision > 0:
 		return fmt.Sprintf("at revision %d", o.ModRevision)
-	case o.WALIndex != nil:
-		return fmt.Sprintf("at WAL index %d", *o.WALIndex)
+	case o.WALIndex > 0:
+		return fmt.Sprintf("at WAL index %d", o.WALIndex)
 	}
 	return "at a revision that is not known"
 }
 
-func historyRows(w *errWriter, h *analyzer.History) {
+func historyRows(w *errWriter, h *report.History) {
 	g := grid{
 		header: []string{"COPY", "REVISION", "INDEX", "STORED AS", "REGION", "WHERE (OFFSET, LENGTH, FILE)"},
 		right:  []int{0, 1, 2},
@@ -84,8 +84,8 @@ func historyRows(w *errWriter, h *analyzer.History) {
 		if c.ModRevision > 0 {
 			revision = fmt.Sprint(c.ModRevision)
 		}
-		if c.WALIndex != nil {
-			index = fmt.Sprint(*c.WALIndex)
+		if c.WALIndex > 0 {
+			index = fmt.Sprint(c.WALIndex)
 		}
 		g.add(fmt.Sprint(i+1), revision, index, storedAs(c), strings.Join(append([]string{c.Region.String()}, remarks(c)...), ", "),
 			fmt.Sprintf("%#x %d %s", c.Offset, c.Length, visible(c.Path)))
@@ -94,7 +94,7 @@ func historyRows(w *errWriter, h *analyzer.History) {
 	g.write(w)
 }
 
-func storedAs(c analyzer.Occurrence) string {
+func storedAs(c report.Occurrence) string {
 	switch {
 	case c.Deletion:
 		return "(deleted)"
@@ -103,11 +103,11 @@ func storedAs(c analyzer.Occurrence) string {
 	case c.KMSKeyID != "":
 		return fmt.Sprintf("%s:%s (%s)", c.Provider, visible(c.KeyName), visible(c.KMSKeyID))
 	}
-	return c.Provider + ":" + visible(c.KeyName)
+	return c.Provider.String() + ":" + visible(c.KeyName)
 }
 
 // remarks is what is special about a copy.
-func remarks(c analyzer.Occurrence) []string {
+func remarks(c report.Occurrence) []string {
 	var s []string
 	if !c.Complete && !c.Deletion {
 		s = append(s, "in part")
@@ -118,7 +118,7 @@ func remarks(c analyzer.Occurrence) []string {
 	if c.Proof != "" {
 		s = append(s, string(c.Proof))
 	}
-	if c.Region == analyzer.RegionWAL {
+	if c.Region == report.RegionWAL {
 		switch {
 		case c.Refused:
 			s = append(s, "never took effect")

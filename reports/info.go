@@ -5,86 +5,28 @@ import (
 	"io"
 	"strings"
 
-	"github.com/etcdsift/etcdsift/analyzer"
-	"github.com/etcdsift/etcdsift/decode/mvcc"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
 // infoEvidence is a piece of evidence as `info` shows it.
 type infoEvidence struct {
-	analyzer.Evidence
-	*analyzer.Details
-	Etcd infoEtcd `json:"etcd"`
-}
-
-// infoEtcd is what etcd's buckets say of etcd itself.
-type infoEtcd struct {
-	ClusterVersion      analyzer.Text   `json:"clusterVersion"`
-	Term                uint64          `json:"term"`
-	ScheduledCompactRev int64           `json:"scheduledCompactRevision"`
-	DowngradeTarget     analyzer.Text   `json:"downgradeTarget,omitempty"`
-	Members             []infoMember    `json:"members"`
-	RemovedMembers      []string        `json:"removedMembers"`
-	AuthEnabled         bool            `json:"authEnabled"`
-	AuthRevision        uint64          `json:"authRevision"`
-	Users               []analyzer.Text `json:"users"`
-	Roles               []analyzer.Text `json:"roles"`
-	Alarms              []infoAlarm     `json:"alarms"`
-	Leases              int             `json:"leases"`
-}
-
-type infoMember struct {
-	ID         string          `json:"id"` // hexadecimal, as etcdctl prints it
-	Name       analyzer.Text   `json:"name"`
-	PeerURLs   []analyzer.Text `json:"peerURLs"`
-	ClientURLs []analyzer.Text `json:"clientURLs"`
-	IsLearner  bool            `json:"isLearner"`
-}
-
-type infoAlarm struct {
-	Member string `json:"member"`
-	Kind   string `json:"kind"`
-}
-
-func etcdInfo(s mvcc.State) infoEtcd {
-	i := infoEtcd{
-		ClusterVersion: analyzer.Text(s.ClusterVersion), Term: s.Term, ScheduledCompactRev: s.ScheduledCompactRev,
-		DowngradeTarget: analyzer.Text(s.DowngradeTarget), Members: []infoMember{}, RemovedMembers: []string{},
-		AuthEnabled: s.AuthEnabled, AuthRevision: s.AuthRevision, Users: texts(s.Users), Roles: texts(s.Roles),
-		Alarms: []infoAlarm{}, Leases: s.Leases,
-	}
-	for _, m := range s.Members {
-		i.Members = append(i.Members, infoMember{m.ID.String(), analyzer.Text(m.Name), texts(m.PeerURLs), texts(m.ClientURLs), m.IsLearner})
-	}
-	for _, id := range s.RemovedMembers {
-		i.RemovedMembers = append(i.RemovedMembers, id.String())
-	}
-	for _, a := range s.Alarms {
-		i.Alarms = append(i.Alarms, infoAlarm{a.Member.String(), a.Kind})
-	}
-	return i
-}
-
-func texts(list []string) []analyzer.Text {
-	out := make([]analyzer.Text, len(list))
-	for i, s := range list {
-		out[i] = analyzer.Text(s)
-	}
-	return out
+	report.Evidence
+	*report.Details
 }
 
 // InfoJSON writes the facts on the evidence as one object.
 type InfoJSON struct{}
 
 // Write implements Format.
-func (InfoJSON) Write(w io.Writer, r *analyzer.Report) error {
+func (InfoJSON) Write(w io.Writer, r *report.Report) error {
 	doc := struct {
-		SchemaVersion string            `json:"schemaVersion"`
-		Tool          analyzer.Tool     `json:"tool"`
-		Evidence      []infoEvidence    `json:"evidence"`
-		Coverage      analyzer.Coverage `json:"coverage"`
+		SchemaVersion string          `json:"schemaVersion"`
+		Tool          report.Tool     `json:"tool"`
+		Evidence      []infoEvidence  `json:"evidence"`
+		Coverage      report.Coverage `json:"coverage"`
 	}{r.SchemaVersion, r.Tool, []infoEvidence{}, r.Coverage}
 	for _, e := range r.Evidence {
-		doc.Evidence = append(doc.Evidence, infoEvidence{e, e.Details, etcdInfo(e.Details.Etcd)})
+		doc.Evidence = append(doc.Evidence, infoEvidence{e, e.Details})
 	}
 	return writeJSON(w, doc, "  ")
 }
@@ -93,15 +35,15 @@ func (InfoJSON) Write(w io.Writer, r *analyzer.Report) error {
 type InfoTable struct{}
 
 // Write implements Format.
-func (InfoTable) Write(out io.Writer, r *analyzer.Report) error {
+func (InfoTable) Write(out io.Writer, r *report.Report) error {
 	w := &errWriter{w: out}
 	for i, e := range r.Evidence {
 		if i > 0 {
 			w.printf("\n")
 		}
 		infoFacts(w, e)
-		infoMembers(w, e.Details.Etcd)
-		if len(e.Details.Buckets) > 0 {
+		if e.Details != nil {
+			infoMembers(w, e.Details.Etcd)
 			infoBuckets(w, e.Details)
 		}
 	}
@@ -109,7 +51,7 @@ func (InfoTable) Write(out io.Writer, r *analyzer.Report) error {
 	return w.err
 }
 
-func infoFacts(w *errWriter, e analyzer.Evidence) {
+func infoFacts(w *errWriter, e report.Evidence) {
 	g := grid{}
 	row := func(name, format string, args ...any) { g.add(name, fmt.Sprintf(format, args...)) }
 	row("path", "%s", visible(e.Path))
@@ -125,11 +67,19 @@ func infoFacts(w *errWriter, e analyzer.Evidence) {
 	if e.WAL != nil {
 		walRows(row, e.WAL)
 	}
-	if e.Kind == analyzer.KindWAL || e.Kind == analyzer.KindOther {
+	if e.Kind == report.KindWAL || e.Kind == report.KindOther {
 		g.write(w)
 		return
 	}
 	row("snapshot hash", "%s", e.SnapshotHash)
+	if e.DBFacts != nil {
+		dbRows(row, e)
+	}
+	g.write(w)
+}
+
+// dbRows are the facts on a db that could be opened.
+func dbRows(row func(name, format string, args ...any), e report.Evidence) {
 	row("pages", "%d of %d bytes, %d of them free", e.Pages, e.PageSize, e.FreePages)
 	row("revision", "%d", e.Revision)
 	row("compacted at", "%s", compaction(e))
@@ -153,10 +103,9 @@ func infoFacts(w *errWriter, e analyzer.Evidence) {
 	for _, m := range d.Metas {
 		row(fmt.Sprintf("meta %d", m.Page), "%s", metaLine(m))
 	}
-	g.write(w)
 }
 
-func walRows(row func(name, format string, args ...any), f *analyzer.WALFacts) {
+func walRows(row func(name, format string, args ...any), f *report.WALFacts) {
 	row("member", "%s", orDash(f.NodeID))
 	row("cluster", "%s", orDash(f.ClusterID))
 	row("segment", "%d", f.Sequence)
@@ -168,7 +117,7 @@ func walRows(row func(name, format string, args ...any), f *analyzer.WALFacts) {
 }
 
 // compaction is how far etcd has compacted, and is about to.
-func compaction(e analyzer.Evidence) string {
+func compaction(e report.Evidence) string {
 	s := fmt.Sprint(e.CompactRevision)
 	if scheduled := e.Details.Etcd.ScheduledCompactRev; scheduled > e.CompactRevision {
 		s += fmt.Sprintf(", scheduled at %d", scheduled)
@@ -177,14 +126,14 @@ func compaction(e analyzer.Evidence) string {
 }
 
 // term is the raft term, which etcd keeps in the db since 3.5.
-func term(s mvcc.State) string {
+func term(s report.Etcd) string {
 	if s.Term == 0 {
 		return "-"
 	}
 	return fmt.Sprint(s.Term)
 }
 
-func metaLine(m analyzer.MetaDetails) string {
+func metaLine(m report.MetaDetails) string {
 	s := fmt.Sprintf("transaction %d, root page %d, high water mark %d", m.TxID, m.Root, m.HighWater)
 	if !m.Valid {
 		s = "not valid"
@@ -197,7 +146,7 @@ func metaLine(m analyzer.MetaDetails) string {
 	return s
 }
 
-func authLine(s mvcc.State) string {
+func authLine(s report.Etcd) string {
 	if !s.AuthEnabled && len(s.Users)+len(s.Roles) == 0 {
 		return "off"
 	}
@@ -208,7 +157,7 @@ func authLine(s mvcc.State) string {
 	return fmt.Sprintf("%s; users: %s; roles: %s", state, orDash(list(s.Users)), orDash(list(s.Roles)))
 }
 
-func infoMembers(w *errWriter, s mvcc.State) {
+func infoMembers(w *errWriter, s report.Etcd) {
 	if len(s.Members) == 0 {
 		return
 	}
@@ -218,13 +167,16 @@ func infoMembers(w *errWriter, s mvcc.State) {
 		if m.IsLearner {
 			name = strings.TrimSpace(name + " (learner)")
 		}
-		g.add(m.ID.String(), orDash(name), orDash(list(m.PeerURLs)), orDash(list(m.ClientURLs)))
+		g.add(m.ID, orDash(name), orDash(list(m.PeerURLs)), orDash(list(m.ClientURLs)))
 	}
 	w.printf("\n")
 	g.write(w)
 }
 
-func infoBuckets(w *errWriter, d *analyzer.Details) {
+func infoBuckets(w *errWriter, d *report.Details) {
+	if len(d.Buckets) == 0 {
+		return
+	}
 	g := grid{header: []string{"BUCKET", "KEYS", "PAGES"}, right: []int{1, 2}}
 	for i, b := range d.Buckets {
 		name := visible(b.Name)

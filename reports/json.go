@@ -12,18 +12,18 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	jsonv1 "github.com/go-json-experiment/json/v1"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
 // JSON writes the report as one object, described by schema.json.
 type JSON struct{}
 
 // Write implements Format.
-func (JSON) Write(w io.Writer, r *analyzer.Report) error { return writeReport(w, r, "  ") }
+func (JSON) Write(w io.Writer, r *report.Report) error { return writeReport(w, r, "  ") }
 
 // textToJSON writes text of the evidence as analyzer.Text does on its own, without a
 // slice for each.
-var textToJSON = json.MarshalToFunc(func(enc *jsontext.Encoder, t analyzer.Text) error {
+var textToJSON = json.MarshalToFunc(func(enc *jsontext.Encoder, t report.Text) error {
 	return enc.WriteToken(jsontext.String(t.ValidUTF8()))
 })
 
@@ -140,7 +140,7 @@ type listJSONL struct {
 func newListJSONL(w io.Writer) *listJSONL { return &listJSONL{out: &escaper{w: w}} }
 
 // Value implements ValueFormat.
-func (l *listJSONL) Value(v analyzer.Value) error {
+func (l *listJSONL) Value(v report.Value) error {
 	l.line.Reset()
 	if err := json.MarshalWrite(&l.line, v, jsonOptions("")); err != nil {
 		return err

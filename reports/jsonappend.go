@@ -7,7 +7,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
 // A jsonText is indented JSON that is appended field by field, for the lists that are
@@ -55,7 +55,7 @@ func (t *jsonText) field(name string) {
 	t.b = append(append(append(t.b, '"'), name...), `": `...)
 }
 
-func (t *jsonText) text(name string, value analyzer.Text) {
+func (t *jsonText) text(name string, value report.Text) {
 	t.field(name)
 	t.quote(value)
 }
@@ -80,7 +80,27 @@ func (t *jsonText) unsigned(name string, value uint64) {
 	t.b = strconv.AppendUint(t.b, value, 10)
 }
 
-func (t *jsonText) quote(value analyzer.Text) {
+// known appends a number that is not 0: that stands for one that is not known.
+func (t *jsonText) known(name string, value int64) {
+	if value != 0 {
+		t.number(name, value)
+	}
+}
+
+// knownIndex is known for an index of raft.
+func (t *jsonText) knownIndex(name string, value uint64) {
+	if value != 0 {
+		t.unsigned(name, value)
+	}
+}
+
+func (t *jsonText) page(p report.Page) {
+	if number, ok := p.Number(); ok {
+		t.unsigned("page", number)
+	}
+}
+
+func (t *jsonText) quote(value report.Text) {
 	if s := string(value); needsNoEscape(s) {
 		t.plain(s)
 	} else {
@@ -114,7 +134,7 @@ func needsNoEscape(s string) bool {
 	return true
 }
 
-func appendExposure(t *jsonText, x *analyzer.Exposure) {
+func appendExposure(t *jsonText, x *report.Exposure) {
 	t.begin('{')
 	t.text("resource", x.Resource)
 	t.text("namespace", x.Namespace)
@@ -132,25 +152,27 @@ func appendExposure(t *jsonText, x *analyzer.Exposure) {
 	t.end(']')
 	t.field("current")
 	t.begin('{')
-	t.word("provider", x.Current.Provider)
-	t.text("keyName", x.Current.KeyName)
-	t.number("modRevision", x.Current.ModRevision)
-	if x.Current.WALIndex != nil {
-		t.unsigned("walIndex", *x.Current.WALIndex)
+	if x.Current.Provider != "" {
+		t.word("provider", x.Current.Provider.String())
 	}
+	if x.Current.KeyName != "" {
+		t.text("keyName", x.Current.KeyName)
+	}
+	t.known("modRevision", x.Current.ModRevision)
+	t.knownIndex("walIndex", x.Current.WALIndex)
 	t.end('}')
 	appendValidity(t, x.Validity)
 	t.field("copies")
 	t.begin('[')
-	for c := range x.Copies.All() {
+	for _, c := range x.Copies {
 		t.element()
-		appendCopy(t, &c)
+		appendCopy(t, c)
 	}
 	t.end(']')
 	t.end('}')
 }
 
-func appendValidity(t *jsonText, v *analyzer.Validity) {
+func appendValidity(t *jsonText, v *report.Validity) {
 	if v == nil {
 		return
 	}
@@ -170,27 +192,23 @@ func appendValidity(t *jsonText, v *analyzer.Validity) {
 	t.end('}')
 }
 
-func appendCopy(t *jsonText, c *analyzer.Copy) {
+func appendCopy(t *jsonText, c *report.Copy) {
 	t.begin('{')
 	t.text("path", c.Path)
 	t.word("region", c.Region.String())
 	t.number("offset", c.Offset)
 	t.number("length", c.Length)
-	if c.Page != nil {
-		t.unsigned("page", *c.Page)
-	}
-	t.number("modRevision", c.ModRevision)
-	t.number("createRevision", c.CreateRevision)
-	t.number("version", c.Version)
-	if c.WALIndex != nil {
-		t.unsigned("walIndex", *c.WALIndex)
-	}
+	t.page(c.Page)
+	t.known("modRevision", c.ModRevision)
+	t.known("createRevision", c.CreateRevision)
+	t.known("version", c.Version)
+	t.knownIndex("walIndex", c.WALIndex)
 	t.field("complete")
 	t.b = strconv.AppendBool(t.b, c.Complete)
 	t.end('}')
 }
 
-func appendFinding(t *jsonText, f *analyzer.Finding) {
+func appendFinding(t *jsonText, f *report.Finding) {
 	t.begin('{')
 	t.word("rule", string(f.Rule))
 	t.word("severity", f.Severity.String())
@@ -200,9 +218,28 @@ func appendFinding(t *jsonText, f *analyzer.Finding) {
 	if f.Key != "" {
 		t.text("key", f.Key)
 	}
-	if f.Path != "" {
-		t.text("path", f.Path)
+	t.field("at")
+	t.begin('[')
+	for i := range f.At {
+		t.element()
+		appendLocation(t, &f.At[i])
 	}
+	t.end(']')
+	t.known("atMore", int64(f.AtMore))
 	t.word("message", f.Message)
+	t.end('}')
+}
+
+func appendLocation(t *jsonText, at *report.Location) {
+	t.begin('{')
+	t.text("path", at.Path)
+	t.number("offset", at.Offset)
+	t.known("length", at.Length)
+	t.page(at.Page)
+	t.known("modRevision", at.ModRevision)
+	t.knownIndex("walIndex", at.WALIndex)
+	if at.Key != "" {
+		t.text("key", at.Key)
+	}
 	t.end('}')
 }

@@ -9,7 +9,7 @@ import (
 
 	mathrand "math/rand"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
 // What is appended field by field is what reflection makes of the same fields, whatever is
@@ -45,7 +45,7 @@ func FuzzAppendedText(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		sameJSON(t, analyzer.DatumUse{Name: analyzer.Text(s), Status: analyzer.Use(s)}, func(j *jsonText, d *analyzer.DatumUse) {
+		sameJSON(t, report.DatumUse{Name: report.Text(s), Status: report.Use(s)}, func(j *jsonText, d *report.DatumUse) {
 			j.begin('{')
 			j.text("name", d.Name)
 			j.word("status", string(d.Status))
@@ -56,8 +56,8 @@ func FuzzAppendedText(f *testing.F) {
 
 // A sample is an exposure and a finding with anything in them.
 type sample struct {
-	exposure analyzer.Exposure
-	finding  analyzer.Finding
+	exposure report.Exposure
+	finding  report.Finding
 }
 
 // Generate implements quick.Generator.
@@ -71,38 +71,53 @@ func (sample) Generate(r *mathrand.Rand, _ int) reflect.Value {
 			}
 		}
 	}
-	count := func() (n uint64) { return r.Uint64() >> r.Intn(64) }
 	x := &s.exposure
 	fill(x)
 	fill(&x.Current)
-	x.Current.ModRevision = int64(count())
-	x.DataKeys = []analyzer.Text{}
+	x.Current.ModRevision = int64(some(r))
+	x.DataKeys = []report.Text{}
 	for range r.Intn(3) {
-		x.DataKeys = append(x.DataKeys, analyzer.Text(anyText(r)))
+		x.DataKeys = append(x.DataKeys, report.Text(anyText(r)))
 	}
+	x.Current.WALIndex = some(r)
 	if r.Intn(2) == 0 {
-		index := count()
-		x.Current.WALIndex = &index
-	}
-	if r.Intn(2) == 0 {
-		x.Validity = &analyzer.Validity{Status: analyzer.Changed, DataKeys: []analyzer.DatumUse{}}
+		x.Validity = &report.Validity{Status: report.Changed, DataKeys: []report.DatumUse{}}
 		for range r.Intn(3) {
-			x.Validity.DataKeys = append(x.Validity.DataKeys, analyzer.DatumUse{Name: analyzer.Text(anyText(r)), Status: analyzer.Gone})
+			x.Validity.DataKeys = append(x.Validity.DataKeys, report.DatumUse{Name: report.Text(anyText(r)), Status: report.Gone})
 		}
 	}
-	copies := make([]analyzer.Copy, r.Intn(3))
-	for i := range copies {
-		v, ok := quick.Value(reflect.TypeFor[analyzer.Copy](), r)
-		if !ok {
-			panic("no random copy")
-		}
-		copies[i] = v.Interface().(analyzer.Copy)
-		copies[i].Region = analyzer.Regions()[r.Intn(len(analyzer.Regions()))]
+	x.Copies = []*report.Copy{}
+	for range r.Intn(3) {
+		x.Copies = append(x.Copies, &report.Copy{
+			Path: report.Text(anyText(r)), Region: report.Regions()[r.Intn(len(report.Regions()))], Offset: int64(some(r)), Length: int64(some(r)),
+			Page: anyPage(r), ModRevision: int64(some(r)), CreateRevision: int64(some(r)), Version: int64(some(r)), WALIndex: some(r), Complete: r.Intn(2) == 0,
+		})
 	}
-	x.Copies = analyzer.CopiesOf(copies...)
 	fill(&s.finding)
-	s.finding.Severity = []analyzer.Severity{analyzer.SeverityNone, analyzer.SeverityLow, analyzer.SeverityHigh}[r.Intn(3)]
+	s.finding.Severity = []report.Severity{report.SeverityNone, report.SeverityLow, report.SeverityHigh}[r.Intn(3)]
+	s.finding.At, s.finding.AtMore = []report.Location{}, int(some(r)>>1)
+	for range r.Intn(3) {
+		s.finding.At = append(s.finding.At, report.Location{
+			Path: report.Text(anyText(r)), Offset: int64(some(r)), Length: int64(some(r)), Page: anyPage(r),
+			ModRevision: int64(some(r)), WALIndex: some(r), Key: report.Text(anyText(r)),
+		})
+	}
 	return reflect.ValueOf(s)
+}
+
+// some is a number of any length; one in three is 0, which stands for none.
+func some(r *mathrand.Rand) uint64 {
+	if r.Intn(3) == 0 {
+		return 0
+	}
+	return r.Uint64() >> r.Intn(64)
+}
+
+func anyPage(r *mathrand.Rand) report.Page {
+	if r.Intn(3) == 0 {
+		return report.Page{}
+	}
+	return report.PageOf(some(r) >> 1)
 }
 
 // anyText is text of the kinds that a report treats differently.

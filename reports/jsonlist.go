@@ -7,14 +7,14 @@ import (
 	"io"
 	"runtime"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
 // writeReport writes what writeJSON would write of r. The exposures and findings are
 // nearly all of a long report: they are written by one goroutine a processor.
-func writeReport(w io.Writer, r *analyzer.Report, indent string) error {
+func writeReport(w io.Writer, r *report.Report, indent string) error {
 	frame := *r
-	frame.Exposures, frame.Findings = []analyzer.Exposure{}, []analyzer.Finding{}
+	frame.Exposures, frame.Findings = []report.Exposure{}, []report.Finding{}
 	var b bytes.Buffer
 	if err := writeJSON(&b, &frame, indent); err != nil {
 		return err

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
 // A long report that is written in parts is the report that is written in one go.
@@ -13,7 +13,7 @@ func TestWriteReport(t *testing.T) {
 	short := canned()
 	for _, n := range []int{0, 1, listChunk - 1, listChunk, 5*listChunk + 3} {
 		r := *short
-		r.Exposures, r.Findings = []analyzer.Exposure{}, []analyzer.Finding{}
+		r.Exposures, r.Findings = []report.Exposure{}, []report.Finding{}
 		for i := range n {
 			r.Exposures = append(r.Exposures, short.Exposures[i%len(short.Exposures)])
 			r.Findings = append(r.Findings, short.Findings[i%len(short.Findings)])

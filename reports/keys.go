@@ -7,23 +7,23 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
 // KeysJSON writes the keys in use as one object.
 type KeysJSON struct{}
 
 // Write implements Format.
-func (KeysJSON) Write(w io.Writer, r *analyzer.Report) error {
+func (KeysJSON) Write(w io.Writer, r *report.Report) error {
 	return writeJSON(w, struct {
-		SchemaVersion string                `json:"schemaVersion"`
-		Tool          analyzer.Tool         `json:"tool"`
-		Verdict       keysVerdict           `json:"verdict"`
-		Keys          []analyzer.KeyUse     `json:"keys"`
-		Retire        []analyzer.Retirement `json:"retire,omitempty"`
-		Findings      []analyzer.Finding    `json:"findings"`
-		Evidence      []analyzer.Evidence   `json:"evidence"`
-		Coverage      analyzer.Coverage     `json:"coverage"`
+		SchemaVersion string              `json:"schemaVersion"`
+		Tool          report.Tool         `json:"tool"`
+		Verdict       keysVerdict         `json:"verdict"`
+		Keys          []report.KeyUse     `json:"keys"`
+		Retire        []report.Retirement `json:"retire,omitempty"`
+		Findings      []report.Finding    `json:"findings"`
+		Evidence      []report.Evidence   `json:"evidence"`
+		Coverage      report.Coverage     `json:"coverage"`
 	}{r.SchemaVersion, r.Tool, keysVerdict{r.Verdict.Complete, r.Verdict.ExitStatus}, r.Keys, r.Retire, keyFindings(r), r.Evidence, r.Coverage}, "  ")
 }
 
@@ -34,10 +34,10 @@ type keysVerdict struct {
 }
 
 // keyFindings is the findings without those on plaintext, which are what `scan` is for.
-func keyFindings(r *analyzer.Report) []analyzer.Finding {
-	found := []analyzer.Finding{}
+func keyFindings(r *report.Report) []report.Finding {
+	found := []report.Finding{}
 	for _, f := range r.Findings {
-		if !f.Rule.IsPlaintext() && f.Rule != analyzer.RuleUnattributed {
+		if !f.Rule.IsPlaintext() && f.Rule != report.RuleUnattributed {
 			found = append(found, f)
 		}
 	}
@@ -48,7 +48,7 @@ func keyFindings(r *analyzer.Report) []analyzer.Finding {
 type KeysTable struct{}
 
 // Write implements Format.
-func (KeysTable) Write(out io.Writer, r *analyzer.Report) error {
+func (KeysTable) Write(out io.Writer, r *report.Report) error {
 	w := &errWriter{w: out}
 	for i := range r.Retire {
 		retirement(w, &r.Retire[i])
@@ -69,16 +69,16 @@ func (KeysTable) Write(out io.Writer, r *analyzer.Report) error {
 const maxStragglers = 50
 
 // retirement answers whether the key may be dropped, the answer first.
-func retirement(w *errWriter, t *analyzer.Retirement) {
+func retirement(w *errWriter, t *report.Retirement) {
 	key := asked(*t)
 	switch {
 	case t.Safe && t.Writes:
 		w.paragraph("", fmt.Sprintf("%s: no newest value in this evidence needs it.%s But the configuration writes with it: it may be dropped once another key does.", key, rest(t)))
 	case t.Safe:
 		w.paragraph("", fmt.Sprintf("%s may be dropped: no newest value in this evidence needs it.%s", key, rest(t)))
-	case t.Answer == analyzer.RetireEmpty:
+	case t.Answer == report.RetireEmpty:
 		w.paragraph("", fmt.Sprintf("%s: nobody can tell. No value in this evidence is encrypted, so it says nothing of any key: is it the evidence that was meant?", key))
-	case t.Answer == analyzer.RetireUnseen:
+	case t.Answer == report.RetireUnseen:
 		w.paragraph("", Unseen(*t))
 	case len(t.Stragglers) > 0:
 		n := len(t.Stragglers)
@@ -99,7 +99,7 @@ func retirement(w *errWriter, t *analyzer.Retirement) {
 }
 
 // Unseen says that a key to retire was not seen, and what may have been meant.
-func Unseen(t analyzer.Retirement) string {
+func Unseen(t report.Retirement) string {
 	hint := " no value in this evidence and no configuration that was given names it, so it was not checked."
 	if t.DidYouMean != "" {
 		hint = fmt.Sprintf(" did you mean %s?", t.DidYouMean) // which is spelt as it is shown
@@ -109,7 +109,7 @@ func Unseen(t analyzer.Retirement) string {
 
 // asked is a key as the user spelt it. What is spelt as it is printed is not escaped once
 // more.
-func asked(t analyzer.Retirement) string {
+func asked(t report.Retirement) string {
 	if t.Printed {
 		return string(t.Key)
 	}
@@ -125,7 +125,7 @@ func opened(opened, not, n int) string {
 }
 
 // rest says what else needs the key.
-func rest(t *analyzer.Retirement) string {
+func rest(t *report.Retirement) string {
 	var parts []string
 	for _, p := range []struct {
 		n    int
@@ -148,10 +148,10 @@ func rest(t *analyzer.Retirement) string {
 }
 
 // keysAnswer says which keys are needed to restore.
-func keysAnswer(r *analyzer.Report) string {
+func keysAnswer(r *report.Report) string {
 	var needed []string
 	for _, k := range r.Keys {
-		switch shared := k.NotOpened > 0 && k.Config != "absent"; {
+		switch shared := k.NotOpened > 0 && k.Config != report.ConfigAbsent; {
 		case k.Newest == 0:
 		case shared && k.NotOpened == k.Newest:
 			needed = append(needed, "another key than the configuration's of the name "+keyName(k))
@@ -163,7 +163,7 @@ func keysAnswer(r *analyzer.Report) string {
 	}
 	plain := 0
 	for _, n := range r.Inventory {
-		plain += n.Providers["identity"]
+		plain += n.Providers[report.ProviderIdentity]
 	}
 	tail := fmt.Sprintf(" %d newest %s not encrypted, and %s none.", plain, plural(plain, "value is", "values are"), plural(plain, "needs", "need"))
 	if len(needed) == 0 && missing(r) != "" {
@@ -175,19 +175,19 @@ func keysAnswer(r *analyzer.Report) string {
 	return fmt.Sprintf("%d %s needed to restore this evidence: %s.%s", len(needed), plural(len(needed), "key is", "keys are"), and(needed), tail)
 }
 
-func keyName(k analyzer.KeyUse) string { return KeyLabel(k.Provider, k.KeyName, k.KMSKeyID) }
+func keyName(k report.KeyUse) string { return KeyLabel(k.Provider, k.KeyName, k.KMSKeyID) }
 
 // KeyLabel is a key as tables print it, and as --retire takes it.
-func KeyLabel(provider string, name, kmsKeyID analyzer.Text) string {
-	s := provider + ":" + visible(name)
+func KeyLabel(provider report.Provider, name, kmsKeyID report.Text) string {
+	s := provider.String() + ":" + visible(name)
 	if kmsKeyID != "" {
 		s += " (" + visible(kmsKeyID) + ")"
 	}
 	return s
 }
 
-func keyRows(w *errWriter, keys []analyzer.KeyUse) {
-	configured := slices.ContainsFunc(keys, func(k analyzer.KeyUse) bool { return k.Config != "" })
+func keyRows(w *errWriter, keys []report.KeyUse) {
+	configured := slices.ContainsFunc(keys, func(k report.KeyUse) bool { return k.Config != "" })
 	header := []string{"KEY", "NEWEST", "HISTORY", "RESIDUE", "WAL", "REVISIONS"}
 	if configured {
 		header = append(header, "CONFIG", "PROOF")
@@ -200,7 +200,7 @@ func keyRows(w *errWriter, keys []analyzer.KeyUse) {
 		}
 		row := []string{keyName(k), fmt.Sprint(k.Newest), fmt.Sprint(k.History), fmt.Sprint(k.Residue), fmt.Sprint(k.WAL), revisions}
 		if configured {
-			row = append(row, k.Config, string(k.Proof))
+			row = append(row, k.Config.String(), k.Proof.String())
 		}
 		g.add(row...)
 	}
@@ -215,7 +215,7 @@ func keyRows(w *errWriter, keys []analyzer.KeyUse) {
 const maxPlaceRows = 500
 
 // keyPlaces says which resources and namespaces have values that need each key.
-func keyPlaces(w *errWriter, keys []analyzer.KeyUse) {
+func keyPlaces(w *errWriter, keys []report.KeyUse) {
 	g := grid{header: []string{"KEY", "RESOURCE", "NEWEST", "NAMESPACES"}, right: []int{2}, firm: []string{"KEY", "RESOURCE"}}
 	rows := 0
 	for _, k := range keys {
@@ -254,8 +254,8 @@ func orNot(resource string) string {
 }
 
 // kmsKeys tells what KMS v2 values say of their data encryption keys.
-func kmsKeys(w *errWriter, keys []analyzer.KeyUse) {
-	current := map[analyzer.Text]int{}
+func kmsKeys(w *errWriter, keys []report.KeyUse) {
+	current := map[report.Text]int{}
 	for _, k := range keys {
 		if k.DEKs == 0 {
 			continue
@@ -282,7 +282,7 @@ func kmsKeys(w *errWriter, keys []analyzer.KeyUse) {
 }
 
 // openNames says which names may be longer.
-func openNames(w *errWriter, keys []analyzer.KeyUse) {
+func openNames(w *errWriter, keys []report.KeyUse) {
 	for _, k := range keys {
 		if k.NameMayGoOn {
 			w.printf("\n")
@@ -291,7 +291,7 @@ func openNames(w *errWriter, keys []analyzer.KeyUse) {
 	}
 }
 
-func keyFindingsTable(w *errWriter, r *analyzer.Report) {
+func keyFindingsTable(w *errWriter, r *report.Report) {
 	found := keyFindings(r)
 	if len(found) == 0 {
 		return

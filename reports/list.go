@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
 // listTable collects the values, as the widths of columns depend on all of them.
@@ -25,13 +25,13 @@ func newListTable(w io.Writer) *listTable {
 }
 
 // Value implements ValueFormat.
-func (l *listTable) Value(v analyzer.Value) error {
+func (l *listTable) Value(v report.Value) error {
 	key := visible(v.Key)
 	if v.Path != "" {
 		key = visible(v.Path) + ": " + key
 	}
-	l.grid.add(v.Provider, orDash(visible(v.KeyName)), orDash(v.Encoding), fmt.Sprint(v.Size), fmt.Sprint(v.ModRevision),
-		cmp.Or(string(v.State), string(analyzer.StateLive)), orDash(v.Policy), orDash(string(v.Proof)), key)
+	l.grid.add(v.Provider.String(), orDash(visible(v.KeyName)), orDash(v.Encoding.String()), fmt.Sprint(v.Size), fmt.Sprint(v.ModRevision),
+		cmp.Or(string(v.State), string(report.StateLive)), orDash(v.Policy.String()), orDash(v.Proof.String()), key)
 	l.judged, l.states = l.judged || v.Policy != "", l.states || v.State != ""
 	return nil
 }

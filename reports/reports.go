@@ -11,18 +11,18 @@ import (
 	"io"
 	"strings"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
 // A Format renders a finished report. Equal reports give equal bytes.
 type Format interface {
-	Write(w io.Writer, r *analyzer.Report) error
+	Write(w io.Writer, r *report.Report) error
 }
 
 // A ValueFormat renders the values of `list`, one after the other. Close ends
 // the output.
 type ValueFormat interface {
-	Value(v analyzer.Value) error
+	Value(v report.Value) error
 	Close() error
 }
 

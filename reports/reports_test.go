@@ -16,8 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"github.com/etcdsift/etcdsift/analyzer"
-	"github.com/etcdsift/etcdsift/decode/mvcc"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -26,128 +25,128 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 const hostile = "a\x1b[31m\nb\t\u202e::error::##[x]<script>=cmd()\\\xff\u009b"
 
 // history has a copy of every sort.
-func history() *analyzer.History {
-	index, page := uint64(245), uint64(37)
-	at := func(region analyzer.Region, revision int64) analyzer.Copy {
-		return analyzer.Copy{Path: "member/snap/db", Region: region, Offset: 0x25068, Length: 350, Page: &page, ModRevision: revision, Complete: true}
+func history() *report.History {
+	at := func(region report.Region, revision int64) report.Copy {
+		return report.Copy{Path: "member/snap/db", Region: region, Offset: 0x25068, Length: 350, Page: report.PageOf(37), ModRevision: revision, Complete: true}
 	}
-	inLog := analyzer.Copy{Path: "member/wal/0.wal", Region: analyzer.RegionWAL, Offset: 0x3d2c3, Length: 293, WALIndex: &index, Complete: true}
-	cut := at(analyzer.RegionFragment, 410)
+	inLog := report.Copy{Path: "member/wal/0.wal", Region: report.RegionWAL, Offset: 0x3d2c3, Length: 293, WALIndex: 245, Complete: true}
+	cut := at(report.RegionFragment, 410)
 	cut.Complete = false
-	return &analyzer.History{
-		Key: "/registry/secrets/payments/" + hostile, Resource: "secrets", Namespace: "payments", Name: hostile, State: analyzer.StateLive,
-		Copies: []analyzer.Occurrence{
+	return &report.History{
+		Key: "/registry/secrets/payments/" + hostile, Resource: "secrets", Namespace: "payments", Name: hostile, State: report.StateLive,
+		Copies: []report.Occurrence{
 			{Copy: inLog, Provider: "identity", Encoding: "protobuf", WALTerm: 2, Applied: true},
 			{Copy: inLog, Provider: "identity", Encoding: "protobuf", WALTerm: 2, Refused: true},
 			{Copy: cut, Provider: "identity", Encoding: "protobuf"},
-			{Copy: at(analyzer.RegionFree, 410), Provider: "identity", Encoding: "protobuf", Reread: true},
-			{Copy: at(analyzer.RegionHistory, 420), Deletion: true},
-			{Copy: at(analyzer.RegionHistory, 430), Provider: "aescbc", KeyName: hostile, Proof: analyzer.Failed},
-			{Copy: at(analyzer.RegionLive, 812), Provider: "kms-v2", KeyName: "vault", KMSKeyID: "kek-2026-01", Proof: analyzer.Unproven},
+			{Copy: at(report.RegionFree, 410), Provider: "identity", Encoding: "protobuf", Reread: true},
+			{Copy: at(report.RegionHistory, 420), Deletion: true},
+			{Copy: at(report.RegionHistory, 430), Provider: "aescbc", KeyName: hostile, Proof: report.Failed},
+			{Copy: at(report.RegionLive, 812), Provider: "kms-v2", KeyName: "vault", KMSKeyID: "kek-2026-01", Proof: report.Unproven},
 		},
-		Similar: []analyzer.Text{},
+		Similar: []report.Text{},
 	}
 }
 
 // keyUses has a key of every sort.
-func keyUses() []analyzer.KeyUse {
-	return []analyzer.KeyUse{
+func keyUses() []report.KeyUse {
+	return []report.KeyUse{
 		{Provider: "aescbc", KeyName: "key1", Newest: 2, History: 17, Residue: 3, WAL: 88, FirstRevision: 407, LastRevision: 523,
-			Resources: map[string]int{"secrets": 1, hostileJSON: 1}, Proof: analyzer.Proven, Config: "reads",
-			Namespaces: []analyzer.NamespaceUse{{Resource: "secrets", Namespace: hostile, Newest: 1}, {Resource: "secrets", Namespace: "payments", History: 17}}},
-		{Provider: "aesgcm", KeyName: hostile, WAL: 1, Resources: map[string]int{}, Proof: analyzer.Failed, Config: "absent",
-			Namespaces: []analyzer.NamespaceUse{}},
-		{Provider: "kms-v2", KeyName: "vault", KMSKeyID: "kek-2026-01", Newest: 1, Resources: map[string]int{"secrets": 1}, Proof: analyzer.Unproven,
-			Config: "writes", Namespaces: []analyzer.NamespaceUse{}, DEKs: 1, DEKTypes: []analyzer.Text{"hkdf-sha256-seed"}, Annotations: []analyzer.Text{"kms.example.com"}},
-		{Provider: "kms-v2", KeyName: "vault", KMSKeyID: "kek-2026-02", Newest: 1, Resources: map[string]int{"secrets": 1}, Proof: analyzer.Unproven,
-			Config: "writes", Namespaces: []analyzer.NamespaceUse{}, DEKs: 2, DEKTypes: []analyzer.Text{"aes-gcm-key"}},
+			Resources: map[string]int{"secrets": 1, hostileJSON: 1}, Proof: report.Proven, Config: "reads",
+			Namespaces: []report.NamespaceUse{{Resource: "secrets", Namespace: hostile, Newest: 1}, {Resource: "secrets", Namespace: "payments", History: 17}}},
+		{Provider: "aesgcm", KeyName: hostile, WAL: 1, Resources: map[string]int{}, Proof: report.Failed, Config: "absent",
+			Namespaces: []report.NamespaceUse{}},
+		{Provider: "kms-v2", KeyName: "vault", KMSKeyID: "kek-2026-01", Newest: 1, Resources: map[string]int{"secrets": 1}, Proof: report.Unproven,
+			Config: "writes", Namespaces: []report.NamespaceUse{}, DEKs: 1, DEKTypes: []report.Text{"hkdf-sha256-seed"}, Annotations: []report.Text{"kms.example.com"}},
+		{Provider: "kms-v2", KeyName: "vault", KMSKeyID: "kek-2026-02", Newest: 1, Resources: map[string]int{"secrets": 1}, Proof: report.Unproven,
+			Config: "writes", Namespaces: []report.NamespaceUse{}, DEKs: 2, DEKTypes: []report.Text{"aes-gcm-key"}},
 	}
 }
 
 // hostileJSON is hostile where it must be UTF-8.
-var hostileJSON = analyzer.Text(hostile).ValidUTF8()
+var hostileJSON = report.Text(hostile).ValidUTF8()
 
 // canned is a report with something of everything.
-func canned() *analyzer.Report {
-	page := uint64(37)
-	return &analyzer.Report{
-		SchemaVersion: analyzer.SchemaVersion,
-		Tool:          analyzer.Tool{Name: "etcdsift", Version: "v0.0.0"},
-		Verdict:       analyzer.Verdict{Status: analyzer.StatusPlaintext, ExitStatus: 4},
-		Evidence: []analyzer.Evidence{{
-			Path: "snapshot.db", Kind: analyzer.KindSnapshot, Size: 20512, SHA256: strings.Repeat("0f", 32),
-			SnapshotHash: analyzer.HashMismatch, PageSize: 4096, Pages: 5, FreePages: 1, TxID: 9, Revision: 812,
-			CompactRevision: 400, ConsistentIndex: 900, StorageVersion: "3.7.0", Changed: "its modification time is another", Live: true, Lock: "process 7 (etcd\x1b[2J) holds a write lock on it",
-			Details: &analyzer.Details{
-				ByteOrder: "little-endian", LiveKeys: 4, Prefixes: []analyzer.Text{"/registry"},
-				Metas: []analyzer.MetaDetails{
+func canned() *report.Report {
+	return &report.Report{
+		SchemaVersion: report.SchemaVersion,
+		Tool:          report.Tool{Name: "etcdsift", Version: "v0.0.0"},
+		Verdict:       report.Verdict{Status: report.StatusPlaintext, ExitStatus: 4},
+		Evidence: []report.Evidence{{
+			Path: "snapshot.db", Kind: report.KindSnapshot, Size: 20512, SHA256: strings.Repeat("0f", 32),
+			SnapshotHash: report.HashMismatch,
+			DBFacts: &report.DBFacts{PageSize: 4096, Pages: 5, FreePages: 1, TxID: 9, Revision: 812,
+				CompactRevision: 400, ConsistentIndex: 900, StorageVersion: "3.7.0"},
+			Changed: "its modification time is another", Live: true, Lock: "process 7 (etcd\x1b[2J) holds a write lock on it",
+			Details: &report.Details{
+				ByteOrder: "little-endian", LiveKeys: 4, Prefixes: []report.Text{"/registry"},
+				Metas: []report.MetaDetails{
 					{Page: 0, TxID: 8, Root: 3, HighWater: 5, Valid: true},
 					{Page: 1, TxID: 9, Root: 4, HighWater: 5, Valid: true, Newest: true},
 				},
-				Buckets: []analyzer.BucketDetails{{Pages: 1}, {Name: "key", Keys: 4, Pages: 2}},
-				Etcd: mvcc.State{
-					Term: 3, ClusterVersion: "3.7.0", AuthEnabled: true, Users: []string{"root", hostile}, Roles: []string{"root"},
-					Members: []mvcc.Member{{ID: 0xf48d, Name: "lab-0", PeerURLs: []string{"http://127.0.0.1:2380"}, IsLearner: true}},
-					Alarms:  []mvcc.Alarm{{Member: 0xf48d, Kind: "NOSPACE"}}, RemovedMembers: []mvcc.MemberID{1}, Leases: 2,
+				Buckets: []report.BucketDetails{{Pages: 1}, {Name: "key", Keys: 4, Pages: 2}},
+				Etcd: report.Etcd{
+					Term: 3, ClusterVersion: "3.7.0", AuthEnabled: true, Users: []report.Text{"root", hostile}, Roles: []report.Text{"root"},
+					Members: []report.Member{{ID: "f48d", Name: "lab-0", PeerURLs: []report.Text{"http://127.0.0.1:2380"}, ClientURLs: []report.Text{}, IsLearner: true}},
+					Alarms:  []report.Alarm{{Member: "f48d", Kind: "NOSPACE"}}, RemovedMembers: []string{"1"}, Leases: 2,
 				},
 			},
 		}, {
-			Path: "member/wal/0000000000000000-0000000000000000.wal", Kind: analyzer.KindWAL, Size: 64000000, SHA256: strings.Repeat("1e", 32),
-			SnapshotHash: analyzer.HashAbsent, Details: &analyzer.Details{
-				Metas: []analyzer.MetaDetails{}, Buckets: []analyzer.BucketDetails{}, Prefixes: []analyzer.Text{},
-			},
-			WAL: &analyzer.WALFacts{NodeID: "f48d", ClusterID: "b1fc", Entries: 911, FirstIndex: 1, LastIndex: 911, Commit: 910, Preallocated: 62000000, Gaps: 1},
+			Path: "member/wal/0000000000000000-0000000000000000.wal", Kind: report.KindWAL, Size: 64000000, SHA256: strings.Repeat("1e", 32),
+			SnapshotHash: report.HashAbsent,
+			WAL:          &report.WALFacts{NodeID: "f48d", ClusterID: "b1fc", Entries: 911, FirstIndex: 1, LastIndex: 911, Commit: 910, Preallocated: 62000000, Gaps: 1},
 		}},
 		History: history(),
 		Keys:    keyUses(),
-		Retire: []analyzer.Retirement{
-			{Key: "aescbc:key1", Answer: analyzer.RetireNeeded, Stragglers: []analyzer.Text{"/registry/secrets/payments/db", hostile},
+		Retire: []report.Retirement{
+			{Key: "aescbc:key1", Answer: report.RetireNeeded, Stragglers: []report.Text{"/registry/secrets/payments/db", hostile},
 				History: 17, Residue: 3, WAL: 88, Seen: true, Opened: 1, NotOpened: 1},
-			{Key: "aescbc:kye1", Answer: analyzer.RetireUnseen, Stragglers: []analyzer.Text{}, Complete: true, DidYouMean: "aescbc:key1"},
-			{Key: "aesgcm:" + hostile, Answer: analyzer.RetireSafe, Safe: true, Stragglers: []analyzer.Text{}, Complete: true, Seen: true, Writes: true},
+			{Key: "aescbc:kye1", Answer: report.RetireUnseen, Stragglers: []report.Text{}, Complete: true, DidYouMean: "aescbc:key1"},
+			{Key: "aesgcm:" + hostile, Answer: report.RetireSafe, Safe: true, Stragglers: []report.Text{}, Complete: true, Seen: true, Writes: true},
 		},
-		Coverage: analyzer.Coverage{
+		Coverage: report.Coverage{
 			Bytes: 20512, BytesRead: 16416, Pages: 5, Records: 6,
-			Damage:       []analyzer.Damage{{Path: "snapshot.db", Offset: 0x3048, Page: 3, What: "page 3, leaf element 3, data: past the end of what holds it"}},
+			Damage:       []report.Damage{{Path: "snapshot.db", Offset: 0x3048, Page: report.PageOf(3), What: "page 3, leaf element 3, data: past the end of what holds it"}},
 			DamageMore:   2,
-			Unattributed: []analyzer.Extent{},
-			NotExamined:  []analyzer.NotExamined{{What: "older revisions"}, {Path: "member/wal/0.wal", What: "WAL segment, not examined"}},
+			Unattributed: []report.Extent{},
+			NotExamined:  []report.NotExamined{{What: "older revisions"}, {Path: "member/wal/0.wal", What: "WAL segment, not examined"}},
 		},
-		Inventory: []analyzer.ResourceCount{
-			{Resource: "", Keys: 1, Providers: map[string]int{"identity": 1}},
-			{Resource: "secrets", Keys: 3, Providers: map[string]int{"identity": 2, "aescbc": 1}},
+		Inventory: []report.ResourceCount{
+			{Resource: "", Keys: 1, Providers: map[report.Provider]int{"identity": 1}},
+			{Resource: "secrets", Keys: 3, Providers: map[report.Provider]int{"identity": 2, "aescbc": 1}},
 		},
-		Namespaces: []analyzer.NamespaceCount{{Namespace: "payments", Plaintext: 1, Encrypted: 1}, {Namespace: hostile, Plaintext: 1}},
-		Exposures: []analyzer.Exposure{
+		Namespaces: []report.NamespaceCount{{Namespace: "payments", Plaintext: 1, Encrypted: 1}, {Namespace: hostile, Plaintext: 1}},
+		Exposures: []report.Exposure{
 			{
 				Resource: "secrets", Namespace: "payments", Name: "db", Key: "/registry/secrets/payments/db",
-				Status: analyzer.StatusPlaintext, State: analyzer.StateLive, Type: "kubernetes.io/service-account-token",
-				DataKeys: []analyzer.Text{"ca.crt", "namespace", "token"}, Current: analyzer.Current{Provider: "identity", ModRevision: 410},
-				Validity: &analyzer.Validity{Status: analyzer.Unchanged, DataKeys: []analyzer.DatumUse{{Name: "ca.crt", Status: analyzer.Gone},
-					{Name: "namespace", Status: analyzer.Changed}, {Name: "token", Status: analyzer.Unchanged}}},
-				Copies: analyzer.CopiesOf(analyzer.Copy{Path: "snapshot.db", Region: analyzer.RegionLive, Offset: 8192, Length: 300, Page: &page,
-					ModRevision: 410, CreateRevision: 402, Version: 2, Complete: true}),
+				Status: report.StatusPlaintext, State: report.StateLive, Type: "kubernetes.io/service-account-token",
+				DataKeys: []report.Text{"ca.crt", "namespace", "token"}, Current: report.Current{Provider: "identity", ModRevision: 410},
+				Validity: &report.Validity{Status: report.Unchanged, DataKeys: []report.DatumUse{{Name: "ca.crt", Status: report.Gone},
+					{Name: "namespace", Status: report.Changed}, {Name: "token", Status: report.Unchanged}}},
+				Copies: []*report.Copy{{Path: "snapshot.db", Region: report.RegionLive, Offset: 8192, Length: 300, Page: report.PageOf(37),
+					ModRevision: 410, CreateRevision: 402, Version: 2, Complete: true}},
 			},
 			{
-				Resource: "secrets", Namespace: hostile, Name: hostile, Key: hostile, Status: analyzer.StatusPlaintext, State: analyzer.StateLive,
-				Type: hostile, DataKeys: []analyzer.Text{hostile}, Current: analyzer.Current{Provider: "identity", KeyName: hostile, ModRevision: 7},
-				Copies: analyzer.CopiesOf(analyzer.Copy{Path: "snapshot.db", Region: analyzer.RegionLive, ModRevision: 7, CreateRevision: 7, Version: 1}),
+				Resource: "secrets", Namespace: hostile, Name: hostile, Key: hostile, Status: report.StatusPlaintext, State: report.StateLive,
+				Type: hostile, DataKeys: []report.Text{hostile}, Current: report.Current{Provider: "identity", KeyName: hostile, ModRevision: 7},
+				Copies: []*report.Copy{{Path: "snapshot.db", Region: report.RegionLive, ModRevision: 7, CreateRevision: 7, Version: 1}},
 			},
 		},
-		Findings: []analyzer.Finding{
-			{Rule: analyzer.RulePlaintextLive, Severity: analyzer.SeverityCritical, Resource: "secrets", Namespace: "payments", Name: "db", Message: "plaintext"},
-			{Rule: analyzer.RuleSnapshotHash, Severity: analyzer.SeverityHigh, Path: "snapshot.db", Message: "the hash is wrong"},
-			{Rule: analyzer.RuleWeakProvider, Severity: analyzer.SeverityLow, Message: "2 newest values are encrypted with aescbc:key1: not recommended"},
-			{Rule: analyzer.RuleUnknownEnvelope, Severity: analyzer.SeverityMedium, Resource: "secrets", Key: hostile, Path: "snapshot.db", Message: "not known"},
+		Findings: []report.Finding{
+			{Rule: report.RulePlaintextLive, Severity: report.SeverityCritical, Resource: "secrets", Namespace: "payments", Name: "db",
+				At: []report.Location{{Path: "snapshot.db", Offset: 8192, Length: 300, Page: report.PageOf(37), ModRevision: 410}}, Message: "plaintext"},
+			{Rule: report.RuleSnapshotHash, Severity: report.SeverityHigh, At: []report.Location{{Path: "snapshot.db", Offset: 20480, Length: 32}}, Message: "the hash is wrong"},
+			{Rule: report.RuleWeakProvider, Severity: report.SeverityLow, At: []report.Location{}, Message: "2 newest values are encrypted with aescbc:key1: not recommended"},
+			{Rule: report.RuleUnknownEnvelope, Severity: report.SeverityMedium, Resource: "secrets", Key: hostile,
+				At: []report.Location{{Path: "snapshot.db", Offset: 9000, Length: 40, WALIndex: 12, Key: hostile}}, AtMore: 3, Message: "not known"},
 		},
-		Scope: []analyzer.ScopeCount{{Resource: "secrets", Keys: 3, Readable: 2}, {Resource: "vaults.lab.example.com", Keys: 1, Configured: true}},
+		Scope: []report.ScopeCount{{Resource: "secrets", Keys: 3, Readable: 2}, {Resource: "vaults.lab.example.com", Keys: 1, Configured: true}},
 	}
 }
 
-func cannedValues() []analyzer.Value {
-	return []analyzer.Value{
+func cannedValues() []report.Value {
+	return []report.Value{
 		{Key: "/registry/secrets/payments/db", Resource: "secrets", Namespace: "payments", Name: "db", Provider: "kms-v2", KeyName: "vault",
-			KMSKeyID: "key/1", Proof: analyzer.Unproven, Policy: "stale-key", Size: 300, CreateRevision: 402, ModRevision: 410, Version: 2},
+			KMSKeyID: "key/1", Proof: report.Unproven, Policy: "stale-key", Size: 300, CreateRevision: 402, ModRevision: 410, Version: 2},
 		{Path: "old.db", Key: hostile, Provider: "identity", Encoding: "other", Size: 5, CreateRevision: 1, ModRevision: 1, Version: 1},
 	}
 }
@@ -320,8 +319,8 @@ func TestJSONHasNoNull(t *testing.T) {
 
 // Texts that differ stay different in JSON, whatever bytes they hold.
 func TestJSONKeepsTextsApart(t *testing.T) {
-	seen := map[string]analyzer.Text{}
-	for _, key := range []analyzer.Text{"a\xff", "a\xfe", `a\xff`, `a\x5cxff`, `a\\xff`, "a\\", "a", "\x1b"} {
+	seen := map[string]report.Text{}
+	for _, key := range []report.Text{"a\xff", "a\xfe", `a\xff`, `a\x5cxff`, `a\\xff`, "a\\", "a", "\x1b"} {
 		b, err := json.Marshal(key)
 		if err != nil {
 			t.Fatal(err)
@@ -383,34 +382,34 @@ func TestUnknownFormat(t *testing.T) {
 
 // The sentence that leads the table.
 func TestAnswer(t *testing.T) {
-	in := func(namespaces ...analyzer.Text) *analyzer.Report {
-		r := &analyzer.Report{}
+	in := func(namespaces ...report.Text) *report.Report {
+		r := &report.Report{}
 		for _, n := range namespaces {
-			r.Exposures = append(r.Exposures, analyzer.Exposure{Resource: "secrets", Namespace: n})
+			r.Exposures = append(r.Exposures, report.Exposure{Resource: "secrets", Namespace: n})
 		}
 		return r
 	}
-	many := []analyzer.Text{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}
+	many := []report.Text{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}
 	damaged, changed := in("a"), in()
-	damaged.Coverage.Damage = []analyzer.Damage{{}}
-	changed.Evidence = []analyzer.Evidence{{Changed: "touched"}}
+	damaged.Coverage.Damage = []report.Damage{{}}
+	changed.Evidence = []report.Evidence{{Changed: "touched"}}
 	const lost = " Parts of this evidence are damaged or could not be read: there may be more."
 	tests := []struct {
-		r     *analyzer.Report
-		scope analyzer.ScopeCount
+		r     *report.Report
+		scope report.ScopeCount
 		want  string
 	}{
-		{in(), analyzer.ScopeCount{Resource: "secrets"}, "There are no Secrets in this evidence."},
-		{in(), analyzer.ScopeCount{Resource: "secrets", Keys: 3}, "No plaintext copy of any of the 3 Secrets was seen."},
-		{in(), analyzer.ScopeCount{Resource: "secrets", Keys: 3, Unreadable: 2}, "No plaintext copy of any of the 3 Secrets was seen. 2 could not be understood."},
-		{damaged, analyzer.ScopeCount{Resource: "secrets"}, "No Secrets could be found in what could be read." + lost},
-		{damaged, analyzer.ScopeCount{Resource: "secrets", Keys: 2}, "No plaintext copy of any of the 2 Secrets was seen." + lost},
-		{damaged, analyzer.ScopeCount{Resource: "secrets", Keys: 2, Readable: 1}, "1 of 2 Secrets is readable, in 1 namespace: a." + lost},
-		{changed, analyzer.ScopeCount{Resource: "secrets", Keys: 2}, "No plaintext copy of any of the 2 Secrets was seen. This evidence changed while it was read: there may be more."},
-		{in("a"), analyzer.ScopeCount{Resource: "secrets", Keys: 1, Readable: 1}, "1 of 1 Secret is readable, in 1 namespace: a."},
-		{in("b", "a", "b"), analyzer.ScopeCount{Resource: "secrets", Keys: 9, Readable: 3, Unreadable: 1}, "3 of 9 Secrets are readable, in 2 namespaces: a and b. 1 could not be understood."},
-		{in(""), analyzer.ScopeCount{Resource: "secrets", Keys: 9, Readable: 1}, "1 of 9 Secrets is readable."},
-		{in(many...), analyzer.ScopeCount{Resource: "secrets", Keys: 10, Readable: 10}, "10 of 10 Secrets are readable, in 10 namespaces: a, b, c, d, e, f, g, h and 2 more."},
+		{in(), report.ScopeCount{Resource: "secrets"}, "There are no Secrets in this evidence."},
+		{in(), report.ScopeCount{Resource: "secrets", Keys: 3}, "No plaintext copy of any of the 3 Secrets was seen."},
+		{in(), report.ScopeCount{Resource: "secrets", Keys: 3, Unreadable: 2}, "No plaintext copy of any of the 3 Secrets was seen. 2 could not be understood."},
+		{damaged, report.ScopeCount{Resource: "secrets"}, "No Secrets could be found in what could be read." + lost},
+		{damaged, report.ScopeCount{Resource: "secrets", Keys: 2}, "No plaintext copy of any of the 2 Secrets was seen." + lost},
+		{damaged, report.ScopeCount{Resource: "secrets", Keys: 2, Readable: 1}, "1 of 2 Secrets is readable, in 1 namespace: a." + lost},
+		{changed, report.ScopeCount{Resource: "secrets", Keys: 2}, "No plaintext copy of any of the 2 Secrets was seen. This evidence changed while it was read: there may be more."},
+		{in("a"), report.ScopeCount{Resource: "secrets", Keys: 1, Readable: 1}, "1 of 1 Secret is readable, in 1 namespace: a."},
+		{in("b", "a", "b"), report.ScopeCount{Resource: "secrets", Keys: 9, Readable: 3, Unreadable: 1}, "3 of 9 Secrets are readable, in 2 namespaces: a and b. 1 could not be understood."},
+		{in(""), report.ScopeCount{Resource: "secrets", Keys: 9, Readable: 1}, "1 of 9 Secrets is readable."},
+		{in(many...), report.ScopeCount{Resource: "secrets", Keys: 10, Readable: 10}, "10 of 10 Secrets are readable, in 10 namespaces: a, b, c, d, e, f, g, h and 2 more."},
 	}
 	for _, tt := range tests {
 		if got := scopeAnswer(tt.r, tt.scope); got != tt.want {

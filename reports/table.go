@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
 // Table writes a report for people: the answer in one sentence, then the
@@ -15,12 +15,12 @@ import (
 type Table struct{}
 
 // Write implements Format.
-func (Table) Write(out io.Writer, r *analyzer.Report) error {
+func (Table) Write(out io.Writer, r *report.Report) error {
 	w := &errWriter{w: out}
 	for _, sentence := range answer(r) {
 		w.paragraph("", sentence)
 	}
-	if r.Verdict.Status == analyzer.StatusEmpty {
+	if r.Verdict.Status == report.StatusEmpty {
 		w.paragraph("", nothing(r))
 	}
 	namespaces(w, r)
@@ -37,7 +37,7 @@ func (Table) Write(out io.Writer, r *analyzer.Report) error {
 const maxNamed = 8
 
 // answer says how much is readable, and where.
-func answer(r *analyzer.Report) []string {
+func answer(r *report.Report) []string {
 	var sentences []string
 	quiet, keys := 0, 0 // resources that the configuration encrypts, without a plaintext copy
 	for _, scope := range r.Scope {
@@ -56,7 +56,7 @@ func answer(r *analyzer.Report) []string {
 }
 
 // nothing says what there is in evidence without anything in scope.
-func nothing(r *analyzer.Report) string {
+func nothing(r *report.Report) string {
 	objects, others := 0, 0
 	for _, n := range r.Inventory {
 		if n.Resource != "" {
@@ -75,7 +75,7 @@ func nothing(r *analyzer.Report) string {
 	return found + ": is it the evidence that was meant? (--allow-empty makes this exit status 0.)"
 }
 
-func scopeAnswer(r *analyzer.Report, scope analyzer.ScopeCount) string {
+func scopeAnswer(r *report.Report, scope report.ScopeCount) string {
 	what := noun(scope)
 	unreadable := ""
 	if scope.Unreadable > 0 {
@@ -103,10 +103,10 @@ func scopeAnswer(r *analyzer.Report, scope analyzer.ScopeCount) string {
 }
 
 // residueOnly says how many of the readable objects are readable in residue alone.
-func residueOnly(r *analyzer.Report, scope analyzer.ScopeCount) string {
+func residueOnly(r *report.Report, scope report.ScopeCount) string {
 	exposed := 0
 	for _, x := range r.Exposures {
-		if x.Resource == scope.Resource && x.Status == analyzer.StatusExposed {
+		if x.Resource == scope.Resource && x.Status == report.StatusExposed {
 			exposed++
 		}
 	}
@@ -129,18 +129,18 @@ func all(n int, what string) string {
 
 // missing warns where the evidence could not be read as it was: what is absent
 // from the report may be in there.
-func missing(r *analyzer.Report) string {
+func missing(r *report.Report) string {
 	if r.Coverage.Unread() {
 		return " Parts of this evidence are damaged or could not be read: there may be more."
 	}
-	if slices.ContainsFunc(r.Evidence, func(e analyzer.Evidence) bool { return e.Changed != "" }) {
+	if slices.ContainsFunc(r.Evidence, func(e report.Evidence) bool { return e.Changed != "" }) {
 		return " This evidence changed while it was read: there may be more."
 	}
 	return ""
 }
 
 // namespacesOf is the namespaces with exposures of the resource, in order.
-func namespacesOf(r *analyzer.Report, resource analyzer.Text) []string {
+func namespacesOf(r *report.Report, resource report.Text) []string {
 	seen := map[string]bool{}
 	for _, x := range r.Exposures {
 		if x.Resource == resource && x.Namespace != "" {
@@ -151,14 +151,14 @@ func namespacesOf(r *analyzer.Report, resource analyzer.Text) []string {
 }
 
 // noun names a resource as people call it.
-func noun(scope analyzer.ScopeCount) string {
+func noun(scope report.ScopeCount) string {
 	if scope.Resource == "secrets" {
 		return plural(scope.Keys, "Secret", "Secrets")
 	}
 	return visible(scope.Resource)
 }
 
-func namespaces(w *errWriter, r *analyzer.Report) {
+func namespaces(w *errWriter, r *report.Report) {
 	if len(r.Namespaces) == 0 {
 		return
 	}
@@ -172,15 +172,15 @@ func namespaces(w *errWriter, r *analyzer.Report) {
 }
 
 // exposures lists the objects. What is the same in every row has no column.
-func exposures(w *errWriter, r *analyzer.Report) {
+func exposures(w *errWriter, r *report.Report) {
 	if len(r.Exposures) == 0 {
 		return
 	}
-	withStatus := slices.ContainsFunc(r.Exposures, func(x analyzer.Exposure) bool { return x.Status != r.Exposures[0].Status })
+	withStatus := slices.ContainsFunc(r.Exposures, func(x report.Exposure) bool { return x.Status != r.Exposures[0].Status })
 	withResource := len(r.Scope) > 1
 	withPath := databases(r) > 1
-	withUse := slices.ContainsFunc(r.Exposures, func(x analyzer.Exposure) bool {
-		return x.Validity != nil && x.Status == analyzer.StatusExposed && x.Validity.Status != analyzer.UseUnknown
+	withUse := slices.ContainsFunc(r.Exposures, func(x report.Exposure) bool {
+		return x.Validity != nil && x.Status == report.StatusExposed && x.Validity.Status != report.UseUnknown
 	})
 	columns := func(resource, namespace, name, status, typ, dataKeys, use, path, copies string) []string {
 		row := []string{namespace, name}
@@ -202,14 +202,14 @@ func exposures(w *errWriter, r *analyzer.Report) {
 	g := grid{header: columns("RESOURCE", "NAMESPACE", "NAME", "STATUS", "TYPE", "DATA KEYS", "VALUE", "EVIDENCE", "COPIES"),
 		firm: []string{"NAMESPACE", "NAME", "STATUS", "VALUE", "COPIES"}}
 	for _, x := range r.Exposures {
-		newest := x.Copies.At(x.Copies.Len() - 1)
+		newest := x.Copies[len(x.Copies)-1]
 		g.add(columns(visible(x.Resource), orDash(visible(x.Namespace)), orDash(visible(x.Name)), string(x.Status),
 			orDash(visible(x.Type)), orDash(dataKeys(x)), use(x), visible(newest.Path), regions(x.Copies))...)
 	}
 	switch {
 	case withStatus:
 		w.printf("\nReadable:\n")
-	case r.Exposures[0].Status == analyzer.StatusPlaintext:
+	case r.Exposures[0].Status == report.StatusPlaintext:
 		w.printf("\nReadable (the newest value is stored in plaintext):\n")
 	default:
 		w.printf("\nReadable (the newest value is encrypted or deleted, another copy is not):\n")
@@ -218,9 +218,9 @@ func exposures(w *errWriter, r *analyzer.Report) {
 }
 
 // databases counts the pieces of evidence that are no part of another.
-func databases(r *analyzer.Report) (n int) {
+func databases(r *report.Report) (n int) {
 	for _, e := range r.Evidence {
-		if e.Kind != analyzer.KindWAL {
+		if e.Kind != report.KindWAL {
 			n++
 		}
 	}
@@ -228,13 +228,13 @@ func databases(r *analyzer.Report) (n int) {
 }
 
 // regions says in which regions the copies lie, and how many in each.
-func regions(copies analyzer.Copies) string {
-	counts := map[analyzer.Region]int{}
-	for c := range copies.All() {
+func regions(copies []*report.Copy) string {
+	counts := map[report.Region]int{}
+	for _, c := range copies {
 		counts[c.Region]++
 	}
 	var parts []string
-	for _, region := range analyzer.Regions() {
+	for _, region := range report.Regions() {
 		switch n := counts[region]; n {
 		case 0:
 		case 1:
@@ -250,9 +250,9 @@ func regions(copies analyzer.Copies) string {
 const maxPlaces = 20
 
 // coverage says what was not read.
-func coverage(w *errWriter, r *analyzer.Report) {
+func coverage(w *errWriter, r *report.Report) {
 	c := r.Coverage
-	changed := slices.ContainsFunc(r.Evidence, func(e analyzer.Evidence) bool { return e.Changed != "" })
+	changed := slices.ContainsFunc(r.Evidence, func(e report.Evidence) bool { return e.Changed != "" })
 	if len(c.NotExamined) > 0 || changed {
 		w.printf("\nNot examined:\n")
 	}
@@ -282,8 +282,8 @@ func coverage(w *errWriter, r *analyzer.Report) {
 }
 
 // live warns of files that an etcd may write to at any moment.
-func live(w *errWriter, r *analyzer.Report) {
-	var files []analyzer.Evidence
+func live(w *errWriter, r *report.Report) {
+	var files []report.Evidence
 	for _, e := range r.Evidence {
 		if e.Live {
 			files = append(files, e)
@@ -301,7 +301,7 @@ func live(w *errWriter, r *analyzer.Report) {
 		visible(files[0].Path), more, visible(files[0].Lock)))
 }
 
-func inventory(w *errWriter, r *analyzer.Report) {
+func inventory(w *errWriter, r *report.Report) {
 	if len(r.Inventory) == 0 {
 		return
 	}
@@ -321,7 +321,7 @@ func inventory(w *errWriter, r *analyzer.Report) {
 	g.write(w)
 }
 
-func evidence(w *errWriter, r *analyzer.Report) {
+func evidence(w *errWriter, r *report.Report) {
 	for _, e := range r.Evidence {
 		w.printf("\n")
 		w.paragraph("  ", visible(e.Path)+": "+evidenceLine(e))
@@ -332,18 +332,21 @@ func evidence(w *errWriter, r *analyzer.Report) {
 	}
 }
 
-func evidenceLine(e analyzer.Evidence) string {
+func evidenceLine(e report.Evidence) string {
 	facts := []string{string(e.Kind), bytesSize(e.Size)}
-	if e.Kind == analyzer.KindSnapshot {
+	if e.Kind == report.KindSnapshot {
 		facts = append(facts, "hash "+string(e.SnapshotHash))
 	}
 	if e.What != "" {
 		facts = append(facts, e.What)
 	}
 	switch e.Kind {
-	case analyzer.KindWAL:
+	case report.KindWAL:
 		return strings.Join(append(facts, walFacts(e.WAL)...), ", ")
-	case analyzer.KindOther:
+	case report.KindOther:
+		return strings.Join(facts, ", ")
+	}
+	if e.DBFacts == nil {
 		return strings.Join(facts, ", ")
 	}
 	facts = append(facts, fmt.Sprintf("revision %d", e.Revision))
@@ -353,7 +356,7 @@ func evidenceLine(e analyzer.Evidence) string {
 	return strings.Join(facts, ", ")
 }
 
-func walFacts(w *analyzer.WALFacts) []string {
+func walFacts(w *report.WALFacts) []string {
 	if w.Entries == 0 {
 		return []string{"no entries"}
 	}
@@ -364,10 +367,10 @@ func walFacts(w *analyzer.WALFacts) []string {
 	return facts
 }
 
-func verdict(r *analyzer.Report) string {
+func verdict(r *report.Report) string {
 	v := r.Verdict
 	s := string(v.Status)
-	if !v.Complete && v.Status != analyzer.StatusIncomplete {
+	if !v.Complete && v.Status != report.StatusIncomplete {
 		s += ", and not everything was examined"
 	}
 	return fmt.Sprintf("%s (exit status %d)", s, v.ExitStatus)

@@ -4,31 +4,31 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
 // validity says how much of what was exposed is still in use.
-func validity(r *analyzer.Report) []string {
-	counts := map[analyzer.Use]int{}
+func validity(r *report.Report) []string {
+	counts := map[report.Use]int{}
 	for _, x := range r.Exposures {
-		if x.Validity != nil && x.Status == analyzer.StatusExposed {
+		if x.Validity != nil && x.Status == report.StatusExposed {
 			counts[x.Validity.Status]++
 		}
 	}
 	var parts []string
 	for _, p := range []struct {
-		use  analyzer.Use
+		use  report.Use
 		what string
 	}{
-		{analyzer.Unchanged, plural(counts[analyzer.Unchanged], "holds", "hold") + " data that is still in use (rotate now)"},
-		{analyzer.Changed, plural(counts[analyzer.Changed], "has", "have") + " changed since"},
-		{analyzer.Gone, plural(counts[analyzer.Gone], "was", "were") + " deleted since"},
+		{report.Unchanged, plural(counts[report.Unchanged], "holds", "hold") + " data that is still in use (rotate now)"},
+		{report.Changed, plural(counts[report.Changed], "has", "have") + " changed since"},
+		{report.Gone, plural(counts[report.Gone], "was", "were") + " deleted since"},
 	} {
 		if n := counts[p.use]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, p.what))
 		}
 	}
-	if n := counts[analyzer.UseUnknown]; n > 0 {
+	if n := counts[report.UseUnknown]; n > 0 {
 		parts = append(parts, fmt.Sprintf("of %d it is not known whether %s still in use (--encryption-config tells)", n, plural(n, "it is", "they are")))
 	}
 	if len(parts) == 0 {
@@ -38,7 +38,7 @@ func validity(r *analyzer.Report) []string {
 }
 
 // use says whether an exposed Secret is still in use.
-func use(x analyzer.Exposure) string {
+func use(x report.Exposure) string {
 	if x.Validity == nil {
 		return "-"
 	}
@@ -47,14 +47,14 @@ func use(x analyzer.Exposure) string {
 
 // dataKeys lists the names of a Secret's data, and where it is not the same for all of
 // them whether each is still in use.
-func dataKeys(x analyzer.Exposure) string {
+func dataKeys(x report.Exposure) string {
 	v := x.Validity
-	if v == nil || !slices.ContainsFunc(v.DataKeys, func(d analyzer.DatumUse) bool { return d.Status != v.Status }) {
+	if v == nil || !slices.ContainsFunc(v.DataKeys, func(d report.DatumUse) bool { return d.Status != v.Status }) {
 		return list(x.DataKeys)
 	}
-	parts := make([]analyzer.Text, len(v.DataKeys))
+	parts := make([]report.Text, len(v.DataKeys))
 	for i, d := range v.DataKeys {
-		parts[i] = d.Name + analyzer.Text(" ("+string(d.Status)+")")
+		parts[i] = d.Name + report.Text(" ("+string(d.Status)+")")
 	}
 	return list(parts)
 }

@@ -5,20 +5,20 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
 // The word of the second witness is a line of the table, and in JSON as the schema says.
 func TestSecondWitness(t *testing.T) {
 	tests := []struct {
-		witness analyzer.SecondWitness
+		witness report.SecondWitness
 		want    string
 	}{
-		{analyzer.SecondWitness{Result: analyzer.WitnessAgrees, Records: 1234}, "second witness bbolt v1.5.0: agrees, 1234 records\n"},
-		{analyzer.SecondWitness{Result: analyzer.WitnessFailed, Detail: "it panicked"}, "second witness bbolt v1.5.0: failed, it panicked\n"},
-		{analyzer.SecondWitness{Result: analyzer.WitnessDiffers, Detail: "in its check", Problems: []string{"page 7: \x1b[31malready freed"}},
+		{report.SecondWitness{Result: report.WitnessAgrees, Records: 1234}, "second witness bbolt v1.5.0: agrees, 1234 records\n"},
+		{report.SecondWitness{Result: report.WitnessFailed, Detail: "it panicked"}, "second witness bbolt v1.5.0: failed, it panicked\n"},
+		{report.SecondWitness{Result: report.WitnessDiffers, Detail: "in its check", Problems: []string{"page 7: \x1b[31malready freed"}},
 			"second witness bbolt v1.5.0: differs, in its check: page 7:\n    \\x1b[31malready freed\n"},
-		{analyzer.SecondWitness{Result: analyzer.WitnessNotRun, Detail: "no room"}, "second witness bbolt v1.5.0: not-run, no room\n"},
+		{report.SecondWitness{Result: report.WitnessNotRun, Detail: "no room"}, "second witness bbolt v1.5.0: not-run, no room\n"},
 	}
 	for _, tt := range tests {
 		r := canned()

@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures/captured"
 )
 
@@ -65,28 +65,28 @@ func testCanaries(t *testing.T, keys map[string]string, path string) {
 	if canaryForm.Match(out) {
 		t.Error("the report holds a canary")
 	}
-	var report analyzer.Report
-	if err := json.Unmarshal(out, &report); err != nil {
+	var r report.Report
+	if err := json.Unmarshal(out, &r); err != nil {
 		t.Fatal(err)
 	}
 	root := path
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
 		root = filepath.Dir(path)
 	}
-	byFile := map[analyzer.Text][]canaryCopy{}
-	for _, x := range report.Exposures {
-		for c := range x.Copies.All() {
-			byFile[c.Path] = append(byFile[c.Path], canaryCopy{string(x.Key), c})
+	byFile := map[report.Text][]canaryCopy{}
+	for _, x := range r.Exposures {
+		for _, c := range x.Copies {
+			byFile[c.Path] = append(byFile[c.Path], canaryCopy{string(x.Key), *c})
 		}
 	}
 	total := 0
-	for _, e := range report.Evidence {
+	for _, e := range r.Evidence {
 		content, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(string(e.Path))))
 		if err != nil {
 			t.Fatal(err)
 		}
-		var extents []analyzer.Extent // that may hold anybody's text
-		for _, x := range report.Coverage.Unattributed {
+		var extents []report.Extent // that may hold anybody's text
+		for _, x := range r.Coverage.Unattributed {
 			if x.Path == e.Path && x.LooksLike != "random" {
 				extents = append(extents, x)
 			}
@@ -94,17 +94,17 @@ func testCanaries(t *testing.T, keys map[string]string, path string) {
 		total += checkFound(t, keys, content, byFile[e.Path], extents)
 		checkPlaintext(t, keys, content, byFile[e.Path])
 	}
-	if len(report.Coverage.Damage) > 0 || !report.Verdict.Complete {
-		t.Errorf("%+v %+v", report.Verdict, report.Coverage.Damage)
+	if len(r.Coverage.Damage) > 0 || !r.Verdict.Complete {
+		t.Errorf("%+v %+v", r.Verdict, r.Coverage.Damage)
 	}
-	status := analyzer.StatusClean
+	status := report.StatusClean
 	if total > 0 {
-		status = analyzer.StatusExposed
+		status = report.StatusExposed
 	}
-	if got := report.Verdict.Status; got != status && !(total > 0 && got == analyzer.StatusPlaintext) {
-		t.Errorf("%d canaries in plaintext, and the verdict is %+v", total, report.Verdict)
+	if got := r.Verdict.Status; got != status && !(total > 0 && got == report.StatusPlaintext) {
+		t.Errorf("%d canaries in plaintext, and the verdict is %+v", total, r.Verdict)
 	}
-	t.Logf("%d canaries, %d exposures, verdict %+v", total, len(report.Exposures), report.Verdict)
+	t.Logf("%d canaries, %d exposures, verdict %+v", total, len(r.Exposures), r.Verdict)
 }
 
 // isOf reports whether a copy of key may hold a canary of the Secret want. The
@@ -115,12 +115,12 @@ func isOf(key, want string) bool {
 
 type canaryCopy struct {
 	key string
-	analyzer.Copy
+	report.Copy
 }
 
 // checkFound looks for every canary in the copies of the file, and else in what is
 // said to belong to nothing known.
-func checkFound(t *testing.T, keys map[string]string, content []byte, copies []canaryCopy, extents []analyzer.Extent) int {
+func checkFound(t *testing.T, keys map[string]string, content []byte, copies []canaryCopy, extents []report.Extent) int {
 	at := canaryForm.FindAllIndex(content, -1)
 	for _, span := range at {
 		key := keys[string(content[span[0]:span[1]])]
@@ -203,11 +203,11 @@ func TestKilled(t *testing.T) {
 	}
 	got := map[string]stored{}
 	for line := range strings.Lines(stdout.String()) {
-		var v analyzer.Value
+		var v report.Value
 		if err := json.Unmarshal([]byte(line), &v); err != nil {
 			t.Fatal(err)
 		}
-		got[string(v.Key)] = stored{v.Provider, string(v.KeyName), v.ModRevision}
+		got[string(v.Key)] = stored{v.Provider.String(), string(v.KeyName), v.ModRevision}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("live Secrets (-want +got):\n%s", diff)

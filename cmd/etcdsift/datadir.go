@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
 // dbNames is where a db lies in a data dir, in its member dir and in member/snap;
@@ -109,7 +110,7 @@ func (f file) rank(prefix string) int {
 }
 
 func (w *walk) note(shown, what string) {
-	w.notExamined = append(w.notExamined, analyzer.NotExamined{Path: analyzer.Text(shown), What: what})
+	w.notExamined = append(w.notExamined, report.NotExamined{Path: report.Text(shown), What: what})
 }
 
 // dir collects what lies below dir.
@@ -191,17 +192,17 @@ func (w *walk) open(f file) {
 	}
 	switch base := filepath.Base(f.path); {
 	case base == "db":
-		source.Kind = analyzer.KindDB
+		source.Kind = report.KindDB
 	case strings.HasSuffix(base, ".wal"):
-		source.Kind = analyzer.KindWAL
+		source.Kind = report.KindWAL
 	default:
 		source.Kind, err = analyzer.Detect(source.File, source.Size)
 		if err != nil {
-			source.Kind = analyzer.KindOther // the disk gave an error, and will give it again
+			source.Kind = report.KindOther // the disk gave an error, and will give it again
 		}
 	}
 	if source.Kind == "" {
-		source.Kind = analyzer.KindOther
+		source.Kind = report.KindOther
 		if w.others++; w.others > maxOthers {
 			w.forget(opened)
 			return
@@ -212,7 +213,7 @@ func (w *walk) open(f file) {
 			w.note(f.shown, "not known to be etcd's: only searched for Kubernetes objects")
 		}
 	}
-	if source.Kind != analyzer.KindOther {
+	if source.Kind != report.KindOther {
 		source.Lock = lockOf(opened)
 	}
 	source.What = leftover(f.shown)

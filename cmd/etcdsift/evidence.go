@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
 // evidence is what the PATHs of a command line led to.
@@ -20,9 +21,9 @@ type evidence struct {
 	twice       int  // files that were named once more
 	gone        int  // files that went away before they were opened
 	sources     []analyzer.Source
-	notExamined []analyzer.NotExamined
-	notEvidence []analyzer.NotExamined // PATHs that are none
-	besides     []analyzer.NotExamined // what lies beside the PATHs, and matters to some questions
+	notExamined []report.NotExamined
+	notEvidence []report.NotExamined // PATHs that are none
+	besides     []report.NotExamined // what lies beside the PATHs, and matters to some questions
 	files       []openFile
 	named       []folder // PATHs, and files of a data dir, whether they are evidence or not
 	folders     []folder // that evidence lies in
@@ -73,7 +74,7 @@ func openEvidence(paths []string, noWAL bool) (*evidence, error) {
 		}
 		var none *notEvidenceError
 		if errors.As(err, &none) {
-			e.notEvidence = append(e.notEvidence, analyzer.NotExamined{Path: analyzer.Text(path), What: none.what})
+			e.notEvidence = append(e.notEvidence, report.NotExamined{Path: report.Text(path), What: none.what})
 		}
 		if err != nil {
 			problems = append(problems, err)
@@ -83,13 +84,13 @@ func openEvidence(paths []string, noWAL bool) (*evidence, error) {
 	if len(e.sources)+len(e.unreadable)+e.gone > 0 {
 		return e, nil
 	}
-	return e, &statusError{analyzer.ExitNotEvidence, problems}
+	return e, &statusError{report.ExitNotEvidence, problems}
 }
 
 // cannotRead notes a file or folder that could hold evidence and could not be read. shown
 // is its path as the report has it. Whatever a report says then is not of everything.
 func (e *evidence) cannotRead(path, shown, why string) {
-	e.notExamined = append(e.notExamined, analyzer.NotExamined{Path: analyzer.Text(cmp.Or(shown, path)), What: why, Unread: true})
+	e.notExamined = append(e.notExamined, report.NotExamined{Path: report.Text(cmp.Or(shown, path)), What: why, Unread: true})
 	e.unreadable = append(e.unreadable, path+": "+why)
 }
 
@@ -97,7 +98,7 @@ func (e *evidence) cannotRead(path, shown, why string) {
 // segments. That is a change of the evidence, for the report to say.
 func (e *evidence) noteGone(shown string) {
 	e.gone++
-	e.notExamined = append(e.notExamined, analyzer.NotExamined{Path: analyzer.Text(shown), What: "it is gone since it was looked for", Unread: true, Gone: true})
+	e.notExamined = append(e.notExamined, report.NotExamined{Path: report.Text(shown), What: "it is gone since it was looked for", Unread: true, Gone: true})
 }
 
 // whyUnread says why something could not be read, and what to do.
@@ -119,11 +120,11 @@ func isAbsent(err error) bool {
 func (e *evidence) noteLogs() {
 	for _, f := range e.files {
 		i := slices.IndexFunc(e.sources, func(s analyzer.Source) bool { return string(s.Path) == f.shown })
-		if i < 0 || e.sources[i].Kind != analyzer.KindDB || filepath.Base(f.path) != "db" && filepath.Base(realPath(f.path)) != "db" {
+		if i < 0 || e.sources[i].Kind != report.KindDB || filepath.Base(f.path) != "db" && filepath.Base(realPath(f.path)) != "db" {
 			continue
 		}
 		note := func(what string) {
-			e.besides = append(e.besides, analyzer.NotExamined{Path: e.sources[i].Path, What: what})
+			e.besides = append(e.besides, report.NotExamined{Path: e.sources[i].Path, What: what})
 		}
 		for _, dir := range logsBeside(filepath.Dir(rootedOr(f.path)), filepath.Dir(realPath(f.path))) {
 			entries, err := readDir(dir)
@@ -285,7 +286,7 @@ func (e *evidence) open(path, name string, info fs.FileInfo) (source analyzer.So
 			return source, nil, nil
 		}
 	}
-	source = analyzer.Source{Path: analyzer.Text(name), Name: filepath.Base(path), Size: info.Size(), Kind: analyzer.KindDB}
+	source = analyzer.Source{Path: report.Text(name), Name: filepath.Base(path), Size: info.Size(), Kind: report.KindDB}
 	f, err = openReadOnly(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -323,8 +324,8 @@ const leftOut = "WAL segment, left out by --no-wal"
 
 // take notes a source, unless it is of the WAL and that was not asked for.
 func (e *evidence) take(source analyzer.Source) {
-	if source.Kind == analyzer.KindWAL && e.noWAL {
-		e.notExamined = append(e.notExamined, analyzer.NotExamined{Path: source.Path, What: leftOut})
+	if source.Kind == report.KindWAL && e.noWAL {
+		e.notExamined = append(e.notExamined, report.NotExamined{Path: source.Path, What: leftOut})
 		return
 	}
 	e.sources = append(e.sources, source)
@@ -339,16 +340,16 @@ func (e *evidence) forget(f *os.File) {
 // memberOf names the member dir that a file is of, by where it lies: the db and the
 // WAL segments of one member belong together. The path as it was named goes before where
 // links lead: of a member, snap or wal may be a link to another disk.
-func memberOf(path string, kind analyzer.Kind) string {
+func memberOf(path string, kind report.Kind) string {
 	for _, file := range []string{rootedOr(path), realPath(path)} {
 		dir, name := filepath.Split(file)
 		dir = filepath.Clean(dir)
-		if kind == analyzer.KindWAL && strings.HasSuffix(name, ".wal") && filepath.Base(dir) == "wal" ||
-			kind == analyzer.KindDB && name == "db" && filepath.Base(dir) == "snap" {
+		if kind == report.KindWAL && strings.HasSuffix(name, ".wal") && filepath.Base(dir) == "wal" ||
+			kind == report.KindDB && name == "db" && filepath.Base(dir) == "snap" {
 			return realPath(filepath.Dir(dir))
 		}
 	}
-	if file := realPath(path); kind == analyzer.KindWAL && strings.HasSuffix(file, ".wal") {
+	if file := realPath(path); kind == report.KindWAL && strings.HasSuffix(file, ".wal") {
 		return filepath.Dir(file) // a --wal-dir
 	}
 	return ""

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/reports"
 )
 
@@ -43,7 +43,7 @@ still lies. It does not fail on findings.
 			if o.Encryption, err = config.config(cmd.Context(), &flags.inputs); err != nil {
 				return err
 			}
-			o.FailOn, o.AllowEmpty = analyzer.SeverityNone, true
+			o.FailOn, o.AllowEmpty = report.SeverityNone, true
 			return flags.report(cmd, args[:last], o, format)
 		},
 	}
@@ -53,9 +53,9 @@ still lies. It does not fail on findings.
 }
 
 // keyArg reads KEY.
-func keyArg(arg string) (analyzer.Text, error) {
+func keyArg(arg string) (report.Text, error) {
 	if strings.TrimSpace(arg) == "" {
 		return "", errors.New("KEY: must be an etcd key, such as /registry/secrets/payments/db")
 	}
-	return analyzer.Text(arg), nil
+	return report.Text(arg), nil
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/reports"
 )
 
@@ -42,7 +43,7 @@ checked: exit status 2, as it may be misspelt.
 			if err != nil {
 				return fmt.Errorf("--format: %w", err)
 			}
-			o.Keys, o.FailOn, o.AllowEmpty = true, analyzer.SeverityNone, true
+			o.Keys, o.FailOn, o.AllowEmpty = true, report.SeverityNone, true
 			if cmd.Flags().Changed("retire") {
 				for _, keys := range retire {
 					if err := analyzer.CheckRetire(keys); err != nil {

@@ -18,7 +18,7 @@ import (
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures/captured"
 )
 
@@ -352,8 +352,8 @@ var writers = map[string]captured.Stored{
 }
 
 // policyRules are those about the newest value of one key.
-var policyRules = []analyzer.RuleID{analyzer.RulePlaintextLive, analyzer.RuleWrongProvider, analyzer.RuleStaleKey,
-	analyzer.RuleNotConfigured, analyzer.RuleUnknownKey, analyzer.RuleUndecryptable, analyzer.RuleRelocated, analyzer.RuleNotObject}
+var policyRules = []report.RuleID{report.RulePlaintextLive, report.RuleWrongProvider, report.RuleStaleKey,
+	report.RuleNotConfigured, report.RuleUnknownKey, report.RuleUndecryptable, report.RuleRelocated, report.RuleNotObject}
 
 // The findings of every Secret of every stage are what the configuration in force says of
 // how the cluster's clients were told that it is stored. A key is proven for all but KMS.
@@ -378,14 +378,14 @@ func TestPolicyTruth(t *testing.T) {
 				}
 			}
 			path, config := filepath.Join(dir, filepath.FromSlash(stage.Snapshot())), filepath.Join(dir, stage.Config)
-			var r analyzer.Report
+			var r report.Report
 			runJSON(t, &r, "scan", "--format", "json", "--encryption-config", config, path)
 			identityFirst := false
 			for _, f := range r.Findings {
 				if f.Resource == "secrets" && slices.Contains(policyRules, f.Rule) {
 					got[string(f.Key)] = append(got[string(f.Key)], string(f.Rule))
 				}
-				identityFirst = identityFirst || f.Rule == analyzer.RuleIdentityFirst && f.Resource == "secrets"
+				identityFirst = identityFirst || f.Rule == report.RuleIdentityFirst && f.Resource == "secrets"
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("findings of Secrets (-want +got):\n%s", diff)
@@ -399,14 +399,14 @@ func TestPolicyTruth(t *testing.T) {
 }
 
 // ruleFor is the rule that a value breaks which is stored like this.
-func ruleFor(stored, writer captured.Stored) analyzer.RuleID {
+func ruleFor(stored, writer captured.Stored) report.RuleID {
 	switch {
 	case stored.Provider == "identity":
-		return analyzer.RulePlaintextLive
+		return report.RulePlaintextLive
 	case stored.Provider != writer.Provider:
-		return analyzer.RuleWrongProvider
+		return report.RuleWrongProvider
 	case stored.KeyName != writer.KeyName:
-		return analyzer.RuleStaleKey
+		return report.RuleStaleKey
 	}
 	return ""
 }

@@ -8,7 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
+	"github.com/etcdsift/etcdsift/decode/object"
 	"github.com/etcdsift/etcdsift/reports"
 )
 
@@ -49,20 +50,20 @@ fail on findings.
 			defer found.close()
 			o.AllowEmpty = true // what counts here is what is listed
 			listed := 0
-			var report *analyzer.Report
+			var r *report.Report
 			err = flags.write(cmd, false, func(w io.Writer) error {
 				format, err := reports.ListByName(flags.format, w)
 				if err != nil {
 					return err
 				}
-				o.Values = func(v analyzer.Value) error {
-					if only != nil && !slices.ContainsFunc(only, v.Is) {
+				o.Values = func(v report.Value) error {
+					if only != nil && !slices.ContainsFunc(only, func(only object.GroupResource) bool { return v.Resource == report.Text(only.String()) }) {
 						return nil
 					}
 					listed++
 					return format.Value(v)
 				}
-				if report, err = flags.examine(cmd, found, o); err != nil {
+				if r, err = flags.examine(cmd, found, o); err != nil {
 					return err
 				}
 				return format.Close()
@@ -70,11 +71,11 @@ fail on findings.
 			if err != nil {
 				return err
 			}
-			tellDamage(cmd.ErrOrStderr(), report)
-			if listed == 0 && !flags.allowEmpty && report.Verdict.ExitStatus < analyzer.ExitNotEvidence {
-				return &statusError{analyzer.ExitNotEvidence, []error{nothingListed(resources)}}
+			tellDamage(cmd.ErrOrStderr(), r)
+			if listed == 0 && !flags.allowEmpty && r.Verdict.ExitStatus < report.ExitNotEvidence {
+				return &statusError{report.ExitNotEvidence, []error{nothingListed(resources)}}
 			}
-			return exit(report)
+			return exit(r)
 		},
 	}
 	flags.register(cmd, reports.ListFormats)
@@ -94,7 +95,7 @@ func nothingListed(resources []string) error {
 }
 
 // tellDamage says on stderr what the format of list has no place for.
-func tellDamage(w io.Writer, r *analyzer.Report) {
+func tellDamage(w io.Writer, r *report.Report) {
 	for _, d := range r.Coverage.Damage {
 		complain(w, fmt.Sprintf("%s: %s at offset %#x", d.Path, d.What, d.Offset))
 	}

@@ -20,6 +20,7 @@ import (
 	"go.etcd.io/etcd/server/v3/storage/wal"
 
 	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
 
@@ -157,7 +158,7 @@ func (e *runningEtcd) burden(ctx context.Context, load *fixtures.Load) error {
 
 // An evidenceReport is the part of a report in JSON that is about evidence.
 type evidenceReport struct {
-	Verdict  analyzer.Verdict
+	Verdict  report.Verdict
 	Evidence []struct {
 		Path, Kind, Changed string
 		Live                bool
@@ -304,7 +305,7 @@ func TestChangedDataDir(t *testing.T) {
 		for _, e := range r.Evidence {
 			changes = append(changes, string(e.Path)+": "+e.Changed)
 		}
-		if !regexp.MustCompile(tt.want).MatchString(strings.Join(changes, "\n")) || r.Verdict.ExitStatus != analyzer.ExitChanged || len(r.Exposures) == 0 {
+		if !regexp.MustCompile(tt.want).MatchString(strings.Join(changes, "\n")) || r.Verdict.ExitStatus != report.ExitChanged || len(r.Exposures) == 0 {
 			t.Errorf("%s: %q, %+v, %d exposures", tt.name, changes, r.Verdict, len(r.Exposures))
 		}
 	}
@@ -330,7 +331,7 @@ func TestGoneBeforeOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := r.Coverage.NotExamined; r.Verdict.ExitStatus != analyzer.ExitChanged || len(n) != 1 || !strings.HasPrefix(n[0].What, "it is gone") {
+	if n := r.Coverage.NotExamined; r.Verdict.ExitStatus != report.ExitChanged || len(n) != 1 || !strings.HasPrefix(n[0].What, "it is gone") {
 		t.Errorf("%+v %+v", r.Verdict, n)
 	}
 	if len(r.Evidence)+len(r.Coverage.Damage) > 0 {

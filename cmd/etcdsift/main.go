@@ -15,7 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/reports"
 )
 
@@ -50,7 +50,7 @@ func main() {
 		os.Exit(c)
 	case <-time.After(patience):
 		complain(os.Stderr, errInterrupted.Error())
-		os.Exit(analyzer.ExitUsage)
+		os.Exit(report.ExitUsage)
 	}
 }
 
@@ -69,7 +69,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		for _, message := range messages(err) {
 			complain(stderr, message)
 		}
-		return analyzer.ExitUsage
+		return report.ExitUsage
 	}
 	for _, e := range s.errs {
 		complain(stderr, e.Error())

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures/captured"
 	"github.com/etcdsift/etcdsift/reports"
 )
@@ -78,7 +79,7 @@ func TestMovingEvidence(t *testing.T) {
 			}
 			var once sync.Once
 			var failed error
-			r, err := analyzer.Run(t.Context(), found.sources, analyzer.Options{Progress: func(_ analyzer.Text, done, total int64) {
+			r, err := analyzer.Run(t.Context(), found.sources, analyzer.Options{Progress: func(_ report.Text, done, total int64) {
 				if done > total/4 {
 					once.Do(func() { failed = tt.change(path) })
 				}
@@ -88,7 +89,7 @@ func TestMovingEvidence(t *testing.T) {
 				t.Fatal(err)
 			}
 			e := r.Evidence[0]
-			if r.Verdict.ExitStatus != analyzer.ExitChanged || r.Verdict.Complete || e.Changed != tt.want {
+			if r.Verdict.ExitStatus != report.ExitChanged || r.Verdict.Complete || e.Changed != tt.want {
 				t.Errorf("%s, %s: %+v, changed: %q, want %q", evidence.name, tt.name, r.Verdict, e.Changed, tt.want)
 			}
 			if tt.whole && len(r.Exposures) < 50 {
@@ -113,13 +114,13 @@ func (r failingReader) ReadAt([]byte, int64) (int, error) { return 0, r.err }
 // A value that the disk does not give any more when it is to be shown is no wrong usage.
 func TestShowUnreadable(t *testing.T) {
 	e := &evidence{sources: []analyzer.Source{{Path: "db", File: failingReader{os.ErrDeadlineExceeded}}}}
-	if b, err := e.read(analyzer.Copy{Path: "db", Offset: 0x1234, Length: 10}); err == nil || err.Error() != "db: 10 bytes at offset 0x1234: i/o timeout" {
+	if b, err := e.read(report.Copy{Path: "db", Offset: 0x1234, Length: 10}); err == nil || err.Error() != "db: 10 bytes at offset 0x1234: i/o timeout" {
 		t.Errorf("%q, %v", b, err)
 	}
 	var f showFlags
-	h := &analyzer.History{Copies: []analyzer.Occurrence{{Copy: analyzer.Copy{Path: "db", Length: 10, Complete: true}}}}
+	h := &report.History{Copies: []report.Occurrence{{Copy: report.Copy{Path: "db", Length: 10, Complete: true}}}}
 	err := f.show(nil, nil, e, h, nil)
-	if s, ok := err.(*statusError); !ok || s.status != analyzer.ExitIncomplete {
+	if s, ok := err.(*statusError); !ok || s.status != report.ExitIncomplete {
 		t.Errorf("%v", err)
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
 // isStdout reports whether an output is standard output, under whatever name: to open it anew
@@ -71,7 +71,7 @@ type destination struct {
 
 func (d destination) Write(b []byte) (int, error) {
 	if d.ctx.Err() != nil {
-		return 0, &statusError{analyzer.ExitUsage, []error{errInterrupted}}
+		return 0, &statusError{report.ExitUsage, []error{errInterrupted}}
 	}
 	n, err := d.w.Write(b)
 	return n, outputError(d.name, err)
@@ -97,5 +97,5 @@ func outputError(name string, err error) error {
 	if errors.As(err, &status) {
 		return err
 	}
-	return &statusError{analyzer.ExitUsage, []error{fmt.Errorf("%s: the report could not be written: %w", name, cause(err))}}
+	return &statusError{report.ExitUsage, []error{fmt.Errorf("%s: the report could not be written: %w", name, cause(err))}}
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
 // progressFrom is the size of evidence, in bytes, from which a progress bar is
@@ -20,11 +21,11 @@ const progressFrom = 256 << 20
 type progress struct {
 	mu   sync.Mutex
 	all  *mpb.Progress // nil where nothing is shown
-	bars map[analyzer.Text]*mpb.Bar
+	bars map[report.Text]*mpb.Bar
 }
 
 func newProgress(stderr io.Writer, sources []analyzer.Source) *progress {
-	p := &progress{bars: map[analyzer.Text]*mpb.Bar{}}
+	p := &progress{bars: map[report.Text]*mpb.Bar{}}
 	var total int64
 	for _, s := range sources {
 		total += s.Size
@@ -37,7 +38,7 @@ func newProgress(stderr io.Writer, sources []analyzer.Source) *progress {
 }
 
 // update is analyzer.Options.Progress.
-func (p *progress) update(path analyzer.Text, done, total int64) {
+func (p *progress) update(path report.Text, done, total int64) {
 	if p.all == nil {
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/reports"
 )
 
@@ -20,7 +21,7 @@ func (f *evidenceFlags) report(cmd *cobra.Command, paths []string, o analyzer.Op
 		return err
 	}
 	defer found.close()
-	var r *analyzer.Report
+	var r *report.Report
 	err = f.write(cmd, false, func(w io.Writer) (err error) {
 		if r, err = f.examine(cmd, found, o); err != nil {
 			return err
@@ -32,9 +33,9 @@ func (f *evidenceFlags) report(cmd *cobra.Command, paths []string, o analyzer.Op
 	}
 	for _, t := range r.Retire {
 		switch {
-		case t.Answer == analyzer.RetireUnseen:
+		case t.Answer == report.RetireUnseen:
 			fmt.Fprintf(cmd.ErrOrStderr(), "etcdsift: --retire %s\n", reports.Unseen(t)) // escaped already
-		case t.Answer == analyzer.RetireUnknown && !t.Seen:
+		case t.Answer == report.RetireUnknown && !t.Seen:
 			complain(cmd.ErrOrStderr(), fmt.Sprintf("warning: --retire %s: no value that was read names it: is it spelt right?", t.Key))
 		}
 	}
@@ -47,7 +48,7 @@ func (f *evidenceFlags) open(cmd *cobra.Command, paths []string) (*evidence, err
 	found, err := openEvidence(paths, f.noWAL)
 	f.inputs.addEvidence(found)
 	if f.inputs.is(cmd.ErrOrStderr()) != "" { // where what is wrong would be said
-		err = &statusError{status: analyzer.ExitUsage}
+		err = &statusError{status: report.ExitUsage}
 	}
 	if err == nil {
 		err = f.checkOutputs(cmd)
@@ -78,19 +79,19 @@ func (f *evidenceFlags) write(cmd *cobra.Command, private bool, write func(io.Wr
 }
 
 // examine runs the analysis of evidence that is open.
-func (f *evidenceFlags) examine(cmd *cobra.Command, found *evidence, o analyzer.Options) (report *analyzer.Report, err error) {
+func (f *evidenceFlags) examine(cmd *cobra.Command, found *evidence, o analyzer.Options) (r *report.Report, err error) {
 	o.NotExamined, o.NotEvidence = found.notExamined, found.notEvidence
 	if len(o.Retire) > 0 {
 		o.NotExamined = append(o.NotExamined, found.besides...) // that no newest value needs a key is a claim on all
 	}
 	if f.secondWitness {
 		if o.Witness, err = newWitness(cmd.ErrOrStderr(), found.sources, &f.inputs); err != nil {
-			return nil, &statusError{analyzer.ExitUsage, []error{err}}
+			return nil, &statusError{report.ExitUsage, []error{err}}
 		}
 	}
 	bar := newProgress(cmd.ErrOrStderr(), found.sources)
 	o.Progress = bar.update
-	report, err = analyzer.Run(cmd.Context(), found.sources, o)
+	r, err = analyzer.Run(cmd.Context(), found.sources, o)
 	bar.finish()
 	if note := found.accessNote(); note != "" {
 		complain(cmd.ErrOrStderr(), note)
@@ -100,9 +101,9 @@ func (f *evidenceFlags) examine(cmd *cobra.Command, found *evidence, o analyzer.
 		return nil, status // of where the values go
 	}
 	if err != nil {
-		return nil, &statusError{analyzer.ExitUsage, []error{runError(cmd.Context(), err)}}
+		return nil, &statusError{report.ExitUsage, []error{runError(cmd.Context(), err)}}
 	}
-	return report, nil
+	return r, nil
 }
 
 // maxTold bounds the lines about what could not be read; the report has all of it.
@@ -122,7 +123,7 @@ func (e *evidence) tell(stderr io.Writer) {
 }
 
 // exit is the error that carries the report's exit status, nil for 0.
-func exit(r *analyzer.Report) error {
+func exit(r *report.Report) error {
 	if r.Verdict.ExitStatus == 0 {
 		return nil
 	}

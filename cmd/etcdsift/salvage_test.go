@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
 
@@ -55,11 +56,11 @@ func TestSalvage(t *testing.T) {
 }
 
 // examineWreck runs the analysis of the bytes of a wreck.
-func examineWreck(t *testing.T, w fixtures.Wreck, key string) (*analyzer.Report, map[string]analyzer.Value) {
+func examineWreck(t *testing.T, w fixtures.Wreck, key string) (*report.Report, map[string]report.Value) {
 	t.Helper()
-	values := map[string]analyzer.Value{}
-	o := analyzer.Options{FailOn: analyzer.SeverityHigh, Key: analyzer.Text(key)}
-	o.Values = func(v analyzer.Value) error {
+	values := map[string]report.Value{}
+	o := analyzer.Options{FailOn: report.SeverityHigh, Key: report.Text(key)}
+	o.Values = func(v report.Value) error {
 		if _, twice := values[string(v.Key)]; twice {
 			return errors.New("listed twice: " + string(v.Key))
 		}
@@ -93,14 +94,14 @@ func (s *salvage) add(t *testing.T, w fixtures.Wreck) {
 		// The meta is of a state with more pages, and the file is cut short. What is said of
 		// the tree holds here, too, if it can be followed without them: zeros are no page of it.
 		if records, err := fixtures.Records(append(slices.Clone(w.Bytes), make([]byte, len(w.Bytes))...)); err == nil {
-			if r.Verdict.ExitStatus != analyzer.ExitIncomplete {
+			if r.Verdict.ExitStatus != report.ExitIncomplete {
 				t.Errorf("%s: cut short, and exit status %d", w.Name, r.Verdict.ExitStatus)
 			}
 			w.Records, broken = records, nil
 		}
 	}
 	// What was written over inside of a value shows nowhere in a bare db.
-	if broken != nil && !strings.Contains(w.Name, "sector") && r.Verdict.ExitStatus < analyzer.ExitIncomplete {
+	if broken != nil && !strings.Contains(w.Name, "sector") && r.Verdict.ExitStatus < report.ExitIncomplete {
 		t.Errorf("%s: exit status %d", w.Name, r.Verdict.ExitStatus)
 	}
 	newest := map[string]*fixtures.Record{}
@@ -143,10 +144,10 @@ func (s *salvage) add(t *testing.T, w fixtures.Wreck) {
 }
 
 // newest looks for the newest whole record of each key among the values.
-func (s *salvage) newest(t *testing.T, w fixtures.Wreck, newest map[string]*fixtures.Record, values map[string]analyzer.Value) {
+func (s *salvage) newest(t *testing.T, w fixtures.Wreck, newest map[string]*fixtures.Record, values map[string]report.Value) {
 	for key, rec := range newest {
 		if rec.Tombstone {
-			if v, ok := values[key]; ok && v.State != analyzer.StateUnknown && v.ModRevision < rec.Main {
+			if v, ok := values[key]; ok && v.State != report.StateUnknown && v.ModRevision < rec.Main {
 				t.Errorf("%s: %s was deleted at revision %d, and is listed as live", w.Name, key, rec.Main)
 			}
 			continue
@@ -158,7 +159,7 @@ func (s *salvage) newest(t *testing.T, w fixtures.Wreck, newest map[string]*fixt
 			continue
 		}
 		s.keysFound++
-		if v.State == analyzer.StateUnknown {
+		if v.State == report.StateUnknown {
 			s.unknown++
 		} else if s.kind == "both metas bad" || s.kind == "key bucket missing" && !strings.Contains(w.Name, "root page") {
 			t.Errorf("%s: there is no tree, and %s is live", w.Name, key)
@@ -167,14 +168,14 @@ func (s *salvage) newest(t *testing.T, w fixtures.Wreck, newest map[string]*fixt
 }
 
 // plain looks for a plaintext record of a Secret that stands whole at off.
-func (s *salvage) plain(t *testing.T, w fixtures.Wreck, r *analyzer.Report, rec *fixtures.Record, off int64) {
+func (s *salvage) plain(t *testing.T, w fixtures.Wreck, r *report.Report, rec *fixtures.Record, off int64) {
 	if rec.Tombstone || !strings.Contains(rec.Key, "/secrets/") || bytes.HasPrefix(rec.Value, []byte("k8s:enc:")) {
 		return
 	}
 	s.copies++
 	at := rec.ValueOff(off)
 	for _, x := range r.Exposures {
-		for c := range x.Copies.All() {
+		for _, c := range x.Copies {
 			if string(x.Key) == rec.Key && c.Offset == at && c.Length == int64(len(rec.Value)) && c.Complete {
 				s.copiesFound++
 				return
@@ -196,7 +197,7 @@ func (s *salvage) history(t *testing.T, w fixtures.Wreck, places map[string][]in
 		r, _ := examineWreck(t, w, key)
 		for _, off := range places[key] {
 			s.records++
-			if slices.ContainsFunc(r.History.Copies, func(o analyzer.Occurrence) bool { return o.Offset == off && o.Complete }) {
+			if slices.ContainsFunc(r.History.Copies, func(o report.Occurrence) bool { return o.Offset == off && o.Complete }) {
 				s.recordFound++
 			} else {
 				t.Errorf("%s: the value of %s at %#x is not in its history", w.Name, key, off)

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/reports"
 )
 
@@ -39,7 +39,7 @@ cluster.
 			if err != nil {
 				return fmt.Errorf("--format: %w", err)
 			}
-			if o.FailOn, err = analyzer.ParseSeverity(failOn); err != nil {
+			if o.FailOn, err = report.ParseSeverity(failOn); err != nil {
 				return fmt.Errorf("--fail-on: %w", err)
 			}
 			if cmd.Flags().Changed("resources") {
@@ -64,7 +64,7 @@ cluster.
 compare the records and its check. It reads a private copy, in a process with
 bounds on memory (hard ones on Linux alone) and time: TMPDIR needs room for the
 largest file. No other result than that it agrees lets the run be complete (4)`)
-	cmd.Flags().StringVar(&failOn, "fail-on", "high", "least severity that makes the exit status 1: "+strings.Join(analyzer.SeverityNames(), ", "))
-	_ = cmd.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions(analyzer.SeverityNames(), cobra.ShellCompDirectiveNoFileComp))
+	cmd.Flags().StringVar(&failOn, "fail-on", "high", "least severity that makes the exit status 1: "+strings.Join(report.SeverityNames(), ", "))
+	_ = cmd.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions(report.SeverityNames(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }

@@ -15,7 +15,7 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/mvcc"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
@@ -88,8 +88,8 @@ func (s *score) check(t *testing.T) {
 // add examines one piece of evidence.
 func (s *score) add(t *testing.T, r fixtures.Residue) {
 	out := scanJSON(t, r.Path)
-	var report analyzer.Report
-	if err := json.Unmarshal(out, &report); err != nil {
+	var said report.Report
+	if err := json.Unmarshal(out, &said); err != nil {
 		t.Fatal(err)
 	}
 	a := newAnswer(t, r)
@@ -97,20 +97,20 @@ func (s *score) add(t *testing.T, r fixtures.Residue) {
 	if info, err := os.Stat(root); err == nil && !info.IsDir() {
 		root = filepath.Dir(root)
 	}
-	copies := map[analyzer.Text][]canaryCopy{}
-	for _, x := range report.Exposures {
-		for c := range x.Copies.All() {
-			copies[c.Path] = append(copies[c.Path], canaryCopy{string(x.Key), c})
+	copies := map[report.Text][]canaryCopy{}
+	for _, x := range said.Exposures {
+		for _, c := range x.Copies {
+			copies[c.Path] = append(copies[c.Path], canaryCopy{string(x.Key), *c})
 		}
 	}
-	for _, e := range report.Evidence {
+	for _, e := range said.Evidence {
 		s.files++
 		content, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(string(e.Path))))
 		if err != nil {
 			t.Fatal(err)
 		}
 		f := &scoredFile{score: s, answer: a, t: t, content: content, copies: copies[e.Path], path: e.Path}
-		for _, x := range report.Coverage.Unattributed {
+		for _, x := range said.Coverage.Unattributed {
 			if x.Path == e.Path && x.LooksLike != "random" {
 				f.extents = append(f.extents, x)
 			}
@@ -118,8 +118,8 @@ func (s *score) add(t *testing.T, r fixtures.Residue) {
 		f.recall(e.Kind)
 		f.precision()
 	}
-	s.residue(t, a, &report)
-	checkStates(t, a, &report)
+	s.residue(t, a, &said)
+	checkStates(t, a, &said)
 	for i := range r.Puts {
 		if p := &r.Puts[i]; p.Provider == "identity" {
 			s.fates[a.fateOf(p)]++
@@ -128,14 +128,14 @@ func (s *score) add(t *testing.T, r fixtures.Residue) {
 }
 
 // checkStates looks at the Secrets that are not live.
-func checkStates(t *testing.T, a *answer, r *analyzer.Report) {
+func checkStates(t *testing.T, a *answer, r *report.Report) {
 	for _, x := range r.Exposures {
-		want := analyzer.StateLive
+		want := report.StateLive
 		switch {
 		case slices.Contains(a.Deleted, string(x.Key)):
-			want = analyzer.StateDeleted
+			want = report.StateDeleted
 		case strings.Contains(string(x.Key), "/never-"):
-			want = analyzer.StateUnknown // its only copies are of a transaction that was not committed
+			want = report.StateUnknown // its only copies are of a transaction that was not committed
 		case strings.Contains(string(x.Key), "/nested-"):
 			continue // some were never written at all
 		}
@@ -229,14 +229,14 @@ type scoredFile struct {
 	*score
 	*answer
 	t       *testing.T
-	path    analyzer.Text
+	path    report.Text
 	content []byte
 	copies  []canaryCopy
-	extents []analyzer.Extent
+	extents []report.Extent
 }
 
 // recall looks for every canary, and for every value around one.
-func (f *scoredFile) recall(kind analyzer.Kind) {
+func (f *scoredFile) recall(kind report.Kind) {
 	values := map[int]bool{}
 	for _, span := range canaryForm.FindAllIndex(f.content, -1) {
 		p := f.byCanary[string(f.content[span[0]:span[1]])]
@@ -267,8 +267,8 @@ func (f *scoredFile) recall(kind analyzer.Kind) {
 	}
 }
 
-func (f *scoredFile) note(p *fixtures.Put, kind analyzer.Kind, whole bool) {
-	if kind == analyzer.KindWAL {
+func (f *scoredFile) note(p *fixtures.Put, kind report.Kind, whole bool) {
+	if kind == report.KindWAL {
 		f.inWAL[p] = true
 	} else {
 		f.inDB[p] = [2]bool{true, f.inDB[p][1] || whole}
@@ -349,17 +349,17 @@ func (a *answer) isPlaintext(key string, b []byte, complete bool) bool {
 
 // residue looks at what the findings call residue of a Secret: not all of it may be
 // what the tree has too.
-func (s *score) residue(t *testing.T, a *answer, r *analyzer.Report) {
+func (s *score) residue(t *testing.T, a *answer, r *report.Report) {
 	root := a.Path
 	if info, err := os.Stat(root); err == nil && !info.IsDir() {
 		root = filepath.Dir(root)
 	}
 	for _, f := range r.Findings {
-		if f.Rule != analyzer.RulePlaintextFree && f.Rule != analyzer.RulePlaintextFragment || strings.Contains(string(f.Path), "member.bak") ||
-			strings.Contains(string(f.Path), ".snap.db") || strings.Contains(string(f.Path), "db.tmp") {
+		if f.Rule != report.RulePlaintextFree && f.Rule != report.RulePlaintextFragment || strings.Contains(string(f.Path()), "member.bak") ||
+			strings.Contains(string(f.Path()), ".snap.db") || strings.Contains(string(f.Path()), "db.tmp") {
 			continue
 		}
-		content, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(string(f.Path))))
+		content, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(string(f.Path()))))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -372,10 +372,10 @@ func (s *score) residue(t *testing.T, a *answer, r *analyzer.Report) {
 
 // isResidue reports whether any copy that a finding may be about has bytes that no
 // value in the tree has.
-func (a *answer) isResidue(r *analyzer.Report, f analyzer.Finding, content []byte) bool {
+func (a *answer) isResidue(r *report.Report, f report.Finding, content []byte) bool {
 	for _, x := range r.Exposures {
-		for c := range x.Copies.All() {
-			if x.Key != f.Key || c.Path != f.Path || c.Region != analyzer.RegionFree && c.Region != analyzer.RegionFragment && c.Region != analyzer.RegionTail {
+		for _, c := range x.Copies {
+			if x.Key != f.Key || c.Path != f.Path() || c.Region != report.RegionFree && c.Region != report.RegionFragment && c.Region != report.RegionTail {
 				continue
 			}
 			b := content[c.Offset : c.Offset+c.Length]

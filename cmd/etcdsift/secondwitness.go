@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/cmd/etcdsift/witness"
 )
 
@@ -19,7 +20,7 @@ const witnessCommand = "second-witness-child"
 // newWitness is for analyzer.Options.Witness. The error says why the sources can not be
 // copied for it.
 func newWitness(stderr io.Writer, sources []analyzer.Source, in *inputs) (
-	func(context.Context, analyzer.Source, string) (*analyzer.SecondWitness, error), error) {
+	func(context.Context, analyzer.Source, string) (*report.SecondWitness, error), error) {
 	w, err := witness.New(witnessCommand)
 	if err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
 
@@ -40,7 +40,7 @@ func TestSecondWitnessInterrupted(t *testing.T) {
 			if !errors.As(err, &exit) || time.Since(start) > 5*time.Second || stdout.Len() > 0 {
 				t.Errorf("%v after %v: %s", err, time.Since(start), stdout.String())
 			}
-			if signal != syscall.SIGKILL && (exit.ExitCode() != analyzer.ExitUsage || !strings.Contains(stderr.String(), "interrupted before the whole report was written")) {
+			if signal != syscall.SIGKILL && (exit.ExitCode() != report.ExitUsage || !strings.Contains(stderr.String(), "interrupted before the whole report was written")) {
 				t.Errorf("%v: %s", err, stderr.String())
 			}
 			waitFor(t, func() string {
@@ -113,7 +113,7 @@ func TestSecondWitnessTouchesNothing(t *testing.T) {
 	}
 	dirBefore := modified(t, filepath.Dir(path))
 	r, _ := scanWitnessed(t, path)
-	if w := r.Evidence[0].SecondWitness; w.Result != analyzer.WitnessAgrees || r.Verdict.ExitStatus != analyzer.ExitFindings {
+	if w := r.Evidence[0].SecondWitness; w.Result != report.WitnessAgrees || r.Verdict.ExitStatus != report.ExitFindings {
 		t.Errorf("%+v, %+v", r.Verdict, w)
 	}
 	if after := stateOf(t, path); after != before {
@@ -142,7 +142,7 @@ func TestSecondWitnessWithoutRoom(t *testing.T) {
 	}
 	var stdout, stderr bytes.Buffer
 	status := run(context.Background(), []string{"scan", "--second-witness", path}, &stdout, &stderr)
-	if want := "a private copy of 8796093022208 bytes is needed"; status != analyzer.ExitUsage || stdout.Len() > 0 || !strings.Contains(stderr.String(), want) {
+	if want := "a private copy of 8796093022208 bytes is needed"; status != report.ExitUsage || stdout.Len() > 0 || !strings.Contains(stderr.String(), want) {
 		t.Errorf("exit status %d: %s", status, stderr.String())
 	}
 }

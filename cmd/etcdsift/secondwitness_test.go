@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
 
@@ -27,7 +27,7 @@ func emptyTmp(t *testing.T) {
 }
 
 // scanWitnessed scans with the second witness and returns the report.
-func scanWitnessed(t *testing.T, paths ...string) (r analyzer.Report, stderr string) {
+func scanWitnessed(t *testing.T, paths ...string) (r report.Report, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	status := run(context.Background(), append([]string{"scan", "--second-witness", "--format=json"}, paths...), &out, &errs)
@@ -77,7 +77,7 @@ func TestSecondWitnessOfDamage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	results := map[analyzer.WitnessResult]int{}
+	results := map[report.WitnessResult]int{}
 	for _, d := range damages {
 		t.Run(d.Name, func(t *testing.T) {
 			broken, _, err := d.Apply(db)
@@ -86,7 +86,7 @@ func TestSecondWitnessOfDamage(t *testing.T) {
 			}
 			r, _ := scanWitnessed(t, writeFile(t, broken))
 			w := r.Evidence[0].SecondWitness
-			if r.Verdict.ExitStatus != analyzer.ExitIncomplete || w == nil {
+			if r.Verdict.ExitStatus != report.ExitIncomplete || w == nil {
 				t.Fatalf("%+v, %+v", r.Verdict, w)
 			}
 			t.Logf("%s: %d problems %q: %s", w.Result, len(w.Problems), w.Problems[:min(len(w.Problems), 2)], w.Detail)
@@ -98,7 +98,7 @@ func TestSecondWitnessOfDamage(t *testing.T) {
 			}
 		})
 	}
-	if results[analyzer.WitnessFailed] == 0 || results[analyzer.WitnessDiffers] == 0 || results[analyzer.WitnessAgrees] == 0 {
+	if results[report.WitnessFailed] == 0 || results[report.WitnessDiffers] == 0 || results[report.WitnessAgrees] == 0 {
 		t.Errorf("results %v: the test does not see them all", results)
 	}
 }

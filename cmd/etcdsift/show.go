@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/decode/object"
 	"github.com/etcdsift/etcdsift/reports"
@@ -58,7 +59,7 @@ that "etcdsift history" gives them. It does not fail on findings.
 	return cmd
 }
 
-func (f *showFlags) run(cmd *cobra.Command, paths []string, key analyzer.Text) error {
+func (f *showFlags) run(cmd *cobra.Command, paths []string, key report.Text) error {
 	o, err := f.options(cmd)
 	if err != nil {
 		return err
@@ -82,8 +83,8 @@ func (f *showFlags) run(cmd *cobra.Command, paths []string, key analyzer.Text) e
 		return err
 	}
 	defer found.close()
-	o.Key, o.FailOn, o.AllowEmpty = key, analyzer.SeverityNone, true
-	var r *analyzer.Report
+	o.Key, o.FailOn, o.AllowEmpty = key, report.SeverityNone, true
+	var r *report.Report
 	err = f.write(cmd, f.reveal, func(w io.Writer) (err error) {
 		if r, err = f.examine(cmd, found, o); err != nil {
 			return err
@@ -92,7 +93,7 @@ func (f *showFlags) run(cmd *cobra.Command, paths []string, key analyzer.Text) e
 		var s *statusError
 		if r.Coverage.Unread() && errors.As(err, &s) {
 			// Absent and unreadable are two answers.
-			s.status = analyzer.ExitIncomplete
+			s.status = report.ExitIncomplete
 			s.errs = append(s.errs, errors.New("parts of this evidence are damaged or could not be read: there may be more"))
 		}
 		return err
@@ -105,7 +106,7 @@ func (f *showFlags) run(cmd *cobra.Command, paths []string, key analyzer.Text) e
 }
 
 // show prints the copy that was asked for.
-func (f *showFlags) show(cmd *cobra.Command, w io.Writer, found *evidence, h *analyzer.History, config *encryption.Config) error {
+func (f *showFlags) show(cmd *cobra.Command, w io.Writer, found *evidence, h *report.History, config *encryption.Config) error {
 	n, err := f.choose(h)
 	if err != nil {
 		return usage(err)
@@ -113,7 +114,7 @@ func (f *showFlags) show(cmd *cobra.Command, w io.Writer, found *evidence, h *an
 	c := h.Copies[n]
 	value, err := found.read(c.Copy)
 	if err != nil {
-		return &statusError{analyzer.ExitIncomplete, []error{err}}
+		return &statusError{report.ExitIncomplete, []error{err}}
 	}
 	if !c.Plaintext() {
 		if value, err = decrypt(cmd.Context(), config, h, c, value); err != nil {
@@ -137,7 +138,7 @@ func (f *showFlags) show(cmd *cobra.Command, w io.Writer, found *evidence, h *an
 }
 
 // notShown says why a copy is no object.
-func notShown(h *analyzer.History, n int, err error) error {
+func notShown(h *report.History, n int, err error) error {
 	c := h.Copies[n]
 	where := fmt.Sprintf("%d bytes at offset %#x of %s", c.Length, c.Offset, c.Path)
 	if !c.Complete {
@@ -147,8 +148,8 @@ func notShown(h *analyzer.History, n int, err error) error {
 }
 
 // decrypt opens an encrypted copy.
-func decrypt(ctx context.Context, config *encryption.Config, h *analyzer.History, c analyzer.Occurrence, value []byte) ([]byte, error) {
-	with := c.Provider + ":" + string(c.KeyName)
+func decrypt(ctx context.Context, config *encryption.Config, h *report.History, c report.Occurrence, value []byte) ([]byte, error) {
+	with := c.Provider.String() + ":" + string(c.KeyName)
 	if config == nil {
 		return nil, fmt.Errorf("encrypted with %s: --encryption-config FILE decrypts it", with)
 	}
@@ -163,10 +164,10 @@ func decrypt(ctx context.Context, config *encryption.Config, h *analyzer.History
 	return plain, nil
 }
 
-func usage(err error) error { return &statusError{analyzer.ExitUsage, []error{err}} }
+func usage(err error) error { return &statusError{report.ExitUsage, []error{err}} }
 
 // choose is the index of the copy that was asked for.
-func (f *showFlags) choose(h *analyzer.History) (int, error) {
+func (f *showFlags) choose(h *report.History) (int, error) {
 	switch {
 	case len(h.Copies) == 0 && len(h.Similar) > 0:
 		return 0, fmt.Errorf("no copy of %s was seen; did you mean %s?", h.Key, h.Similar[0])
@@ -179,40 +180,40 @@ func (f *showFlags) choose(h *analyzer.History) (int, error) {
 	case f.copy > 0:
 		return f.copy - 1, nil
 	case f.revision > 0:
-		return best(h, func(o analyzer.Occurrence) bool { return o.ModRevision == f.revision },
+		return best(h, func(o report.Occurrence) bool { return o.ModRevision == f.revision },
 			fmt.Sprintf("no value of %s at revision %d was seen: etcdsift history lists those that were", h.Key, f.revision))
-	case h.State == analyzer.StateDeleted:
+	case h.State == report.StateDeleted:
 		return 0, fmt.Errorf("%s is deleted: choose one of its %d copies with --copy or --revision (etcdsift history lists them)", h.Key, len(h.Copies))
 	}
 	newest := slices.MaxFunc(h.Copies, compareNewest)
-	return best(h, func(o analyzer.Occurrence) bool { return compareNewest(o, newest) == 0 },
+	return best(h, func(o report.Occurrence) bool { return compareNewest(o, newest) == 0 },
 		fmt.Sprintf("no value of %s was seen that took effect: choose one of its copies with --copy (etcdsift history lists them)", h.Key))
 }
 
 // compareNewest orders copies by when they were written: what is live in the db, or will be
 // when etcd applies what is in the WAL alone, before all else. A revision that is not known
 // is that of an older write.
-func compareNewest(a, b analyzer.Occurrence) int {
-	took := func(o analyzer.Occurrence) int {
+func compareNewest(a, b report.Occurrence) int {
+	took := func(o report.Occurrence) int {
 		switch {
 		case o.Deletion || o.Refused:
 			return 0
-		case o.Region == analyzer.RegionLive, o.Region == analyzer.RegionWAL && !o.Applied && o.ModRevision > 0:
+		case o.Region == report.RegionLive, o.Region == report.RegionWAL && !o.Applied && o.ModRevision > 0:
 			return 2
 		}
 		return 1
 	}
-	index := func(o analyzer.Occurrence) uint64 {
-		if o.WALIndex == nil || o.ModRevision > 0 {
+	index := func(o report.Occurrence) uint64 {
+		if o.ModRevision > 0 {
 			return 0
 		}
-		return *o.WALIndex
+		return o.WALIndex
 	}
 	return cmp.Or(cmp.Compare(took(a), took(b)), cmp.Compare(a.ModRevision, b.ModRevision), cmp.Compare(index(a), index(b)))
 }
 
 // best is the copy that is the most whole of those that match.
-func best(h *analyzer.History, matches func(analyzer.Occurrence) bool, none string) (int, error) {
+func best(h *report.History, matches func(report.Occurrence) bool, none string) (int, error) {
 	found := -1
 	for i, o := range h.Copies {
 		if o.Deletion || o.Refused || !matches(o) {
@@ -229,7 +230,7 @@ func best(h *analyzer.History, matches func(analyzer.Occurrence) bool, none stri
 }
 
 // read reads the bytes of a copy.
-func (e *evidence) read(c analyzer.Copy) ([]byte, error) {
+func (e *evidence) read(c report.Copy) ([]byte, error) {
 	for _, s := range e.sources {
 		if s.Path != c.Path {
 			continue

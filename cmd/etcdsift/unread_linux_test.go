@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
 const (
@@ -81,11 +81,11 @@ func TestNoPermission(t *testing.T) {
 				if len(command) < 3 {
 					continue
 				}
-				var r analyzer.Report
+				var r report.Report
 				if err := json.Unmarshal([]byte(o.stdout), &r); err != nil {
 					t.Fatal(err)
 				}
-				if len(r.Evidence) != tt.rest || len(r.Coverage.Damage) > 0 || r.Verdict.Complete || r.Verdict.Status == analyzer.StatusClean {
+				if len(r.Evidence) != tt.rest || len(r.Coverage.Damage) > 0 || r.Verdict.Complete || r.Verdict.Status == report.StatusClean {
 					t.Errorf("%+v, %d files, %d damages", r.Verdict, len(r.Evidence), len(r.Coverage.Damage))
 				}
 			}

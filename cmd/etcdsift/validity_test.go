@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures/captured"
 )
 
@@ -24,13 +24,13 @@ func TestValidityTruth(t *testing.T) {
 	dir := extractShort(t, func(name string) bool {
 		return strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, "/snapshot.db")
 	})
-	seen := map[analyzer.Use]int{}
+	seen := map[report.Use]int{}
 	for _, stage := range stages {
 		if stage.Config == "" || stage.Killed {
 			continue
 		}
 		path, config := filepath.Join(dir, filepath.FromSlash(stage.Snapshot())), filepath.Join(dir, stage.Config)
-		var r analyzer.Report
+		var r report.Report
 		runJSON(t, &r, "scan", "--format", "json", "--resources", "secrets", "--encryption-config", config, path)
 		for _, x := range r.Exposures {
 			want := useOf(stage, writes, x)
@@ -39,14 +39,14 @@ func TestValidityTruth(t *testing.T) {
 				t.Errorf("%s, %s: nothing is said, want %s", stage.Dir, x.Key, want)
 				continue
 			}
-			changed := slices.ContainsFunc(x.Validity.DataKeys, func(d analyzer.DatumUse) bool { return d.Status == analyzer.Changed })
+			changed := slices.ContainsFunc(x.Validity.DataKeys, func(d report.DatumUse) bool { return d.Status == report.Changed })
 			// A Secret has data without a marker too, such as a user's name that stays.
-			if got := x.Validity.Status; got != want && !(want == analyzer.Changed && changed) {
+			if got := x.Validity.Status; got != want && !(want == report.Changed && changed) {
 				t.Errorf("%s, %s is %s, want %s: %+v", stage.Dir, x.Key, got, want, x.Validity.DataKeys)
 			}
 		}
 	}
-	for _, use := range []analyzer.Use{analyzer.Unchanged, analyzer.Changed, analyzer.Gone} {
+	for _, use := range []report.Use{report.Unchanged, report.Changed, report.Gone} {
 		if seen[use] == 0 {
 			t.Errorf("no exposed Secret is %s: the test looks at nothing", use)
 		}
@@ -55,10 +55,10 @@ func TestValidityTruth(t *testing.T) {
 
 // useOf is whether an exposed Secret is still in use at a stage, by the markers of the
 // revisions of which there are plaintext copies.
-func useOf(stage captured.Stage, writes []captured.Write, x analyzer.Exposure) analyzer.Use {
+func useOf(stage captured.Stage, writes []captured.Write, x report.Exposure) report.Use {
 	stored, live := stage.Secrets[string(x.Key)]
 	if !live {
-		return analyzer.Gone
+		return report.Gone
 	}
 	var exposed []string
 	now := ""
@@ -69,15 +69,15 @@ func useOf(stage captured.Stage, writes []captured.Write, x analyzer.Exposure) a
 		if w.Op != "delete" {
 			now = w.Canary
 		}
-		if slices.ContainsFunc(slices.Collect(x.Copies.All()), func(c analyzer.Copy) bool { return c.ModRevision == w.Revision && w.Revision > 0 }) {
+		if slices.ContainsFunc(x.Copies, func(c *report.Copy) bool { return c.ModRevision == w.Revision && w.Revision > 0 }) {
 			exposed = append(exposed, w.Canary)
 		}
 	}
 	switch {
 	case strings.HasPrefix(stored.Provider, "kms-"), len(exposed) == 0:
-		return analyzer.UseUnknown // nobody answers for the keys of a KMS here
+		return report.UseUnknown // nobody answers for the keys of a KMS here
 	case slices.Contains(exposed, now):
-		return analyzer.Unchanged
+		return report.Unchanged
 	}
-	return analyzer.Changed
+	return report.Changed
 }

@@ -7,13 +7,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
 // version is the release that this source is, or will be.
 const version = "v0.1.0"
 
-func tool() analyzer.Tool { return analyzer.Tool{Name: "etcdsift", Version: version} }
+func tool() report.Tool { return report.Tool{Name: "etcdsift", Version: version} }
 
 func newVersion() *cobra.Command {
 	return &cobra.Command{

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/page"
 )
 
@@ -50,8 +50,8 @@ func (d *difference) String() string {
 
 // locate says in the report in what the two readings of a bucket differ, and where the
 // first record lies that does. The error is that of the context.
-func (w *Witness) locate(ctx context.Context, c *replica, size int64, f *page.File, key []byte, d *difference, report *analyzer.SecondWitness) error {
-	report.Detail = d.String()
+func (w *Witness) locate(ctx context.Context, c *replica, size int64, f *page.File, key []byte, d *difference, said *report.SecondWitness) error {
+	said.Detail = d.String()
 	if f == nil || d.ours == nil || d.theirs == nil || d.ours.records > maxLocated {
 		return nil
 	}
@@ -77,7 +77,7 @@ func (w *Witness) locate(ctx context.Context, c *replica, size int64, f *page.Fi
 		case string(a.Record.Sum) != string(r.sum[:]):
 			if n.other++; first == "" {
 				first = describe(r.key) + ", whose value it reads otherwise"
-				report.Offset, report.Page = r.off, uint64(r.page)
+				said.Offset, said.Page = r.off, report.PageOf(uint64(r.page))
 			}
 		}
 		return nil
@@ -87,10 +87,10 @@ func (w *Witness) locate(ctx context.Context, c *replica, size int64, f *page.Fi
 	}
 	if r := lowest(ours); r != nil && first == "" {
 		first = describe(r.key) + ", which this program alone reads"
-		report.Offset, report.Page = r.off, uint64(r.page)
+		said.Offset, said.Page = r.off, report.PageOf(uint64(r.page))
 	}
 	if first != "" {
-		report.Detail += fmt.Sprintf("; %d are in its reading alone, %d in this one alone, %d have other values; the first is %s",
+		said.Detail += fmt.Sprintf("; %d are in its reading alone, %d in this one alone, %d have other values; the first is %s",
 			n.alone, len(ours), n.other, first)
 	}
 	return nil

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/page"
 )
 
@@ -94,24 +95,24 @@ func (w *Witness) Check(sources []analyzer.Source) error {
 func (w *Witness) Copies() string { return w.dir }
 
 // Reads reports whether a file of that kind is one for bbolt to read.
-func Reads(k analyzer.Kind) bool { return k == "" || k == analyzer.KindDB }
+func Reads(k report.Kind) bool { return k == "" || k == report.KindDB }
 
 // Examine has bbolt read the source, which was hashed as sum (in hexadecimal, empty if
 // it could not be read whole). The error is that of the context; nil and no error mean
 // that the source is nothing that bbolt reads.
-func (w *Witness) Examine(ctx context.Context, s analyzer.Source, sum string) (*analyzer.SecondWitness, error) {
+func (w *Witness) Examine(ctx context.Context, s analyzer.Source, sum string) (*report.SecondWitness, error) {
 	if !Reads(s.Kind) {
 		return nil, nil
 	}
-	report := &analyzer.SecondWitness{Tool: tool, Version: version(), Result: analyzer.WitnessNotRun, Problems: []string{}}
+	said := &report.SecondWitness{Tool: tool, Version: version(), Result: report.WitnessNotRun, Problems: []string{}}
 	if sum == "" {
-		report.Detail = "not every byte of the file could be read"
-		return report, ctx.Err()
+		said.Detail = "not every byte of the file could be read"
+		return said, ctx.Err()
 	}
 	c, err := newCopy(w.dir)
 	if err != nil {
-		report.Detail = fmt.Sprintf("the private copy could not be made: %v", err)
-		return report, ctx.Err()
+		said.Detail = fmt.Sprintf("the private copy could not be made: %v", err)
+		return said, ctx.Err()
 	}
 	defer c.close()
 	got, err := c.fill(ctx, s.File, s.Size)
@@ -119,34 +120,34 @@ func (w *Witness) Examine(ctx context.Context, s analyzer.Source, sum string) (*
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case err != nil:
-		report.Detail = err.Error()
-		return report, nil
+		said.Detail = err.Error()
+		return said, nil
 	case hex.EncodeToString(got[:]) != sum:
-		report.Detail = "the file has other bytes than when it was scanned"
-		report.Changed = true
-		return report, nil
+		said.Detail = "the file has other bytes than when it was scanned"
+		said.Changed = true
+		return said, nil
 	}
-	return report, w.compare(ctx, c, s.Size, report)
+	return said, w.compare(ctx, c, s.Size, said)
 }
 
 // compare has both readers read the copy, and says in the report how they agree. The
 // error is that of the context.
-func (w *Witness) compare(ctx context.Context, c *replica, size int64, report *analyzer.SecondWitness) error {
+func (w *Witness) compare(ctx context.Context, c *replica, size int64, said *report.SecondWitness) error {
 	key := make([]byte, keySize)
 	rand.Read(key) // never returns an error
 	f, err := openPages(c.file, size)
 	if err != nil {
 		f = nil // no bbolt file, as the scan has said: let us see what bbolt says
 	} else if f.Order != nativeOrder() {
-		report.Detail = fmt.Sprintf("the file was written on a %v machine, and %s reads those of this one's byte order alone", f.Order, tool)
+		said.Detail = fmt.Sprintf("the file was written on a %v machine, and %s reads those of this one's byte order alone", f.Order, tool)
 		return nil
 	}
-	return w.compareWith(ctx, c, size, f, key, report)
+	return w.compareWith(ctx, c, size, f, key, said)
 }
 
 // compareWith holds what this program reads from f, nil for nothing, against what bbolt
 // reads from c, a file of size bytes.
-func (w *Witness) compareWith(ctx context.Context, c *replica, size int64, f *page.File, key []byte, report *analyzer.SecondWitness) error {
+func (w *Witness) compareWith(ctx context.Context, c *replica, size int64, f *page.File, key []byte, said *report.SecondWitness) error {
 	ours := newTally(key)
 	var pages page.ID
 	if f != nil {
@@ -159,23 +160,23 @@ func (w *Witness) compareWith(ctx context.Context, c *replica, size int64, f *pa
 	if err != nil {
 		return err
 	}
-	report.Records, report.Problems, report.Detail = theirs.tally.records(), theirs.problems, theirs.failure
+	said.Records, said.Problems, said.Detail = theirs.tally.records(), theirs.problems, theirs.failure
 	difference := ours.compare(theirs.tally)
 	switch {
 	case !theirs.read:
-		report.Result = analyzer.WitnessFailed
+		said.Result = report.WitnessFailed
 	case difference != nil:
-		report.Result = analyzer.WitnessDiffers
-		return w.locate(ctx, c, size, f, key, difference, report)
+		said.Result = report.WitnessDiffers
+		return w.locate(ctx, c, size, f, key, difference, said)
 	case theirs.failure != "":
-		report.Result = analyzer.WitnessFailed
-		report.Detail = "it reads the same records, and then: " + theirs.failure
+		said.Result = report.WitnessFailed
+		said.Detail = "it reads the same records, and then: " + theirs.failure
 	default:
-		report.Result = analyzer.WitnessAgrees
+		said.Result = report.WitnessAgrees
 		if n := len(theirs.problems); n == maxProblems {
-			report.Detail = fmt.Sprintf("it reads the same records, and its check reports %d problems or more", n)
+			said.Detail = fmt.Sprintf("it reads the same records, and its check reports %d problems or more", n)
 		} else if n > 0 {
-			report.Detail = fmt.Sprintf("it reads the same records, and its check reports %d %s", n, plural(n, "problem", "problems"))
+			said.Detail = fmt.Sprintf("it reads the same records, and its check reports %d %s", n, plural(n, "problem", "problems"))
 		}
 	}
 	return nil

@@ -1,48 +1,9 @@
-package analyzer
+package report
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
-
-// Severity orders findings by how soon somebody must act.
-type Severity uint8
-
-// The severities. SeverityNone is below every finding.
-const (
-	SeverityNone Severity = iota
-	SeverityLow
-	SeverityMedium
-	SeverityHigh
-	SeverityCritical
-)
-
-var severityNames = [...]string{"none", "low", "medium", "high", "critical"}
-
-func (s Severity) String() string { return severityNames[s] }
-
-// SeverityNames is the names of all severities, the least first.
-func SeverityNames() []string { return slices.Clone(severityNames[:]) }
-
-// MarshalText writes the name, for JSON.
-func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// UnmarshalText reads what MarshalText writes.
-func (s *Severity) UnmarshalText(b []byte) (err error) {
-	*s, err = ParseSeverity(string(b))
-	return err
-}
-
-// ParseSeverity reads a name that String writes.
-func ParseSeverity(name string) (Severity, error) {
-	for i, n := range severityNames {
-		if n == name {
-			return Severity(i), nil
-		}
-	}
-	return 0, fmt.Errorf("severity %q: must be one of %s", name, strings.Join(severityNames[:], ", "))
-}
 
 // RuleID names a rule. IDs never change.
 type RuleID string
@@ -184,7 +145,7 @@ var rules = []Rule{
 // Rules lists every rule, the gravest first.
 func Rules() []Rule { return slices.Clone(rules) }
 
-func ruleByID(id RuleID) Rule {
+func RuleByID(id RuleID) Rule {
 	for _, r := range rules {
 		if r.ID == id {
 			return r

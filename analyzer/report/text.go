@@ -1,4 +1,4 @@
-package analyzer
+package report
 
 import (
 	"encoding/json"
@@ -36,7 +36,7 @@ func (t Text) ValidUTF8() string {
 	return b.String()
 }
 
-func texts[T ~string](list []T) []Text {
+func Texts[T ~string](list []T) []Text {
 	out := make([]Text, len(list))
 	for i, s := range list {
 		out[i] = Text(s)

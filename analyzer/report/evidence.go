@@ -1,0 +1,105 @@
+package report
+
+// Kind is what a file of evidence is.
+type Kind string
+
+// The kinds of evidence.
+const (
+	KindSnapshot Kind = "snapshot" // a bbolt file with its SHA-256 behind it
+	KindDB       Kind = "db"       // a bare bbolt file
+	KindWAL      Kind = "wal"      // a WAL segment
+	KindOther    Kind = "other"    // searched for objects and envelopes, whatever it is
+)
+
+// SnapshotHash is what the 32 bytes behind a snapshot say.
+type SnapshotHash string
+
+// A bare db has no hash; a snapshot's is right or not, or can not be compared as
+// the disk did not give every byte.
+const (
+	HashValid      SnapshotHash = "valid"
+	HashMismatch   SnapshotHash = "mismatch"
+	HashAbsent     SnapshotHash = "absent"
+	HashUnverified SnapshotHash = "unverified"
+)
+
+// Evidence is a file that was examined. Its size is in bytes. SHA256 is in hexadecimal, and
+// empty where not every byte could be read.
+type Evidence struct {
+	Path         Text         `json:"path"`
+	Kind         Kind         `json:"kind"`
+	Size         int64        `json:"size"`
+	SHA256       string       `json:"sha256,omitempty"`
+	SnapshotHash SnapshotHash `json:"snapshotHash"`
+	*DBFacts                  // nil of what is no db, or could not be opened as one
+	Changed      string       `json:"changed,omitempty"` // how the file changed while it was read
+	Live         bool         `json:"live,omitempty"`    // a process holds a write lock on the file, as a running etcd does
+	What         string       `json:"what,omitempty"`    // of a file that etcd left behind, what it is
+	WAL          *WALFacts    `json:"wal,omitempty"`     // of a WAL segment
+
+	// SecondWitness is what another program says of the db; nil unless it was asked.
+	SecondWitness *SecondWitness `json:"secondWitness,omitempty"`
+
+	Lock    string   `json:"-"` // who holds the lock; not part of the evidence
+	Details *Details `json:"-"` // what `info` tells beyond this; nil where DBFacts is
+}
+
+// DBFacts is what a db says of itself. Revisions are etcd's main revisions, ConsistentIndex is
+// a raft index; those that the db does not tell are 0.
+type DBFacts struct {
+	PageSize        int    `json:"pageSize"`  // in bytes
+	Pages           uint64 `json:"pages"`     // up to the high water mark
+	FreePages       uint64 `json:"freePages"` // of them, those that the newest tree does not reach
+	TxID            uint64 `json:"txid,omitempty"`
+	Revision        int64  `json:"revision,omitempty"`
+	CompactRevision int64  `json:"compactRevision"` // 0 if it was never compacted
+	ConsistentIndex uint64 `json:"consistentIndex,omitempty"`
+	StorageVersion  Text   `json:"storageVersion,omitempty"` // of etcd 3.6 and later
+}
+
+// WALFacts is what a WAL segment holds. IDs are in hexadecimal, as etcdctl prints
+// them, and empty where the segment does not tell; indexes are 0 without an entry.
+type WALFacts struct {
+	NodeID       string `json:"nodeID,omitempty"`
+	ClusterID    string `json:"clusterID,omitempty"`
+	Sequence     uint64 `json:"sequence"`
+	Entries      int    `json:"entries"`
+	FirstIndex   uint64 `json:"firstIndex,omitempty"`
+	LastIndex    uint64 `json:"lastIndex,omitempty"`
+	Commit       uint64 `json:"commit,omitempty"` // the highest that a hard state in the segment says is committed
+	Preallocated int64  `json:"preallocated"`     // bytes of zeros at the end
+	Torn         int64  `json:"torn"`             // bytes of a last frame that was not written whole
+	Gaps         int    `json:"gaps"`             // stretches that are no frames
+}
+
+// Details are facts on a db that matter to few readers.
+type Details struct {
+	ByteOrder string          `json:"byteOrder"`
+	Metas     []MetaDetails   `json:"metas"`
+	Buckets   []BucketDetails `json:"buckets"`
+	Prefixes  []Text          `json:"prefixes"` // of Kubernetes' keys
+	LiveKeys  int             `json:"liveKeys"`
+	// UnknownKeys is those that a broken tree does not have, found on other pages.
+	UnknownKeys int  `json:"unknownKeys,omitempty"`
+	Etcd        Etcd `json:"etcd"`
+}
+
+// MetaDetails is one of the two metas.
+type MetaDetails struct {
+	Page      int    `json:"page"`
+	TxID      uint64 `json:"txid"`
+	Root      uint64 `json:"root"`
+	HighWater uint64 `json:"highWaterMark"`
+	Valid     bool   `json:"valid"`
+	Newest    bool   `json:"newest"`
+	// UsedInstead says that the tree of the newest meta is broken, and that what was
+	// read is the tree of this one.
+	UsedInstead bool `json:"usedInstead,omitempty"`
+}
+
+// BucketDetails is a bucket, how many pages it has, and how many keys.
+type BucketDetails struct {
+	Name  Text   `json:"name"`
+	Keys  int    `json:"keys"`
+	Pages uint64 `json:"pages"`
+}

@@ -1,0 +1,92 @@
+package report
+
+import (
+	"cmp"
+	"slices"
+)
+
+// State is whether the object still exists, as far as the evidence tells.
+type State string
+
+// An object found without a tree around it has StateUnknown.
+const (
+	StateLive    State = "live"
+	StateDeleted State = "deleted"
+	StateUnknown State = "unknown"
+)
+
+// An Exposure is an object in scope of which at least one plaintext copy was seen.
+type Exposure struct {
+	Resource  Text    `json:"resource"`
+	Namespace Text    `json:"namespace"`
+	Name      Text    `json:"name"`
+	Key       Text    `json:"key"`
+	Status    Status  `json:"status"`
+	State     State   `json:"state"`
+	Type      Text    `json:"type"`     // of a Secret, such as "Opaque"
+	DataKeys  []Text  `json:"dataKeys"` // of a Secret; the names, never the values
+	Current   Current `json:"current"`
+	// Validity says whether what was exposed is still in use; of a Secret.
+	Validity *Validity `json:"validity,omitempty"`
+	// Copies are by revision, then by where they lie. There is at least one.
+	Copies []*Copy `json:"copies"`
+}
+
+// Current is the newest value of a key. It is empty of one that was deleted, or that no tree
+// has.
+type Current struct {
+	Provider    Provider `json:"provider,omitempty"`
+	KeyName     Text     `json:"keyName,omitempty"`
+	ModRevision int64    `json:"modRevision,omitempty"`
+	// WALIndex is set where the newest write is in the WAL alone: the db does not
+	// have it yet, as etcd was killed or is running.
+	WALIndex uint64 `json:"walIndex,omitempty"`
+}
+
+// A Copy is one place where one plaintext value was seen. Offset and Length are those of the
+// value's bytes in the file, in bytes. A revision or a version that nothing tells is 0, and so
+// is WALIndex outside of the WAL.
+type Copy struct {
+	Path           Text   `json:"path"`
+	Region         Region `json:"region"`
+	Offset         int64  `json:"offset"`
+	Length         int64  `json:"length"`
+	Page           Page   `json:"page,omitzero"`
+	ModRevision    int64  `json:"modRevision,omitempty"`
+	CreateRevision int64  `json:"createRevision,omitempty"`
+	Version        int64  `json:"version,omitempty"`
+	WALIndex       uint64 `json:"walIndex,omitempty"`
+	Complete       bool   `json:"complete"`
+}
+
+// Use says whether what was exposed is still in use.
+type Use string
+
+// The uses, from the one to worry about most. Unchanged is to be rotated now; Gone was
+// deleted, which does not make it invalid elsewhere.
+const (
+	Unchanged  Use = "unchanged"
+	UseUnknown Use = "unknown" // the current value can not be decrypted, or the old one is no longer whole
+	Changed    Use = "changed"
+	Gone       Use = "gone"
+)
+
+// Validity compares the exposed copies of a Secret with its current value. Status is the
+// gravest of the data; it holds no values, and no hashes of any.
+type Validity struct {
+	Status   Use        `json:"status"`
+	DataKeys []DatumUse `json:"dataKeys"`
+}
+
+// A DatumUse is whether one datum of an exposed Secret is still in use.
+type DatumUse struct {
+	Name   Text `json:"name"`
+	Status Use  `json:"status"`
+}
+
+// useOrder is the order of gravity.
+var useOrder = []Use{Unchanged, UseUnknown, Changed, Gone}
+
+func (u Use) Compare(o Use) int {
+	return cmp.Compare(slices.Index(useOrder, u), slices.Index(useOrder, o))
+}

@@ -1,0 +1,83 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Finding is a rule, the object that it is about, if it is about one, and the places where
+// it is broken. Message says all of it in a sentence.
+type Finding struct {
+	Rule      RuleID   `json:"rule"`
+	Severity  Severity `json:"severity"`
+	Resource  Text     `json:"resource"`
+	Namespace Text     `json:"namespace"`
+	Name      Text     `json:"name"`
+	Key       Text     `json:"key,omitempty"`
+	// At is the places, the one to look at first in front. It is empty of a finding on a
+	// configuration, or on a key and all that it encrypts.
+	At []Location `json:"at"`
+	// AtMore is how many more places there are than At lists.
+	AtMore  int    `json:"atMore,omitempty"`
+	Message string `json:"message"`
+}
+
+// Path is the file of the first place, empty if there is none.
+func (f *Finding) Path() Text {
+	if len(f.At) == 0 {
+		return ""
+	}
+	return f.At[0].Path
+}
+
+// A Location is a place in the evidence: Length bytes at Offset of a file, 0 where nobody can
+// tell how many. Page is the page of a db that Offset lies on; ModRevision is that of a record,
+// WALIndex that of a raft entry. Key is that of the object there, if it is not the finding's.
+type Location struct {
+	Path        Text   `json:"path"`
+	Offset      int64  `json:"offset"`
+	Length      int64  `json:"length,omitempty"`
+	Page        Page   `json:"page,omitzero"`
+	ModRevision int64  `json:"modRevision,omitempty"`
+	WALIndex    uint64 `json:"walIndex,omitempty"`
+	Key         Text   `json:"key,omitempty"`
+}
+
+// Severity orders findings by how soon somebody must act.
+type Severity uint8
+
+// The severities. SeverityNone is below every finding.
+const (
+	SeverityNone Severity = iota
+	SeverityLow
+	SeverityMedium
+	SeverityHigh
+	SeverityCritical
+)
+
+var severityNames = [...]string{"none", "low", "medium", "high", "critical"}
+
+func (s Severity) String() string { return severityNames[s] }
+
+// SeverityNames is the names of all severities, the least first.
+func SeverityNames() []string { return slices.Clone(severityNames[:]) }
+
+// MarshalText writes the name, for JSON.
+func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads what MarshalText writes.
+func (s *Severity) UnmarshalText(b []byte) (err error) {
+	*s, err = ParseSeverity(string(b))
+	return err
+}
+
+// ParseSeverity reads a name that String writes.
+func ParseSeverity(name string) (Severity, error) {
+	for i, n := range severityNames {
+		if n == name {
+			return Severity(i), nil
+		}
+	}
+	return 0, fmt.Errorf("severity %q: must be one of %s", name, strings.Join(severityNames[:], ", "))
+}

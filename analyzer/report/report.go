@@ -1,0 +1,64 @@
+package report
+
+// SchemaVersion is the version of the JSON form of a Report. Its minor part goes
+// up when fields are added, its major part when one changes or goes.
+const SchemaVersion = "1.0"
+
+// A Report is all that a run found. It holds no byte of a Secret's value. Lists
+// are never nil and in a stable order; equal evidence gives equal reports.
+type Report struct {
+	SchemaVersion string           `json:"schemaVersion"`
+	Tool          Tool             `json:"tool"`
+	Verdict       Verdict          `json:"verdict"`
+	Evidence      []Evidence       `json:"evidence"`
+	Coverage      Coverage         `json:"coverage"`
+	Inventory     []ResourceCount  `json:"inventory"`
+	Namespaces    []NamespaceCount `json:"namespaces"`
+	Exposures     []Exposure       `json:"exposures"`
+	Findings      []Finding        `json:"findings"`
+
+	// Scope is what the verdict is about, as the user named it, with how many
+	// keys of each resource there are.
+	Scope []ScopeCount `json:"scope"`
+
+	// Keys and Retire are what `keys` tells; nil unless Options ask for them.
+	Keys   []KeyUse     `json:"-"`
+	Retire []Retirement `json:"-"`
+
+	// History is of Options.Key; nil without one.
+	History *History `json:"-"`
+}
+
+// Tool says which program made the report.
+type Tool struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+// ScopeCount is a resource that the verdict is about.
+type ScopeCount struct {
+	Resource   Text `json:"resource"`
+	Keys       int  `json:"keys"`
+	Readable   int  `json:"readable"` // keys of which a plaintext copy was seen
+	Unreadable int  `json:"unreadable"`
+	// Configured says that the user did not name it: the configuration encrypts it.
+	Configured bool `json:"configured,omitempty"`
+}
+
+// ResourceCount is the live keys of one resource, by the provider of their newest
+// value. Resource is empty for keys that are not Kubernetes'.
+type ResourceCount struct {
+	Resource  Text             `json:"resource"`
+	Keys      int              `json:"keys"`
+	Providers map[Provider]int `json:"providers"`
+}
+
+// NamespaceCount is the keys in scope of one namespace by status. Namespace is
+// empty for cluster-scoped objects.
+type NamespaceCount struct {
+	Namespace  Text `json:"namespace"`
+	Plaintext  int  `json:"plaintext"`
+	Exposed    int  `json:"exposed"`
+	Encrypted  int  `json:"encrypted"`
+	Unreadable int  `json:"unreadable"`
+}

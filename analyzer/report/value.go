@@ -1,0 +1,22 @@
+package report
+
+// A Value is the newest value of a key that is live, or of which nobody knows. Size is
+// that of the stored value in bytes. The revisions and the version are 0 where nothing tells.
+type Value struct {
+	Path           Text     `json:"path,omitempty"` // set where a run has several pieces of evidence
+	Key            Text     `json:"key"`
+	State          State    `json:"state,omitempty"` // StateUnknown of what was found without a tree; else empty
+	Resource       Text     `json:"resource"`
+	Namespace      Text     `json:"namespace"`
+	Name           Text     `json:"name"`
+	Provider       Provider `json:"provider"`
+	KeyName        Text     `json:"keyName"`
+	KMSKeyID       Text     `json:"kmsKeyID,omitempty"`
+	Encoding       Encoding `json:"encoding"`
+	Proof          Proof    `json:"proof,omitempty"`  // of an encrypted value, with a configuration
+	Policy         Policy   `json:"policy,omitempty"` // what the configuration says of the value: "current", or the rule that it breaks
+	Size           int      `json:"size"`
+	CreateRevision int64    `json:"createRevision,omitempty"`
+	ModRevision    int64    `json:"modRevision,omitempty"`
+	Version        int64    `json:"version,omitempty"`
+}

@@ -1,0 +1,50 @@
+package report
+
+import (
+	"fmt"
+)
+
+// A SecondWitness is what another program says of a db that it read on its own: whether
+// it finds the same records in it. It holds no byte of a key or value, and no hash.
+type SecondWitness struct {
+	Tool    string        `json:"tool"`
+	Version string        `json:"version"`
+	Result  WitnessResult `json:"result"`
+	Records int           `json:"records,omitempty"` // that it read, in all buckets
+	// Problems are those that its own check of the file reports, the first 100 of them.
+	Problems []string `json:"problems"`
+	Detail   string   `json:"detail"` // why Result is what it is; empty where nothing is to be said
+
+	// Offset and Page are where the first record lies that differs; Page is none if that is not
+	// known.
+	Offset int64 `json:"-"`
+	Page   Page  `json:"-"`
+	// Changed says that the file was not any more what had been examined.
+	Changed bool `json:"-"`
+}
+
+// WitnessResult is how a second witness's reading compares.
+type WitnessResult string
+
+// The results. Only the first lets a run be complete.
+const (
+	WitnessAgrees  WitnessResult = "agrees"  // the same records in the same buckets
+	WitnessDiffers WitnessResult = "differs" // others
+	WitnessFailed  WitnessResult = "failed"  // it crashed, gave up or was stopped
+	WitnessNotRun  WitnessResult = "not-run" // it can not read such a file, or could not be asked
+)
+
+// String is the witness's word in a line.
+func (w *SecondWitness) String() string {
+	s := fmt.Sprintf("%s %s: %s", w.Tool, w.Version, w.Result)
+	if w.Result == WitnessAgrees {
+		s += fmt.Sprintf(", %d records", w.Records)
+	}
+	if w.Detail != "" {
+		s += ", " + w.Detail
+	}
+	if len(w.Problems) > 0 {
+		s += ": " + w.Problems[0]
+	}
+	return s
+}
