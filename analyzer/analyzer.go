@@ -114,7 +114,7 @@ func Run(ctx context.Context, sources []Source, o Options) (*report.Report, erro
 	for i := range sources {
 		sources[i].File = newDisk(sources[i])
 	}
-	surveys, err := examine(ctx, sources, newWatch(o, n), o.Progress)
+	surveys, err := examine(ctx, sources, newWatch(o.wanted(n)), o.Progress)
 	if err != nil {
 		return nil, err
 	}
@@ -131,9 +131,11 @@ func Run(ctx context.Context, sources []Source, o Options) (*report.Report, erro
 	for _, s := range surveys {
 		s.settle()
 	}
-	proofs, err := prove(ctx, surveys, o)
-	if err != nil {
-		return nil, err
+	var p *proofs
+	if o.Encryption != nil && o.Key == "" { // of one key the copies are proven when they are listed
+		if p, err = prove(ctx, surveys, o.Encryption); err != nil {
+			return nil, err
+		}
 	}
 	if err := n.confirm(ctx, surveys); err != nil {
 		return nil, err
@@ -144,7 +146,7 @@ func Run(ctx context.Context, sources []Source, o Options) (*report.Report, erro
 	for _, s := range surveys {
 		s.tree = nil // its marks take memory that grows with the file
 	}
-	b := newBuilder(surveys, o, proofs, n)
+	b := newBuilder(surveys, o.question(), p, n)
 	if err := b.compareAll(ctx, b.exposed); err != nil {
 		return nil, err
 	}
@@ -157,6 +159,20 @@ func Run(ctx context.Context, sources []Source, o Options) (*report.Report, erro
 		}
 	}
 	return b.build(), nil
+}
+
+// wanted is what must be kept of the evidence to answer.
+func (o *Options) wanted(n *nonces) wanted {
+	return wanted{key: string(o.Key), resources: o.Resources, anyPrefix: o.Prefixes == nil, config: o.Encryption,
+		configured: o.configured, distinct: o.Keys, sealed: n.add}
+}
+
+// question is what is asked of the evidence when all of it has been read.
+func (o *Options) question() question {
+	return question{
+		Tool: o.Tool, Resources: o.Resources, Configured: o.configured, FailOn: o.FailOn, AllowEmpty: o.AllowEmpty, Key: o.Key,
+		Encryption: o.Encryption, Keys: o.Keys, Retire: o.Retire, Label: o.Label, NotExamined: o.NotExamined, NotEvidence: o.NotEvidence,
+	}
 }
 
 // listValues calls Options.Values for the newest value of each live key.

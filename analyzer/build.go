@@ -17,7 +17,7 @@ var secrets = object.GroupResource{Resource: "secrets"}
 // A builder turns surveys into a report. A key that several sources of one cluster
 // have is one key, and its newest value is that of the highest revision.
 type builder struct {
-	options    Options
+	question   question
 	surveys    []*survey
 	report     *report.Report
 	holders    *holders
@@ -25,6 +25,7 @@ type builder struct {
 	namespaces map[string]*report.NamespaceCount
 	scope      map[object.GroupResource]*report.ScopeCount
 	keys       map[clusterKey]*keyInScope
+	byEntry    map[*survey][]*keyInScope // of keys, by entryID: nil where it is not, or not known yet
 	uses       map[useID]*keyUse
 	retiring   []*retiring        // of Options.Retire
 	whole      map[*survey][]bool // see ledger.whole; nil unless Options.Retire asks
@@ -66,9 +67,9 @@ type seen struct {
 }
 
 // newBuilder finds out which keys the verdict is about, and what each of them is.
-func newBuilder(surveys []*survey, o Options, p *proofs, n *nonces) *builder {
+func newBuilder(surveys []*survey, o question, p *proofs, n *nonces) *builder {
 	b := &builder{
-		options: o, surveys: surveys, proofs: p, nonces: n,
+		question: o, surveys: surveys, proofs: p, nonces: n,
 		report: &report.Report{
 			SchemaVersion: report.SchemaVersion, Tool: o.Tool,
 			Evidence: []report.Evidence{}, Inventory: []report.ResourceCount{}, Namespaces: []report.NamespaceCount{},
@@ -80,6 +81,7 @@ func newBuilder(surveys []*survey, o Options, p *proofs, n *nonces) *builder {
 		namespaces: map[string]*report.NamespaceCount{},
 		scope:      map[object.GroupResource]*report.ScopeCount{},
 		keys:       map[clusterKey]*keyInScope{},
+		byEntry:    map[*survey][]*keyInScope{},
 		uses:       map[useID]*keyUse{},
 		moved:      map[movedKey]bool{},
 	}
@@ -101,7 +103,7 @@ func newBuilder(surveys []*survey, o Options, p *proofs, n *nonces) *builder {
 		b.scope[resource] = &report.ScopeCount{Resource: report.Text(resource.String())}
 	}
 	for n, s := range surveys {
-		s.inScope = make([]*keyInScope, s.keys.entries.len()+1)
+		b.byEntry[s] = make([]*keyInScope, s.keys.entries.len()+1)
 		for i, at := range s.sightings.all() {
 			b.addSighting(s, at, kept{int32(n), int32(i)})
 		}
@@ -226,8 +228,8 @@ func (b *builder) addSighting(s *survey, at *sighting, number kept) {
 
 // keyOf is the key of a plaintext copy, nil if it is not in scope.
 func (b *builder) keyOf(s *survey, at *sighting) *keyInScope {
-	if s.inScope[at.entry] != nil {
-		return s.inScope[at.entry]
+	if b.byEntry[s][at.entry] != nil {
+		return b.byEntry[s][at.entry]
 	}
 	key := b.holders.key(s, at.key)
 	k := b.keys[key]
@@ -240,7 +242,7 @@ func (b *builder) keyOf(s *survey, at *sighting) *keyInScope {
 		b.keys[key] = k
 	}
 	if at.entry != 0 {
-		s.inScope[at.entry] = k
+		b.byEntry[s][at.entry] = k
 	}
 	return k
 }
@@ -292,7 +294,7 @@ func (b *builder) addScope() {
 	for _, k := range b.exposed {
 		b.countStatus(k.id, k.exposed())
 	}
-	if b.options.Key != "" {
+	if b.question.Key != "" {
 		b.report.History = b.history(b.surveys)
 	}
 	b.exposeAll(b.exposed)
@@ -302,7 +304,7 @@ func (b *builder) addScope() {
 	for _, n := range b.namespaces {
 		b.report.Namespaces = append(b.report.Namespaces, *n)
 	}
-	for _, resource := range b.options.Resources {
+	for _, resource := range b.question.Resources {
 		b.report.Scope = append(b.report.Scope, *b.scope[resource])
 		delete(b.scope, resource)
 	}
@@ -318,7 +320,7 @@ func (b *builder) inScope(r object.GroupResource) bool {
 	if b.scope[r] != nil {
 		return true
 	}
-	if !b.options.configured || !configuredFor(b.options.Encryption, object.Identity{GroupResource: r}).Encrypts() {
+	if !b.question.Configured || !configuredFor(b.question.Encryption, object.Identity{GroupResource: r}).Encrypts() {
 		return false
 	}
 	b.scope[r] = &report.ScopeCount{Resource: report.Text(r.String()), Configured: true}
@@ -352,8 +354,8 @@ func (b *builder) countStatus(id object.Identity, status report.Status) {
 func (b *builder) addCoverage() {
 	c := &b.report.Coverage
 	capExtents(c)
-	c.NotExamined = append(c.NotExamined, b.options.NotExamined...)
-	c.NotExamined = append(c.NotExamined, b.options.NotEvidence...)
+	c.NotExamined = append(c.NotExamined, b.question.NotExamined...)
+	c.NotExamined = append(c.NotExamined, b.question.NotEvidence...)
 }
 
 func (b *builder) find(f report.Finding) {

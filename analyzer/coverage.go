@@ -54,7 +54,7 @@ func (b *builder) addEvidence(s *survey) {
 	c.Damage = append(c.Damage, s.damage...)
 	c.DamageMore += s.damageMore
 	c.NotExamined = append(c.NotExamined, s.notExamined...)
-	if n := s.ledger.carvedSkipped; n > 0 && b.options.Encryption != nil {
+	if n := s.ledger.carvedSkipped; n > 0 && b.question.Encryption != nil {
 		c.NotExamined = append(c.NotExamined, report.NotExamined{Path: s.Path,
 			What: fmt.Sprintf("%d encrypted values outside of records, over a limit of %d, were not proven", n, maxCarved)})
 	}

@@ -22,8 +22,11 @@ type disk struct {
 	broken atomic.Bool // failed is not empty: else no read waits for another
 	mu     sync.Mutex
 	failed []failedRead
-	more   int // beyond maxDamage
+	more   int // beyond maxFailed
 }
+
+// maxFailed bounds the reads that are remembered.
+const maxFailed = 1000
 
 // A failedRead is n bytes at off that a read of so many bytes in all did not give.
 type failedRead struct {
@@ -84,11 +87,19 @@ func (d *disk) add(r failedRead) {
 			return
 		}
 	}
-	if len(d.failed) == maxDamage {
+	if len(d.failed) == maxFailed {
 		d.more++
 		return
 	}
 	d.failed = append(d.failed, r)
+}
+
+// unread is what the file did not give, and how many more failures there were than are
+// remembered.
+func (d *disk) unread() (failed []failedRead, more int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.failed), d.more
 }
 
 // addUnread adds to the damage what one of the files did not give and nobody told of.
@@ -97,10 +108,9 @@ func (s *survey) addUnread(source *Source) {
 	if !ok {
 		return
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	s.damageMore += d.more
-	for _, f := range d.failed {
+	failed, more := d.unread()
+	s.damageMore += more
+	for _, f := range failed {
 		told := slices.ContainsFunc(s.damage, func(have report.Damage) bool {
 			return have.Path == source.Path && f.off <= have.Offset && have.Offset < f.off+f.n
 		})

@@ -14,8 +14,8 @@ import (
 
 // history is what the surveys saw of Options.Key.
 func (b *builder) history(surveys []*survey) *report.History {
-	key := string(b.options.Key)
-	h := &report.History{Key: b.options.Key, Copies: []report.Occurrence{}, Similar: []report.Text{}, State: report.StateUnknown}
+	key := string(b.question.Key)
+	h := &report.History{Key: b.question.Key, Copies: []report.Occurrence{}, Similar: []report.Text{}, State: report.StateUnknown}
 	var all []placed
 	for _, s := range surveys {
 		if id := s.identity(key); h.Resource == "" {
@@ -45,7 +45,7 @@ func (b *builder) history(surveys []*survey) *report.History {
 // proveCopies decrypts the copies of Options.Key, and notes what came of each. Its error is
 // that of ctx, or an *encryption.KMSError.
 func (b *builder) proveCopies(ctx context.Context) error {
-	if b.options.Encryption == nil || b.options.Key == "" {
+	if b.question.Encryption == nil || b.question.Key == "" {
 		return nil
 	}
 	b.copyProofs = map[*sighting]report.Proof{}
@@ -54,7 +54,7 @@ func (b *builder) proveCopies(ctx context.Context) error {
 			if at.deletion || s.keys.stored[at.stored].provider == envelope.Identity {
 				continue
 			}
-			proof, err := proveCopy(ctx, b.options.Encryption, s, at)
+			proof, err := proveCopy(ctx, b.question.Encryption, s, at)
 			if err != nil {
 				return err
 			}

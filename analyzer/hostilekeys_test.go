@@ -80,7 +80,7 @@ func TestManyNames(t *testing.T) {
 
 // Long names are kept up to a bound, and all in number up to another.
 func TestLongNames(t *testing.T) {
-	k := newKeyspace(newWatch(Options{}, newNonces(maxNonces)))
+	k := newKeyspace(newWatch(wanted{}))
 	long := strings.Repeat("n", maxName)
 	const more = 100
 	for i := range maxNames/maxName + more {

@@ -18,7 +18,7 @@ const maxWrites = 200_000
 
 // addHygiene reports what the bytes alone say of the keys.
 func (b *builder) addHygiene(surveys []*survey) {
-	if b.options.Key != "" {
+	if b.question.Key != "" {
 		return
 	}
 	b.addNonceFindings(b.nonces)

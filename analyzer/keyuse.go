@@ -85,7 +85,7 @@ func (b *builder) use(s *survey, e *entry, id object.Identity, newest bool) {
 	if newest {
 		b.countOutcome(s, e, b.useOf(needed))
 	}
-	if !b.options.Keys {
+	if !b.question.Keys {
 		return
 	}
 	u := b.useOf(how)
@@ -133,7 +133,7 @@ func (b *builder) isNotOpened(s *survey, e *entry) bool {
 
 // addUses adds what the ledgers counted.
 func (b *builder) addUses(surveys []*survey, p *proofs) {
-	if !b.options.Keys {
+	if !b.question.Keys {
 		return
 	}
 	for _, s := range surveys {
@@ -217,7 +217,7 @@ func (b *builder) sortedUses() []*keyUse {
 
 // addKeys makes what `keys` tells.
 func (b *builder) addKeys() {
-	if !b.options.Keys {
+	if !b.question.Keys {
 		return
 	}
 	b.report.Keys = []report.KeyUse{}
@@ -234,7 +234,7 @@ func (b *builder) addKeys() {
 
 // configOf is what the configuration does with a key.
 func (b *builder) configOf(id useID) report.ConfigUse {
-	config := b.options.Encryption
+	config := b.question.Encryption
 	if config == nil {
 		return ""
 	}

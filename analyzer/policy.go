@@ -64,11 +64,11 @@ func reportedPolicy(p encryption.Policy) report.Policy {
 // own, and its key is not known.
 func (b *builder) judge(s *survey, e *entry, id object.Identity) {
 	how := s.keys.stored[e.stored]
-	if b.options.Encryption == nil || id.Resource == "" || how.provider == envelope.Identity || how.provider == envelope.Unknown ||
+	if b.question.Encryption == nil || id.Resource == "" || how.provider == envelope.Identity || how.provider == envelope.Unknown ||
 		e.proved().outcome == closed && e.proved().covered {
 		return
 	}
-	policy, entry := s.policyOf(b.options.Encryption, e, id)
+	policy, entry := s.policyOf(b.question.Encryption, e, id)
 	if policy == encryption.Current {
 		return
 	}
@@ -81,10 +81,10 @@ func (b *builder) judge(s *survey, e *entry, id object.Identity) {
 // entry that has the identity provider alone is the documented way to leave a resource
 // out of a wildcard, and reported only where the verdict is about that resource.
 func (b *builder) addConfiguration() {
-	if b.options.Encryption == nil {
+	if b.question.Encryption == nil {
 		return
 	}
-	for _, entry := range b.options.Encryption.Entries() {
+	for _, entry := range b.question.Encryption.Entries() {
 		if entry.Encrypts() || len(entry.Keys) == 1 && !b.asks(entry) {
 			continue
 		}
@@ -96,7 +96,7 @@ func (b *builder) addConfiguration() {
 // addDisagreements reports the resources that the API servers of the cluster would write
 // in different ways.
 func (b *builder) addDisagreements() {
-	for _, d := range b.options.Encryption.Disagreements() {
+	for _, d := range b.question.Encryption.Disagreements() {
 		f := report.Finding{Rule: report.RuleWritersDisagree, Resource: report.Text(d.One.String())}
 		if d.One.Wildcard() {
 			f.Resource = report.Text(d.Other.String())
@@ -111,8 +111,8 @@ func (b *builder) addDisagreements() {
 
 // asks reports whether an entry is that of a resource that the user named.
 func (b *builder) asks(entry *encryption.Entry) bool {
-	for _, r := range b.options.Resources {
-		if slices.Contains(b.options.Encryption.For(r), entry) {
+	for _, r := range b.question.Resources {
+		if slices.Contains(b.question.Encryption.For(r), entry) {
 			return true
 		}
 	}
@@ -144,6 +144,6 @@ func (b *builder) addSharedNames() {
 		if u.NotOpened == 0 || b.configOf(u.id) == report.ConfigAbsent {
 			continue
 		}
-		b.find(report.Finding{Rule: report.RuleSharedName, Message: sharedNameMessage(u, b.options.Encryption.Files())})
+		b.find(report.Finding{Rule: report.RuleSharedName, Message: sharedNameMessage(u, b.question.Encryption.Files())})
 	}
 }

@@ -95,15 +95,11 @@ type failureID struct {
 }
 
 // prove decrypts the values of all surveys, and notes for each newest one what came of
-// it. It is nil without a configuration, and for one key alone, whose copies are proven
-// when they are listed. Its error is that of ctx, or an *encryption.KMSError.
-func prove(ctx context.Context, surveys []*survey, o Options) (*proofs, error) {
-	if o.Encryption == nil || o.Key != "" {
-		return nil, nil
-	}
+// it. Its error is that of ctx, or an *encryption.KMSError.
+func prove(ctx context.Context, surveys []*survey, config *encryption.Config) (*proofs, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	p := &prover{config: o.Encryption, ctx: ctx, cancel: cancel, failures: map[failureID]*failure{},
+	p := &prover{config: config, ctx: ctx, cancel: cancel, failures: map[failureID]*failure{},
 		proofs: &proofs{rows: map[*survey]map[storedID]*tally{}}}
 	for _, s := range surveys {
 		p.proofs.rows[s] = map[storedID]*tally{} // before the goroutines that look it up

@@ -21,7 +21,7 @@ func examined(t *testing.T, sources ...Source) *survey {
 	for i := range sources {
 		sources[i].File = newDisk(sources[i])
 	}
-	surveys, err := examine(t.Context(), sources, newWatch(o, newNonces(maxNonces)), nil)
+	surveys, err := examine(t.Context(), sources, newWatch(o.wanted(newNonces(maxNonces))), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -119,8 +119,8 @@ func (r *retiring) mayNeedBroken(how *stored) bool {
 
 // label is a key as reports print it.
 func (b *builder) label(id useID) string {
-	if b.options.Label != nil {
-		return b.options.Label(stored{provider: id.provider}.reported(), report.Text(id.keyName), report.Text(id.kmsKeyID))
+	if b.question.Label != nil {
+		return b.question.Label(stored{provider: id.provider}.reported(), report.Text(id.keyName), report.Text(id.kmsKeyID))
 	}
 	if id.kmsKeyID == "" {
 		return keyLabel(id.provider, id.keyName)
@@ -131,11 +131,11 @@ func (b *builder) label(id useID) string {
 // startRetiring finds out which keys the user means: of a list, the longest part that is a
 // key counts as one, because a name may hold a comma, and so do the keys that it is a list of.
 func (b *builder) startRetiring() {
-	if len(b.options.Retire) == 0 {
+	if len(b.question.Retire) == 0 {
 		return
 	}
 	printed := b.printedKeys()
-	for _, list := range b.options.Retire {
+	for _, list := range b.question.Retire {
 		parts := splitKeys(list)
 		for len(parts) > 0 {
 			n := len(parts)
@@ -220,11 +220,11 @@ func (b *builder) retiringOf(text string, printed map[string][]useID) *retiring 
 // configuredKeys are the keys of the configuration, with the key IDs that KMS plugins say
 // they write with.
 func (b *builder) configuredKeys() []useID {
-	if b.options.Encryption == nil {
+	if b.question.Encryption == nil {
 		return nil
 	}
 	var ids []useID
-	for _, entry := range b.options.Encryption.Entries() {
+	for _, entry := range b.question.Encryption.Entries() {
 		for _, k := range entry.Keys {
 			if k.Provider != envelope.Identity {
 				ids = append(ids, useID{k.Provider, k.Name, k.KMSKeyID()})
@@ -267,7 +267,7 @@ func (b *builder) mayNeed(s *survey, e *entry, r *retiring) bool {
 
 // retire answers which keys may be dropped.
 func (b *builder) retire() {
-	if len(b.options.Retire) == 0 {
+	if len(b.question.Retire) == 0 {
 		return
 	}
 	complete, sealed := b.verdict().Complete && !b.logAlone, b.anyEncrypted()
@@ -317,10 +317,10 @@ func (b *builder) anyEncrypted() bool {
 
 // writesWith reports whether the configuration encrypts something with the key.
 func (b *builder) writesWith(r *retiring) bool {
-	if b.options.Encryption == nil {
+	if b.question.Encryption == nil {
 		return false
 	}
-	for _, entry := range b.options.Encryption.Entries() {
+	for _, entry := range b.question.Encryption.Entries() {
 		k := entry.Keys[0]
 		if r.names(&stored{provider: k.Provider, keyName: k.Name, kmsKeyID: k.KMSKeyID()}) {
 			return true

@@ -58,7 +58,6 @@ type survey struct {
 	torn bool // a record of the tree, or an element that may be one, could not be read
 	lost bool // something of the tree is missing
 
-	inScope     []*keyInScope // by entryID, nil where it is not, or not known yet
 	notExamined []report.NotExamined
 
 	damage     []report.Damage

@@ -42,11 +42,11 @@ func (b *builder) exitStatus() int {
 		return report.ExitChanged
 	case r.Coverage.Unread() || slices.ContainsFunc(r.Evidence, unconfirmed):
 		return report.ExitIncomplete
-	case len(b.options.NotEvidence) > 0 || b.empty() && !b.options.AllowEmpty:
+	case len(b.question.NotEvidence) > 0 || b.empty() && !b.question.AllowEmpty:
 		return report.ExitNotEvidence
 	case len(r.Retire) > 0:
 		return retireStatus(r.Retire)
-	case b.options.FailOn > report.SeverityNone && slices.ContainsFunc(r.Findings, func(f report.Finding) bool { return f.Severity >= b.options.FailOn }):
+	case b.question.FailOn > report.SeverityNone && slices.ContainsFunc(r.Findings, func(f report.Finding) bool { return f.Severity >= b.question.FailOn }):
 		return report.ExitFindings
 	}
 	return report.ExitClean

@@ -9,6 +9,7 @@ import (
 
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/mvcc"
 	"github.com/etcdsift/etcdsift/decode/object"
@@ -26,10 +27,8 @@ type watch struct {
 	// contents says that what plaintext Secrets hold is taken down.
 	contents bool
 	seed     maphash.Seed
-	// distinct says that values are told apart, to count each once.
-	distinct bool
-	// sealed is told of each encrypted value that is whole, and a hash of it.
-	sealed func(env *envelope.Envelope, sum uint64)
+	distinct bool // see wanted
+	sealed   func(env *envelope.Envelope, sum uint64)
 
 	// names are those of keys that are known: one that holds a colon is found whole by
 	// them. The configuration has the first of them, and nameKeys finds others.
@@ -38,18 +37,32 @@ type watch struct {
 	configured int
 }
 
-func newWatch(o Options, n *nonces) *watch {
-	w := &watch{only: string(o.Key), seed: maphash.MakeSeed(), distinct: o.Keys, sealed: n.add}
-	for _, r := range o.Resources {
+// A wanted says what a run is about, of which a watch says what must be kept for it.
+type wanted struct {
+	key       string // if not empty, the one key of which all copies are wanted
+	resources []object.GroupResource
+	anyPrefix bool // Kubernetes' keys may lie anywhere
+	config    *encryption.Config
+	// configured says that what config encrypts is wanted, too.
+	configured bool
+	// distinct says that values are told apart, to count each once.
+	distinct bool
+	// sealed is told of each encrypted value that is whole, and a hash of it.
+	sealed func(env *envelope.Envelope, sum uint64)
+}
+
+func newWatch(o wanted) *watch {
+	w := &watch{only: o.key, seed: maphash.MakeSeed(), distinct: o.distinct, sealed: o.sealed}
+	for _, r := range o.resources {
 		w.resource(r)
 	}
-	w.secrets = o.Prefixes == nil && slices.Contains(o.Resources, secrets)
-	if o.Encryption != nil {
-		w.names = o.Encryption.Names()
+	w.secrets = o.anyPrefix && slices.Contains(o.resources, secrets)
+	if o.config != nil {
+		w.names = o.config.Names()
 	}
 	w.configured = len(w.names)
 	if o.configured {
-		for _, e := range o.Encryption.Entries() {
+		for _, e := range o.config.Entries() {
 			if e.Encrypts() {
 				w.all = w.all || e.Wildcard()
 				w.resource(e.Resource)
