@@ -15,16 +15,19 @@ import (
 )
 
 // carve looks through bytes of page p, or of pages from p on, that no whole record
-// covers.
+// covers. Those on a leaf among the overflow pages of p are left to that leaf, so that
+// none is looked through or counted twice.
 func (s *survey) carve(p page.Page, b []byte, off int64) {
 	where := inPieces
 	if p.Use == page.Tail {
 		where = inTail
 	}
-	if p.Use != page.Unreachable && p.Use != page.Tail {
-		s.counts.Bytes += int64(len(b)) // those of other pages are counted already
+	for off, b := range p.Apart(b, off) {
+		if p.Use != page.Unreachable && p.Use != page.Tail {
+			s.counts.Bytes += int64(len(b)) // those of other pages are counted already
+		}
+		s.carveIn(dbFile, where, b, off, s.db.PageSize, math.MaxInt64)
 	}
-	s.carveIn(dbFile, where, b, off, s.db.PageSize, math.MaxInt64)
 }
 
 // carveIn looks through bytes of a file in which content may change its nature at

@@ -18,9 +18,10 @@ import (
 //     An inline bucket is where the leaf around it is.
 //  2. Each element of a leaf of the bucket "key" of that tree is one of its records. It counts
 //     with a broken form, too, as far as that can be read: something stood there.
-//  3. A record anywhere else is residue: on a leaf that the tree does not lead to, or leads to
-//     and means another, and in another bucket of the tree. It counts if its form is whole,
-//     and at most what lies before its element is wrong. etcd's other buckets have no records.
+//  3. A record anywhere else is residue: on a leaf that the tree does not lead to, also if it
+//     lies among the overflow pages of another page, or leads to and means another, and in
+//     another bucket of the tree. It counts if its form is whole, and at most what lies before
+//     its element is wrong. etcd's other buckets have no records.
 //  4. Where the tree leads to a page and means another, what stands there may be anything. It
 //     is read as a leaf if its header names the page, or if all of its elements are in order.
 //  5. Values that no page holds as a record are found by their bytes (decode/carve).

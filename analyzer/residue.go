@@ -91,6 +91,7 @@ func (s *survey) slack(p page.Page) {
 func (s *survey) freeLeaf(p page.Page) {
 	c := cover{p, p.Table(s.db.PageSize)}
 	defer c.close(s)
+	ofKeys := false // it was of the bucket "key": one of its elements is a record
 	for e, err := range p.LeafElements() {
 		if !holdsResidue.takes(e, err) {
 			continue
@@ -101,7 +102,7 @@ func (s *survey) freeLeaf(p page.Page) {
 			continue
 		}
 		r, err := mvcc.ParseRecord(e.Key, e.Value, e.Off)
-		if err != nil && !isOthers(e) {
+		if err != nil && (ofKeys || !isOthers(e)) {
 			continue // its form is broken: it is looked through like the rest
 		}
 		c.take(s, e)
@@ -109,6 +110,7 @@ func (s *survey) freeLeaf(p page.Page) {
 			s.searchValue(p, e) // of another bucket
 			continue
 		}
+		ofKeys = true
 		s.counts.Records++
 		s.sight(&r, s.watches(r.Key), sighting{file: dbFile, place: placeOf(p), off: e.Off, page: report.PageOf(uint64(p.ID))}, nil)
 	}

@@ -81,9 +81,12 @@ func (v *salvage) page(p page.Page) {
 		v.scan(len(v.buf))
 		return
 	}
-	end := 0
+	end := p.Covered // the page that covers these bytes has put them aside
 	if holds := v.holding(p); holds != holdsNone {
 		for e, err := range p.LeafElements() {
+			if holds == holdsState && mvcc.IsRevision(e.Key) {
+				holds = holdsResidue // of the bucket "key", and so is what stands beside it
+			}
 			if !holdsResidue.takes(e, err) || !v.element(p, holds, e) {
 				continue
 			}
@@ -97,7 +100,9 @@ func (v *salvage) page(p page.Page) {
 			end = max(end, start+len(e.Key)+len(e.Value))
 		}
 	}
-	v.aside(p.Data[end:], p.Off+int64(end))
+	if p.Covered == 0 || end < len(p.Data) {
+		v.aside(p.Data[end:], p.Off+int64(end))
+	}
 }
 
 // spread reports whether an element lies on several pages.
@@ -108,9 +113,11 @@ func (v *salvage) spread(e page.LeafElement) bool {
 
 // element takes a record, and reports whether all that e holds is known.
 func (v *salvage) element(p page.Page, holds holding, e page.LeafElement) bool {
-	inTree := holds != holdsResidue
-	if e.IsBucket() || inTree && !mvcc.IsRevision(e.Key) {
-		return inTree
+	if e.IsBucket() {
+		return holds != holdsResidue
+	}
+	if holds == holdsState && !mvcc.IsRevision(e.Key) {
+		return true
 	}
 	r, err := mvcc.ParseRecord(e.Key, e.Value, e.Off)
 	if err == nil && !r.Marker && holds != holdsTree {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/mvcc"
 	"github.com/etcdsift/etcdsift/decode/object"
 	"github.com/etcdsift/etcdsift/decode/page"
@@ -162,7 +163,7 @@ func (s *survey) sweep(ctx context.Context, f *page.File, tree *page.Tree, progr
 		}
 		switch p.Use {
 		case page.Unreachable:
-			s.db.FreePages += pagesOf(p, f)
+			s.db.FreePages += pagesOf(p, f) - uint64(p.Covered/f.PageSize)
 			s.free(p)
 		case page.Tail:
 			s.free(p)
@@ -191,6 +192,7 @@ func (s *survey) leaf(p page.Page, f *page.File, tree *page.Tree) {
 		return
 	}
 	holds := s.holding(p)
+	foreign := false // a record of the bucket "key" stands in another one, and what is beside it may be anything
 	c := newCover(p)
 	defer c.close(s)
 	for e, err := range p.LeafElements() {
@@ -201,24 +203,38 @@ func (s *survey) leaf(p page.Page, f *page.File, tree *page.Tree) {
 		if !holds.takes(e, err) {
 			continue
 		}
-		c.take(s, e)
-		if e.IsBucket() {
-			continue
+		if !e.IsBucket() {
+			bucket.Keys++
 		}
-		bucket.Keys++
-		name := s.buckets[p.Bucket]
-		if holds == holdsTree {
-			s.record(e, p)
-		} else if s.isForeign(e, p) {
+		known := true
+		switch {
+		case e.IsBucket():
+		case holds == holdsTree:
+			known = s.record(e, p)
+		case s.isForeign(e, p):
 			s.foreign(e, p)
-		} else if err := s.etcd.Add(name, e.Key, e.Value, e.ValueOff()); err != nil {
-			s.addDamage(err)
+			foreign = true
+		default:
+			known = !foreign
+			if err := s.etcd.Add(s.buckets[p.Bucket], e.Key, e.Value, e.ValueOff()); err != nil {
+				s.addDamage(err)
+			}
+		}
+		if known {
+			c.take(s, e)
+		} else if e.Off-p.Off < int64(c.end) {
+			s.carve(p, e.Value, e.ValueOff()) // it overlaps what is covered: c does not come back to it
 		}
 	}
 }
 
-func (s *survey) record(e page.LeafElement, p page.Page) {
+// record takes a record of the tree. It is false where e is none: then its bytes are looked
+// through together with those around it, because where it ends may be as wrong.
+func (s *survey) record(e page.LeafElement, p page.Page) bool {
 	r, err := mvcc.ParseRecord(e.Key, e.Value, e.Off)
+	if err == nil && len(p.Data) > s.db.PageSize {
+		err = checkSealed(&r, s.db.PageSize)
+	}
 	if err != nil {
 		var format *decode.FormatError
 		if errors.As(err, &format) {
@@ -233,15 +249,29 @@ func (s *survey) record(e page.LeafElement, p page.Page) {
 		s.keys.marker = max(s.keys.marker, r.Revision.Main)
 	}
 	if len(r.Key) == 0 {
-		// Whatever the record was, its bytes are looked through like those of no record.
-		if err != nil {
-			s.carve(p, e.Value, e.ValueOff())
-		}
-		return
+		return err == nil
 	}
 	id := s.keys.add(&r, err)
 	entry := s.keys.at(id)
 	s.sight(&r, entry.watched, sighting{key: entry.key, entry: id, file: dbFile, place: inTree, off: e.Off, page: report.PageOf(uint64(p.ID))}, err)
+	return true
+}
+
+// minZeros is how many zeros no cipher writes side by side, in bytes.
+const minZeros = 16
+
+// checkSealed looks for pages of zeros in an encrypted value, which a copy has in place of
+// pages that it lost. In a plaintext value they mean nothing.
+func checkSealed(r *mvcc.Record, pageSize int) error {
+	if !envelope.IsEncrypted(r.Value) {
+		return nil
+	}
+	for at := pageSize - int(r.ValueOff%int64(pageSize)); at+minZeros <= len(r.Value); at += pageSize {
+		if page.IsZero(r.Value[at:min(at+pageSize, len(r.Value))]) {
+			return &decode.FormatError{Off: r.ValueOff + int64(at), What: "page of zeros in an encrypted value", Err: decode.ErrValue}
+		}
+	}
+	return nil
 }
 
 // bucketName is the name of the bucket of p.

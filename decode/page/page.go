@@ -83,6 +83,10 @@ type Page struct {
 	// another page ID, or the first key is not the one that led here. An inline bucket
 	// is where the leaf around it is.
 	Astray bool
+	// Covered is how many bytes at the start of Data lie among the overflow pages of
+	// another page, which was yielded before. It is 0 for nearly all pages: see inner.go.
+	Covered int
 
 	order Order
+	inner []extent // pages among the overflow pages that are yielded behind this one
 }

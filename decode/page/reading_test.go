@@ -145,7 +145,7 @@ func (rd *reading) page(t tester, p Page, b []byte) {
 		t.Fatalf("page %v: Data is not what the file has at %#x", p.ID, p.Off)
 	}
 	if !p.Inline {
-		for id := p.ID; id == p.ID || int64(id)*int64(rd.File.PageSize) < p.Off+int64(len(p.Data)); id++ {
+		for id := p.ID + ID(p.Covered/rd.File.PageSize); id == p.ID || int64(id)*int64(rd.File.PageSize) < p.Off+int64(len(p.Data)); id++ {
 			if _, twice := rd.Uses[id]; twice {
 				t.Fatalf("page %v yielded twice", id)
 			}

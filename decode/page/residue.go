@@ -130,7 +130,7 @@ func (p Page) InlineBucket(e LeafElement) (Page, bool) {
 	if err != nil || h.Flags != FlagLeaf {
 		return Page{}, false
 	}
-	return Page{ID: p.ID, Use: p.Use, Off: off, Data: data, Header: h, Inline: true, order: p.order}, true
+	return Page{ID: p.ID, Use: p.Use, Off: off, Data: data, Header: h, Inline: true, order: p.order, inner: p.inner}, true
 }
 
 // Slack is the bytes behind all that a branch, freelist or meta page holds, and

@@ -15,7 +15,8 @@ import (
 // the sweep goes on; it wraps the I/O error where the disk gave one. What is wrong
 // with the freelist's entries comes last, and what is wrong with the elements of a
 // leaf comes from Page.LeafElements. An inline bucket is yielded as a Leaf right
-// behind the leaf that holds it.
+// behind the leaf that holds it, and so, as Unreachable, is a leaf that lies among
+// the overflow pages of another page (see Page.Covered).
 //
 // tap, if it is not nil, is called from one other goroutine with all bytes that
 // could be read, in file order: a gap in the offsets is what could not. It has
@@ -33,7 +34,7 @@ func (f *File) Sweep(t *Tree, tap func(off int64, b []byte)) iter.Seq2[Page, err
 				return
 			}
 		}
-		s.endRun()
+		s.endRuns()
 		s.checkFreelist()
 		s.decide()
 		s.checkLost()
@@ -167,23 +168,34 @@ func (s *sweeper) runLength(p Page) int {
 }
 
 // endRun emits the page whose overflow pages came in several windows, as far as
-// they came.
+// they came. A page among these may then be the open run.
 func (s *sweeper) endRun() {
 	if len(s.buf) == 0 {
 		return
 	}
-	s.run.Data = s.buf
-	if s.open {
-		s.emit(s.run)
+	p, open := s.run, s.open
+	p.Data = s.buf
+	s.need, s.open = 0, false
+	if open {
+		s.emit(p)
 	} else {
-		s.emitReachable(s.run)
+		s.emitReachable(p)
 	}
-	s.need, s.open, s.buf = 0, false, s.buf[:0]
+	if !s.open {
+		s.buf = s.buf[:0]
+	}
+}
+
+// endRuns is endRun where nothing can be behind it.
+func (s *sweeper) endRuns() {
+	for len(s.buf) > 0 {
+		s.endRun()
+	}
 }
 
 // unread reports a part of the file that could not be read.
 func (s *sweeper) unread(w window) {
-	s.endRun()
+	s.endRuns()
 	id := ID(w.off / int64(s.PageSize))
 	s.damage(w.off, id, "data", w.err)
 	s.emit(Page{ID: id, Use: Unread, Off: w.off, order: s.Order})
@@ -192,6 +204,7 @@ func (s *sweeper) unread(w window) {
 func (s *sweeper) emitReachable(p Page) {
 	other := s.otherFirst(p)
 	p.Astray = other || p.Header.ID != p.ID
+	inner := s.innerLeaves(&p)
 	s.emit(p)
 	for i := 1; i*s.PageSize < len(p.Data); i++ {
 		s.tree.mark(p.ID+ID(i), overflowPage, p.Bucket)
@@ -208,6 +221,7 @@ func (s *sweeper) emitReachable(p Page) {
 	case p.Use == Freelist && p.Header.Flags == FlagFreelist:
 		s.freelist(p)
 	}
+	s.emitInner(p, inner)
 }
 
 // inlineBuckets emits the inline buckets in p, and checks its other buckets.
@@ -262,7 +276,7 @@ func (s *sweeper) inlineBucket(p Page, e LeafElement, bucket int) {
 		s.damage(off, p.ID, what, decode.ErrTruncated)
 		return
 	}
-	inline := Page{ID: p.ID, Use: Leaf, Off: off, Data: data, Header: h, Bucket: bucket, Inline: true, Astray: p.Astray, order: s.Order}
+	inline := Page{ID: p.ID, Use: Leaf, Off: off, Data: data, Header: h, Bucket: bucket, Inline: true, Astray: p.Astray, order: s.Order, inner: p.inner}
 	if h.Flags != FlagLeaf || inline.hasBuckets() {
 		// bbolt keeps neither branches nor buckets inside an inline bucket.
 		s.damage(off+8, p.ID, what, decode.ErrValue)
