@@ -175,6 +175,10 @@ func (o *Options) question() question {
 	}
 }
 
+// CheckRetire checks a text for Options.Retire, as far as that can be done before it is known
+// which keys there are. The error is for the user.
+func CheckRetire(arg string) error { return checkRetire(arg) }
+
 // listValues calls Options.Values for the newest value of each live key.
 func listValues(surveys []*survey, o Options) error {
 	if o.Values == nil {
@@ -214,11 +218,13 @@ func examine(ctx context.Context, sources []Source, w *watch, progress progress)
 		}
 		s := newSurvey(source, w)
 		surveys = append(surveys, s)
-		read := s.examine
+		var err error
 		if source.Kind == report.KindOther {
-			read = s.search
+			err = s.search(ctx, progress)
+		} else {
+			err = s.examine(ctx, progress)
 		}
-		if err := read(ctx, progress); err != nil {
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.name(), err)
 		}
 	}

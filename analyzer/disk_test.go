@@ -191,23 +191,3 @@ func TestCutWhileRead(t *testing.T) {
 		}
 	}
 }
-
-// What a large read did not give, smaller ones may, and then nothing is missing.
-func TestDiskMadeGood(t *testing.T) {
-	d := newDisk(Source{File: fadingDisk{bytes.NewReader(make([]byte, 64)), 20, 1, 1, new(atomic.Int32)}, Size: 64})
-	read := func(off, n int64) { _, _ = d.ReadAt(make([]byte, n), off) }
-	if read(0, 64); len(d.failed) != 1 {
-		t.Fatalf("%+v", d.failed)
-	}
-	read(0, 16)
-	read(24, 40)
-	if len(d.failed) != 1 || d.failed[0].off != 16 || d.failed[0].n != 8 {
-		t.Errorf("%+v", d.failed)
-	}
-	if read(16, 8); len(d.failed) != 0 || d.broken.Load() {
-		t.Errorf("%+v", d.failed)
-	}
-	if read(60, 8); len(d.failed) != 0 {
-		t.Errorf("the end of the file: %+v", d.failed)
-	}
-}

@@ -1,7 +1,6 @@
 package analyzer
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -35,7 +34,10 @@ func examined(t *testing.T, sources ...Source) *survey {
 func onPages(t *testing.T, s *survey) map[int64]string {
 	t.Helper()
 	found := map[int64]string{}
-	err := s.pageRecords(context.Background(), func(v *held) error {
+	err := s.eachValue(t.Context(), func(v *held) error {
+		if v.place != inTree && v.place != onFreePage {
+			return nil
+		}
 		if was, twice := found[v.off]; twice {
 			t.Errorf("the value at %#x comes twice, as %s", v.off, was)
 		}

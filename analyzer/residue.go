@@ -17,8 +17,6 @@ const maxPieces = 1 << 18
 
 // residue is what a survey found outside of the newest tree.
 type residue struct {
-	file         *page.File // nil if it is no db
-	tree         *page.Tree
 	counts       report.ResidueCounts
 	pieces       []piece
 	unattributed []piece

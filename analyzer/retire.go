@@ -37,9 +37,9 @@ func ParseKeyName(s string) (KeyName, error) {
 	return KeyName{Provider: p, Name: name}, nil
 }
 
-// CheckRetire checks a text for Options.Retire, as far as that can be done before it is known
-// which keys there are. The error is for the user.
-func CheckRetire(arg string) error {
+// checkRetire checks a text that names keys to retire, as far as that can be done before it is
+// known which keys there are. The error is for the user.
+func checkRetire(arg string) error {
 	_, err := ParseKeyName(strings.TrimSpace(arg))
 	return err
 }

@@ -173,7 +173,7 @@ func FuzzRetireText(f *testing.F) {
 		if strings.Join(parts, ",") != text || len(parts) == 0 {
 			t.Fatalf("%q of %q", parts, text)
 		}
-		_ = CheckRetire(text)
+		_ = checkRetire(text)
 		for i, name := range readings(text) {
 			if _, err := ParseKeyName(name.Provider.String() + ":" + name.Name); err != nil {
 				t.Fatalf("%q may mean %+v: %v", text, name, err)

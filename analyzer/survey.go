@@ -56,6 +56,8 @@ type survey struct {
 	unheld   map[string]string // keys of sightings that the tree does not have
 	contents *contents
 	residue
+	file *page.File // nil if it is no db
+	tree *page.Tree // nil when nothing reads the pages any more
 	torn bool // a record of the tree, or an element that may be one, could not be read
 	lost bool // something of the tree is missing
 
@@ -136,7 +138,7 @@ func (s *survey) reset() {
 	s.keys, s.etcd = newKeyspace(s.watch), mvcc.State{}
 	s.ledger, s.before = newLedger(&s.keys, s.watch), map[entryID][]storedID{}
 	s.sightings, s.unheld, s.contents = chunks[sighting]{}, map[string]string{}, newContents(s.watch.seed)
-	s.residue = residue{file: s.file}
+	s.residue = residue{}
 	s.damage, s.damageMore, s.bytesRead, s.records, s.torn, s.lost = nil, 0, 0, 0, false, false
 	s.buckets, s.details = nil, report.Details{Metas: []report.MetaDetails{}, Buckets: []report.BucketDetails{}, Prefixes: []report.Text{}}
 	s.db.FreePages = 0
