@@ -31,11 +31,11 @@ const maxOthers = 1000
 
 // addDir opens all that lies in a data dir: the db and its WAL, what etcd has left
 // behind, and copies beside them.
-func (e *evidence) addDir(dir, prefix string) error {
+func (e *opened) addDir(dir, prefix string) error {
 	if err := isDataDir(dir); err != nil {
 		return err
 	}
-	w, first := walk{evidence: e}, len(e.sources)
+	w, first := walk{opened: e}, len(e.sources)
 	w.dir(dir, prefix, 0)
 	for _, log := range logsBeside(rootedOr(dir), realPath(dir)) {
 		w.dir(log, filepath.ToSlash(filepath.Join(prefix, "../wal")), 0)
@@ -81,7 +81,7 @@ func isDataDir(dir string) error {
 
 // A walk collects the files of a data dir.
 type walk struct {
-	*evidence
+	*opened
 	found   []file
 	visited []fs.FileInfo // dirs: symbolic links may lead back to one
 	others  int
@@ -186,7 +186,7 @@ func mayMatter(shown string) bool {
 
 // open opens a file as what it is by its name, or else by its content.
 func (w *walk) open(f file) {
-	source, opened, err := w.evidence.open(f.path, f.shown, f.info)
+	source, opened, err := w.opened.open(f.path, f.shown, f.info)
 	if err != nil || opened == nil {
 		return
 	}

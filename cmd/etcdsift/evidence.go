@@ -15,8 +15,8 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
-// evidence is what the PATHs of a command line led to.
-type evidence struct {
+// opened is what the PATHs of a command line led to.
+type opened struct {
 	noWAL       bool // leave WAL segments alone
 	twice       int  // files that were named once more
 	gone        int  // files that went away before they were opened
@@ -44,7 +44,7 @@ type openFile struct {
 }
 
 // close closes all files. They were only read, so an error says nothing.
-func (e *evidence) close() {
+func (e *opened) close() {
 	for _, f := range e.files {
 		_ = f.Close()
 	}
@@ -61,9 +61,9 @@ func (e *notEvidenceError) Error() string { return e.path + ": " + e.what }
 
 // openEvidence finds and opens what paths name. A path that is no evidence, or that
 // may not be read, is noted, and the others are examined all the same; the error is
-// for when none is evidence. The evidence is never nil. The caller closes it.
-func openEvidence(paths []string, noWAL bool) (*evidence, error) {
-	e := &evidence{noWAL: noWAL}
+// for when none is evidence. What it returns is never nil. The caller closes it.
+func openEvidence(paths []string, noWAL bool) (*opened, error) {
+	e := &opened{noWAL: noWAL}
 	var problems []error
 	for _, path := range paths {
 		told := func() int { return len(e.sources) + len(e.unreadable) + e.twice + e.gone }
@@ -89,14 +89,14 @@ func openEvidence(paths []string, noWAL bool) (*evidence, error) {
 
 // cannotRead notes a file or folder that could hold evidence and could not be read. shown
 // is its path as the report has it. Whatever a report says then is not of everything.
-func (e *evidence) cannotRead(path, shown, why string) {
+func (e *opened) cannotRead(path, shown, why string) {
 	e.notExamined = append(e.notExamined, report.NotExamined{Path: report.Text(cmp.Or(shown, path)), What: why, Unread: true})
 	e.unreadable = append(e.unreadable, path+": "+why)
 }
 
 // noteGone notes a file that went away before it was opened: a running etcd renames its
 // segments. That is a change of the evidence, for the report to say.
-func (e *evidence) noteGone(shown string) {
+func (e *opened) noteGone(shown string) {
 	e.gone++
 	e.notExamined = append(e.notExamined, report.NotExamined{Path: report.Text(shown), What: "it is gone since it was looked for", Unread: true, Gone: true})
 }
@@ -117,7 +117,7 @@ func isAbsent(err error) bool {
 
 // noteLogs notes the WAL that lies beside a db that was named alone: the newest writes may
 // be in it.
-func (e *evidence) noteLogs() {
+func (e *opened) noteLogs() {
 	for _, f := range e.files {
 		i := slices.IndexFunc(e.sources, func(s analyzer.Source) bool { return string(s.Path) == f.shown })
 		if i < 0 || e.sources[i].Kind != report.KindDB || filepath.Base(f.path) != "db" && filepath.Base(realPath(f.path)) != "db" {
@@ -143,7 +143,7 @@ func (e *evidence) noteLogs() {
 }
 
 // isOpen reports whether the file at path is open.
-func (e *evidence) isOpen(path string) bool {
+func (e *opened) isOpen(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && slices.ContainsFunc(e.files, func(f openFile) bool { return os.SameFile(f.before, info) })
 }
@@ -184,7 +184,7 @@ func isSegment(entry fs.DirEntry) bool {
 
 // add opens what one path names. With several paths, the report names files by
 // the path as it was given; else relative to it.
-func (e *evidence) add(path string, several bool) error {
+func (e *opened) add(path string, several bool) error {
 	prefix := ""
 	if several {
 		prefix = filepath.Clean(path)
@@ -232,7 +232,7 @@ func cause(err error) error {
 }
 
 // addFile opens the file that a PATH names.
-func (e *evidence) addFile(path, name string, info fs.FileInfo) error {
+func (e *opened) addFile(path, name string, info fs.FileInfo) error {
 	if !info.Mode().IsRegular() {
 		return &notEvidenceError{path, "not a regular file"}
 	}
@@ -255,7 +255,7 @@ func (e *evidence) addFile(path, name string, info fs.FileInfo) error {
 // takeFolders notes the folders of an etcd in which something lies that was named alone: they
 // are evidence, too. dirs are its folder, as it was named and where it lies. Any other folder
 // is that of whoever put a file there.
-func (e *evidence) takeFolders(path string, dirs ...string) {
+func (e *opened) takeFolders(path string, dirs ...string) {
 	for _, dir := range dirs {
 		if base := filepath.Base(dir); base != "snap" && base != "wal" {
 			continue
@@ -279,7 +279,7 @@ func lockOf(f *os.File) func() string {
 
 // open opens a file that may be evidence. f is nil for one that can not be read, which
 // is noted, and for one that is open already.
-func (e *evidence) open(path, name string, info fs.FileInfo) (source analyzer.Source, f *os.File, err error) {
+func (e *opened) open(path, name string, info fs.FileInfo) (source analyzer.Source, f *os.File, err error) {
 	for _, f := range e.files {
 		if os.SameFile(info, f.before) {
 			e.twice++
@@ -323,7 +323,7 @@ const notRegular = "not a regular file, so it was not examined: name the file th
 const leftOut = "WAL segment, left out by --no-wal"
 
 // take notes a source, unless it is of the WAL and that was not asked for.
-func (e *evidence) take(source analyzer.Source) {
+func (e *opened) take(source analyzer.Source) {
 	if source.Kind == report.KindWAL && e.noWAL {
 		e.notExamined = append(e.notExamined, report.NotExamined{Path: source.Path, What: leftOut})
 		return
@@ -332,7 +332,7 @@ func (e *evidence) take(source analyzer.Source) {
 }
 
 // forget closes a file that is no evidence.
-func (e *evidence) forget(f *os.File) {
+func (e *opened) forget(f *os.File) {
 	e.files = slices.DeleteFunc(e.files, func(other openFile) bool { return other.File == f })
 	_ = f.Close()
 }

@@ -45,7 +45,7 @@ func changed(path string, before fs.FileInfo) string {
 
 // accessNote says of which files reading them has changed the access time, empty if of none:
 // the kernel leaves it alone only for the owner of a file and for root.
-func (e *evidence) accessNote() string {
+func (e *opened) accessNote() string {
 	var read []string
 	for _, f := range e.files {
 		after, err := f.Stat()

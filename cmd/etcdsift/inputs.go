@@ -31,7 +31,7 @@ func evidenceInput(path string, info fs.FileInfo) input {
 }
 
 // addEvidence adds what PATHs led to.
-func (in *inputs) addEvidence(e *evidence) {
+func (in *inputs) addEvidence(e *opened) {
 	for _, f := range e.files {
 		in.files = append(in.files, evidenceInput(f.path, f.before))
 	}

@@ -324,8 +324,8 @@ func TestGoneBeforeOpen(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	e := &evidence{}
-	w := walk{evidence: e}
+	e := &opened{}
+	w := walk{opened: e}
 	w.open(file{path, "x.wal", info})
 	r, err := analyzer.Run(context.Background(), e.sources, analyzer.Options{NotExamined: e.notExamined})
 	if err != nil {

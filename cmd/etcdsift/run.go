@@ -44,7 +44,7 @@ func (f *evidenceFlags) report(cmd *cobra.Command, paths []string, o analyzer.Op
 
 // open opens the evidence, before anything is written anywhere: only then is it known what
 // must not be written over. The caller closes it.
-func (f *evidenceFlags) open(cmd *cobra.Command, paths []string) (*evidence, error) {
+func (f *evidenceFlags) open(cmd *cobra.Command, paths []string) (*opened, error) {
 	found, err := openEvidence(paths, f.noWAL)
 	f.inputs.addEvidence(found)
 	if f.inputs.is(cmd.ErrOrStderr()) != "" { // where what is wrong would be said
@@ -79,7 +79,7 @@ func (f *evidenceFlags) write(cmd *cobra.Command, private bool, write func(io.Wr
 }
 
 // examine runs the analysis of evidence that is open.
-func (f *evidenceFlags) examine(cmd *cobra.Command, found *evidence, o analyzer.Options) (r *report.Report, err error) {
+func (f *evidenceFlags) examine(cmd *cobra.Command, found *opened, o analyzer.Options) (r *report.Report, err error) {
 	o.NotExamined, o.NotEvidence = found.notExamined, found.notEvidence
 	if len(o.Retire) > 0 {
 		o.NotExamined = append(o.NotExamined, found.besides...) // that no newest value needs a key is a claim on all
@@ -110,7 +110,7 @@ func (f *evidenceFlags) examine(cmd *cobra.Command, found *evidence, o analyzer.
 const maxTold = 10
 
 // tell says which PATHs are no evidence, and what could not be read.
-func (e *evidence) tell(stderr io.Writer) {
+func (e *opened) tell(stderr io.Writer) {
 	for _, n := range e.notEvidence {
 		complain(stderr, string(n.Path)+": "+n.What)
 	}

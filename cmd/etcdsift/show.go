@@ -106,7 +106,7 @@ func (f *showFlags) run(cmd *cobra.Command, paths []string, key report.Text) err
 }
 
 // show prints the copy that was asked for.
-func (f *showFlags) show(cmd *cobra.Command, w io.Writer, found *evidence, h *report.History, config *encryption.Config) error {
+func (f *showFlags) show(cmd *cobra.Command, w io.Writer, found *opened, h *report.History, config *encryption.Config) error {
 	n, err := f.choose(h)
 	if err != nil {
 		return usage(err)
@@ -230,7 +230,7 @@ func best(h *report.History, matches func(report.Occurrence) bool, none string) 
 }
 
 // read reads the bytes of a copy.
-func (e *evidence) read(c report.Copy) ([]byte, error) {
+func (e *opened) read(c report.Copy) ([]byte, error) {
 	for _, s := range e.sources {
 		if s.Path != c.Path {
 			continue

@@ -238,7 +238,7 @@ func TestUnreadable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &evidence{}
+	e := &opened{}
 	if err := e.addFile(path+"\x00", "snapshot.db", info); err != nil { // as root, no mode keeps a file from being read
 		t.Fatal(err)
 	}
