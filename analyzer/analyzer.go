@@ -14,35 +14,18 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"slices"
 
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
+	"github.com/etcdsift/etcdsift/analyzer/internal/judge"
+	"github.com/etcdsift/etcdsift/analyzer/internal/keys"
+	"github.com/etcdsift/etcdsift/analyzer/internal/naming"
+	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
+	"github.com/etcdsift/etcdsift/analyzer/internal/sweep"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/decode/object"
 )
-
-// A Source is a file of evidence that the caller opened read-only.
-type Source struct {
-	Path report.Text // as the report is to name it
-	Name string      // the file's own name: that of a WAL segment has its place in the log
-	File io.ReaderAt
-	Size int64 // in bytes
-	// Kind is KindDB, also for a snapshot, KindWAL, or KindOther for what is only
-	// searched for objects; "" means KindDB.
-	Kind report.Kind
-	// Member is the same for the db and the WAL segments of one member of an etcd.
-	// A source without one stands alone.
-	Member string
-	// What says what the file is, if it is not one that an etcd works with.
-	What string
-	// Changed is asked after the file has been read: what it says, if anything, is
-	// how the file changed meanwhile. nil means that it can not change.
-	Changed func() string
-	// Lock is asked then, too: what it says, if anything, is who holds a write lock on the
-	// file, so that it may change at any moment. nil means that nobody can.
-	Lock func() string
-}
 
 // Options say what a run is about. The zero value asks for the plaintext Secrets
 // of a Kubernetes cluster.
@@ -85,7 +68,7 @@ type Options struct {
 	// Witness, if not nil, has another program read a db that was examined, of which the
 	// SHA-256 is sum (empty where not every byte could be read). It returns nil for what
 	// is nothing to that program; its error ends the run.
-	Witness func(ctx context.Context, s Source, sum string) (*report.SecondWitness, error)
+	Witness func(ctx context.Context, s evidence.Source, sum string) (*report.SecondWitness, error)
 	// Progress, if not nil, is called from another goroutine as a file is read.
 	Progress func(path report.Text, done, total int64)
 
@@ -93,64 +76,55 @@ type Options struct {
 	maxNonces  int  // compared at once; 0 means as many as there is room for
 }
 
-// A progress is told how far the reading of a file is, in bytes; nil is told nothing.
-type progress func(path report.Text, done, total int64)
-
-func (p progress) tell(path report.Text, done, total int64) {
-	if p != nil {
-		p(path, done, total)
-	}
-}
-
 // Run examines the sources. Damage and disk errors are in the Report; the error is
 // that of the context or of Options.Values, or says that no key of a source lies
 // under Options.Prefixes.
-func Run(ctx context.Context, sources []Source, o Options) (*report.Report, error) {
+func Run(ctx context.Context, sources []evidence.Source, o Options) (*report.Report, error) {
 	if o.Resources == nil {
-		o.Resources, o.configured = []object.GroupResource{secrets}, o.Encryption != nil
+		o.Resources, o.configured = []object.GroupResource{seen.Secrets}, o.Encryption != nil
 	}
-	n := newNonces(cmp.Or(o.maxNonces, maxNonces))
+	n := keys.NewNonces(cmp.Or(o.maxNonces, keys.MaxNonces))
 	sources = slices.Clone(sources)
 	for i := range sources {
-		sources[i].File = newDisk(sources[i])
+		sources[i].File = evidence.NewReader(sources[i])
 	}
-	surveys, err := examine(ctx, sources, newWatch(o.wanted(n)), o.Progress)
+	surveys, err := examine(ctx, sources, seen.NewInterest(o.wanted(n)), o.Progress)
 	if err != nil {
 		return nil, err
 	}
-	nameKeys(surveys)
+	keys.DecideNames(surveys)
 	for _, s := range surveys {
-		if err := s.identify(ctx, o.Prefixes); err != nil {
-			return nil, fmt.Errorf("%s: %w", s.name(), err)
+		if err := naming.Learn(s, ctx, o.Prefixes); err != nil {
+			return nil, fmt.Errorf("%s: %w", s.Title(), err)
 		}
-		s.resolve()
+		naming.Resolve(s)
 	}
-	if err := attribute(ctx, surveys); err != nil {
+	if err := naming.Attribute(ctx, surveys); err != nil {
 		return nil, err
 	}
 	for _, s := range surveys {
-		s.settle()
+		naming.Settle(s)
 	}
-	var p *proofs
+	var p *keys.Proofs
 	if o.Encryption != nil && o.Key == "" { // of one key the copies are proven when they are listed
-		if p, err = prove(ctx, surveys, o.Encryption); err != nil {
+		if p, err = keys.Prove(ctx, surveys, o.Encryption); err != nil {
 			return nil, err
 		}
 	}
-	if err := n.confirm(ctx, surveys); err != nil {
+	if err := n.Confirm(ctx, surveys); err != nil {
 		return nil, err
 	}
 	if err := listValues(surveys, o); err != nil {
 		return nil, err
 	}
 	for _, s := range surveys {
-		s.tree = nil // its marks take memory that grows with the file
+		s.Tree = nil // its marks take memory that grows with the file
 	}
-	b := newBuilder(surveys, o.question(), p, n)
-	if err := b.compareAll(ctx, b.exposed); err != nil {
+	b := judge.New(surveys, o.question(), p, n)
+	if err := b.Compare(ctx, b.Exposed); err != nil {
 		return nil, err
 	}
-	if err := b.proveCopies(ctx); err != nil {
+	if err := b.ProveCopies(ctx); err != nil {
 		return nil, err
 	}
 	for _, s := range surveys {
@@ -158,18 +132,18 @@ func Run(ctx context.Context, sources []Source, o Options) (*report.Report, erro
 			return nil, err
 		}
 	}
-	return b.build(), nil
+	return b.Report(), nil
 }
 
 // wanted is what must be kept of the evidence to answer.
-func (o *Options) wanted(n *nonces) wanted {
-	return wanted{key: string(o.Key), resources: o.Resources, anyPrefix: o.Prefixes == nil, config: o.Encryption,
-		configured: o.configured, distinct: o.Keys, sealed: n.add}
+func (o *Options) wanted(n *keys.Nonces) seen.Wanted {
+	return seen.Wanted{Key: string(o.Key), Resources: o.Resources, AnyPrefix: o.Prefixes == nil, Config: o.Encryption,
+		Configured: o.configured, Distinct: o.Keys, Sealed: n.Add}
 }
 
 // question is what is asked of the evidence when all of it has been read.
-func (o *Options) question() question {
-	return question{
+func (o *Options) question() judge.Question {
+	return judge.Question{
 		Tool: o.Tool, Resources: o.Resources, Configured: o.configured, FailOn: o.FailOn, AllowEmpty: o.AllowEmpty, Key: o.Key,
 		Encryption: o.Encryption, Keys: o.Keys, Retire: o.Retire, Label: o.Label, NotExamined: o.NotExamined, NotEvidence: o.NotEvidence,
 	}
@@ -177,24 +151,24 @@ func (o *Options) question() question {
 
 // CheckRetire checks a text for Options.Retire, as far as that can be done before it is known
 // which keys there are. The error is for the user.
-func CheckRetire(arg string) error { return checkRetire(arg) }
+func CheckRetire(arg string) error { return judge.CheckRetire(arg) }
 
 // listValues calls Options.Values for the newest value of each live key.
-func listValues(surveys []*survey, o Options) error {
+func listValues(surveys []*seen.Evidence, o Options) error {
 	if o.Values == nil {
 		return nil
 	}
 	holding := 0 // surveys with values
 	for _, s := range surveys {
-		if s.hasValues() {
+		if s.HasValues() {
 			holding++
 		}
 	}
 	for _, s := range surveys {
-		if !s.hasValues() {
+		if !s.HasValues() {
 			continue
 		}
-		if err := s.values(o.Encryption, o.Values, holding > 1); err != nil {
+		if err := judge.ListValues(s, o.Encryption, o.Values, holding > 1); err != nil {
 			return err
 		}
 	}
@@ -203,10 +177,10 @@ func listValues(surveys []*survey, o Options) error {
 
 // examine reads all sources, and tells progress how far it is. The db and the WAL of one
 // member are one survey.
-func examine(ctx context.Context, sources []Source, w *watch, progress progress) ([]*survey, error) {
-	var surveys []*survey
-	logs := map[string][]Source{} // by member
-	var members []string          // of logs, in the order of the sources
+func examine(ctx context.Context, sources []evidence.Source, w *seen.Interest, progress sweep.Progress) ([]*seen.Evidence, error) {
+	var surveys []*seen.Evidence
+	logs := map[string][]evidence.Source{} // by member
+	var members []string                   // of logs, in the order of the sources
 	for i, source := range sources {
 		if source.Kind == report.KindWAL {
 			member := cmp.Or(source.Member, fmt.Sprintf("source %d", i))
@@ -216,26 +190,26 @@ func examine(ctx context.Context, sources []Source, w *watch, progress progress)
 			logs[member] = append(logs[member], source)
 			continue
 		}
-		s := newSurvey(source, w)
+		s := seen.NewSurvey(source, w)
 		surveys = append(surveys, s)
 		var err error
 		if source.Kind == report.KindOther {
-			err = s.search(ctx, progress)
+			err = sweep.Search(s, ctx, progress)
 		} else {
-			err = s.examine(ctx, progress)
+			err = sweep.DB(s, ctx, progress)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", s.name(), err)
+			return nil, fmt.Errorf("%s: %w", s.Title(), err)
 		}
 	}
 	for _, member := range members {
 		s := holderOf(member, logs[member], surveys)
 		if s == nil {
-			s = newSurvey(Source{Path: logs[member][0].Path}, w)
+			s = seen.NewSurvey(evidence.Source{Path: logs[member][0].Path}, w)
 			surveys = append(surveys, s)
 		}
-		if err := s.readLog(ctx, logs[member], progress); err != nil {
-			return nil, fmt.Errorf("%s: %w", s.name(), err)
+		if err := sweep.WAL(s, ctx, logs[member], progress); err != nil {
+			return nil, fmt.Errorf("%s: %w", s.Title(), err)
 		}
 	}
 	return surveys, nil

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
@@ -24,7 +25,7 @@ func TestCoversBoltCheck(t *testing.T) {
 	command := buildBolt(t)
 	for i, name := range []string{"deleted", "freelist", "page-1024", "thousand"} {
 		full := snapshotBytes(t, name)
-		db := full[:len(full)-snapshotHashSize] // no hash gives the damage away
+		db := full[:len(full)-evidence.SnapshotHashSize] // no hash gives the damage away
 		if said := boltCheck(t, command, db); said != "" {
 			t.Fatalf("%s: bbolt's check of the healthy file: %s", name, said)
 		}
@@ -67,7 +68,7 @@ func checkCovered(t *testing.T, command string, db []byte, damages []fixtures.Da
 			continue
 		}
 		kinds[kindOf(said)]++
-		if kind, _ := Detect(bytes.NewReader(broken), int64(len(broken))); kind == "" {
+		if kind, _ := evidence.Detect(bytes.NewReader(broken), int64(len(broken))); kind == "" {
 			continue // exit status 3
 		}
 		if r, _ := run(t, Options{}, inMemory(broken)); r.Verdict.ExitStatus < report.ExitIncomplete {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures/captured"
 )
@@ -139,7 +140,7 @@ func testTwo(t *testing.T, old, recent captured.Stage) {
 		want[report.Text(key)] = report.StatusExposed // encrypted or deleted in the newer one
 	}
 	for _, order := range [][]captured.Stage{{old, recent}, {recent, old}} {
-		var sources []Source
+		var sources []evidence.Source
 		for _, stage := range order {
 			s := open(t, extract(t, stage.Snapshot()))
 			s.Path = report.Text(stage.Snapshot())

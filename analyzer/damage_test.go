@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/object"
 	"github.com/etcdsift/etcdsift/fixtures"
@@ -43,7 +44,7 @@ func TestDamage(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			kind, err := Detect(bytes.NewReader(broken), int64(len(broken)))
+			kind, err := evidence.Detect(bytes.NewReader(broken), int64(len(broken)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -89,7 +90,7 @@ func TestFlippedByte(t *testing.T) {
 // that it could not read everything.
 func TestNeverFalselyClean(t *testing.T) {
 	full := snapshotBytes(t, "providers")
-	db := full[:len(full)-snapshotHashSize] // a bare db: no hash gives the damage away
+	db := full[:len(full)-evidence.SnapshotHashSize] // a bare db: no hash gives the damage away
 	before, _ := run(t, Options{FailOn: report.SeverityHigh}, inMemory(db))
 	m, err := fixtures.MapPages(db)
 	if err != nil {
@@ -121,7 +122,7 @@ func TestNeverFalselyClean(t *testing.T) {
 			if err != nil || bytes.Equal(broken, db) {
 				continue
 			}
-			kind, _ := Detect(inMemory(broken).File, int64(len(broken)))
+			kind, _ := evidence.Detect(inMemory(broken).File, int64(len(broken)))
 			if kind == "" {
 				continue // exit status 3
 			}
@@ -138,7 +139,7 @@ func TestNeverFalselyClean(t *testing.T) {
 // record. Neither gets a value into the report, or a Secret out of it in silence.
 func TestFlippedRecord(t *testing.T) {
 	full := snapshotBytes(t, "deleted")
-	db := full[:len(full)-snapshotHashSize]
+	db := full[:len(full)-evidence.SnapshotHashSize]
 	before, values := run(t, Options{FailOn: report.SeverityHigh}, inMemory(db))
 	x := before.Exposures[len(before.Exposures)/2].Copies[0]
 	key := []byte(before.Exposures[len(before.Exposures)/2].Key)
@@ -178,7 +179,7 @@ func TestEmptiedRecord(t *testing.T) {
 	}
 	for _, page := range m.Leaves {
 		at := int64(page)*int64(m.PageSize) + 16 + 12 // size of the first element's value
-		broken := bytes.Clone(db[:len(db)-snapshotHashSize])
+		broken := bytes.Clone(db[:len(db)-evidence.SnapshotHashSize])
 		if clear(broken[at : at+4]); bytes.Equal(broken, db[:len(broken)]) {
 			continue
 		}
@@ -280,7 +281,7 @@ func TestResources(t *testing.T) {
 func TestCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err := Run(ctx, []Source{inMemory(snapshotBytes(t, "deleted"))}, Options{})
+	_, err := Run(ctx, []evidence.Source{inMemory(snapshotBytes(t, "deleted"))}, Options{})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
@@ -288,7 +289,7 @@ func TestCancelled(t *testing.T) {
 
 // Values that can not be delivered end the run.
 func TestValuesError(t *testing.T) {
-	_, err := Run(context.Background(), []Source{inMemory(snapshotBytes(t, "deleted"))}, Options{Values: func(report.Value) error { return errDisk }})
+	_, err := Run(context.Background(), []evidence.Source{inMemory(snapshotBytes(t, "deleted"))}, Options{Values: func(report.Value) error { return errDisk }})
 	if !errors.Is(err, errDisk) {
 		t.Errorf("error %v", err)
 	}
@@ -309,14 +310,14 @@ func TestDetect(t *testing.T) {
 		{"snapshot", snapshotBytes(t, "empty"), report.KindDB},
 	}
 	for _, tt := range tests {
-		if got, err := Detect(bytes.NewReader(tt.b), int64(len(tt.b))); got != tt.want || err != nil {
+		if got, err := evidence.Detect(bytes.NewReader(tt.b), int64(len(tt.b))); got != tt.want || err != nil {
 			t.Errorf("%s: %q, %v", tt.name, got, err)
 		}
 	}
-	if got, err := Detect(wal.File, wal.Size); got != report.KindWAL || err != nil {
+	if got, err := evidence.Detect(wal.File, wal.Size); got != report.KindWAL || err != nil {
 		t.Errorf("WAL segment: %q, %v", got, err)
 	}
-	if _, err := Detect(failingDisk{bytes.NewReader(nil), 0}, 100); !errors.Is(err, errDisk) {
+	if _, err := evidence.Detect(failingDisk{bytes.NewReader(nil), 0}, 100); !errors.Is(err, errDisk) {
 		t.Errorf("failing disk: %v", err)
 	}
 }

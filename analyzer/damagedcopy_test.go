@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
+	"github.com/etcdsift/etcdsift/analyzer/internal/keys"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
@@ -17,7 +19,7 @@ func gcm(nonce, seed string, n int) []byte {
 }
 
 // reuse are the findings of a nonce that was used twice in a db and perhaps a WAL.
-func reuse(t *testing.T, sources ...Source) []report.Finding {
+func reuse(t *testing.T, sources ...evidence.Source) []report.Finding {
 	t.Helper()
 	r, _ := run(t, Options{}, sources...)
 	if r.Coverage.Residue.Records+r.Coverage.Residue.Fragments == 0 {
@@ -61,7 +63,7 @@ func TestDamagedCopyBesideLog(t *testing.T) {
 		if len(copies) != 1 {
 			t.Fatalf("%d copies, want that on a free page", len(copies))
 		}
-		log := func() Source {
+		log := func() evidence.Source {
 			return laterLog(t, 12, [3]string{"11", "s-1", string(value)}, [3]string{"12", "s-1", string(newest)})
 		}
 		for _, at := range []int{len(value) - n + 4, len(value) - n/2, len(value) - 1} { // the last in the tag
@@ -78,7 +80,7 @@ func TestDamagedCopyBesideLog(t *testing.T) {
 // not looked at is told.
 func TestManyDamagedCopies(t *testing.T) {
 	f := forgery{index: 10, member: 7}
-	for i := range maxReused + maxReused/4 {
+	for i := range keys.MaxReused + keys.MaxReused/4 {
 		rev := int64(i + 5)
 		seed := fmt.Sprint(i)
 		f.records = append(f.records, record{rev: rev, key: secretKey(i), value: gcm(seed, seed, 24)})
@@ -97,8 +99,8 @@ func TestManyDamagedCopies(t *testing.T) {
 		}
 		seen[value] = true
 	}
-	if damaged <= maxReused {
-		t.Fatalf("%d damaged copies, want more than %d", damaged, maxReused)
+	if damaged <= keys.MaxReused {
+		t.Fatalf("%d damaged copies, want more than %d", damaged, keys.MaxReused)
 	}
 	r, _ := run(t, Options{}, inMemory(db))
 	if found := of(r, report.RuleNonceReuse); len(found) > 0 {
@@ -124,7 +126,7 @@ func TestReuseInResidue(t *testing.T) {
 		free := inMemory(bytes.Clone(db))
 		start := copies[0] &^ 4095
 		clear(db[start : start+16+3*16]) // the header and the elements
-		for region, source := range map[report.Region]Source{report.RegionFree: free, report.RegionFragment: inMemory(db)} {
+		for region, source := range map[report.Region]evidence.Source{report.RegionFree: free, report.RegionFragment: inMemory(db)} {
 			found := reuse(t, source)
 			if len(found) != 1 || found[0].Key != report.Text(secretKey(1)) || found[0].Severity != report.SeverityHigh {
 				t.Errorf("%s, with a value of %s: %+v", region, key, found)

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/fixtures/captured"
@@ -34,11 +35,11 @@ func (d fadingDisk) ReadAt(b []byte, off int64) (int, error) {
 
 // migrated is the data dir of a captured stage and the configuration then in force: all
 // passes over the files have something to do.
-func migrated(t *testing.T) ([]Source, Options) {
+func migrated(t *testing.T) ([]evidence.Source, Options) {
 	t.Helper()
 	const stage, segment = "04-reused/data-dir/member/", "0000000000000000-0000000000000000.wal"
-	var sources []Source
-	for _, s := range []Source{{Path: "db", Kind: report.KindDB, Name: "snap/db"}, {Path: "wal", Kind: report.KindWAL, Name: "wal/" + segment}} {
+	var sources []evidence.Source
+	for _, s := range []evidence.Source{{Path: "db", Kind: report.KindDB, Name: "snap/db"}, {Path: "wal", Kind: report.KindWAL, Name: "wal/" + segment}} {
 		b, err := captured.ReadFile(stage + s.Name)
 		if err != nil {
 			t.Fatal(err)
@@ -60,8 +61,8 @@ func migrated(t *testing.T) ([]Source, Options) {
 	return sources, Options{FailOn: report.SeverityHigh, Encryption: config, Keys: true}
 }
 
-func withFile(sources []Source, i int, file io.ReaderAt) []Source {
-	sources = append([]Source{}, sources...)
+func withFile(sources []evidence.Source, i int, file io.ReaderAt) []evidence.Source {
+	sources = append([]evidence.Source{}, sources...)
 	sources[i].File = file
 	return sources
 }

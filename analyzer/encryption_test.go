@@ -10,6 +10,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/fixtures"
@@ -24,7 +25,7 @@ func TestEncryptionCases(t *testing.T) {
 			config := openConfig(t, e)
 			var values []report.Value
 			o := Options{Encryption: config, Keys: true, Values: func(v report.Value) error { values = append(values, v); return nil }}
-			r, err := Run(t.Context(), []Source{open(t, e.DB)}, o)
+			r, err := Run(t.Context(), []evidence.Source{open(t, e.DB)}, o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -210,7 +211,7 @@ func testReadings(t *testing.T, e fixtures.EncryptionEvidence, r *report.Report,
 func testStragglers(t *testing.T, e fixtures.EncryptionEvidence, config *encryption.Config) {
 	t.Helper()
 	for label, want := range e.Stragglers {
-		r, err := Run(t.Context(), []Source{open(t, e.DB)}, Options{Encryption: config, Keys: true, Retire: []string{label}, AllowEmpty: true})
+		r, err := Run(t.Context(), []evidence.Source{open(t, e.DB)}, Options{Encryption: config, Keys: true, Retire: []string{label}, AllowEmpty: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,7 +224,7 @@ func testStragglers(t *testing.T, e fixtures.EncryptionEvidence, config *encrypt
 			t.Errorf("%s: safe %v, exit status %d, stragglers (-want +got):\n%s", label, r.Retire[0].Safe, r.Verdict.ExitStatus, diff)
 		}
 	}
-	r, err := Run(t.Context(), []Source{open(t, e.DB)}, Options{Keys: true, Retire: []string{"aescbc:no-such-key"}, AllowEmpty: true})
+	r, err := Run(t.Context(), []evidence.Source{open(t, e.DB)}, Options{Keys: true, Retire: []string{"aescbc:no-such-key"}, AllowEmpty: true})
 	if err != nil {
 		t.Fatal(err)
 	}

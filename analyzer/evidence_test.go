@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/object"
 	"github.com/etcdsift/etcdsift/fixtures"
@@ -14,7 +15,7 @@ import (
 )
 
 // open opens a file as a Source; the test closes it.
-func open(t testing.TB, path string) Source {
+func open(t testing.TB, path string) evidence.Source {
 	t.Helper()
 	f, err := os.Open(path)
 	if err != nil {
@@ -25,16 +26,16 @@ func open(t testing.TB, path string) Source {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Source{Path: report.Text(filepath.Base(path)), File: f, Size: info.Size()}
+	return evidence.Source{Path: report.Text(filepath.Base(path)), File: f, Size: info.Size()}
 }
 
 // inMemory is bytes as a Source.
-func inMemory(b []byte) Source {
-	return Source{Path: "db", File: bytes.NewReader(b), Size: int64(len(b))}
+func inMemory(b []byte) evidence.Source {
+	return evidence.Source{Path: "db", File: bytes.NewReader(b), Size: int64(len(b))}
 }
 
 // run runs the analysis and collects the values.
-func run(t testing.TB, o Options, sources ...Source) (*report.Report, []report.Value) {
+func run(t testing.TB, o Options, sources ...evidence.Source) (*report.Report, []report.Value) {
 	t.Helper()
 	var values []report.Value
 	o.Values = func(v report.Value) error { values = append(values, v); return nil }

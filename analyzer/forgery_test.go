@@ -14,6 +14,7 @@ import (
 	"go.etcd.io/etcd/server/v3/storage/wal"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/mvcc"
 )
@@ -132,20 +133,20 @@ func (f forgery) free(tx *bbolt.Tx) error {
 }
 
 // source is the db as a Source.
-func (f forgery) source(t *testing.T) Source {
+func (f forgery) source(t *testing.T) evidence.Source {
 	t.Helper()
 	return inMemory(f.bytes(t))
 }
 
 // withLog makes a db and a WAL those of one member.
-func withLog(db, log Source) []Source {
+func withLog(db, log evidence.Source) []evidence.Source {
 	db.Kind, db.Member, log.Member = report.KindDB, "member", "member"
-	return []Source{db, log}
+	return []evidence.Source{db, log}
 }
 
 // laterLog is logOf for a segment that is not the first of its WAL: its first entry, whose
 // index is in its name, need not be the first of all.
-func laterLog(t *testing.T, commit uint64, entries ...[3]string) Source {
+func laterLog(t *testing.T, commit uint64, entries ...[3]string) evidence.Source {
 	t.Helper()
 	size := wal.SegmentSizeBytes
 	wal.SegmentSizeBytes = 64 << 10

@@ -7,6 +7,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/fixtures"
@@ -18,7 +19,7 @@ func smallDB(t testing.TB) []byte {
 	t.Helper()
 	full := snapshotBytes(t, "odd-values")
 	src, dst := t.TempDir()+"/src", t.TempDir()+"/dst"
-	if err := os.WriteFile(src, full[:len(full)-snapshotHashSize], 0o600); err != nil {
+	if err := os.WriteFile(src, full[:len(full)-evidence.SnapshotHashSize], 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := fixtures.Repage(src, dst, 1024, true); err != nil {
@@ -65,18 +66,18 @@ func FuzzRun(f *testing.F) {
 		}
 		f.Add(broken)
 	}
-	f.Add(append(bytes.Clone(db), make([]byte, snapshotHashSize)...))
+	f.Add(append(bytes.Clone(db), make([]byte, evidence.SnapshotHashSize)...))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) > 1<<20 {
 			return
 		}
 		values := 0
 		o := Options{FailOn: report.SeverityHigh, Values: func(report.Value) error { values++; return nil }}
-		r, err := Run(context.Background(), []Source{inMemory(b)}, o)
+		r, err := Run(context.Background(), []evidence.Source{inMemory(b)}, o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		runBound.Check(t, len(b), func() { _, _ = Run(context.Background(), []Source{inMemory(b)}, Options{}) })
+		runBound.Check(t, len(b), func() { _, _ = Run(context.Background(), []evidence.Source{inMemory(b)}, Options{}) })
 		damaged := len(r.Coverage.Damage) > 0 || r.Coverage.BytesRead != int64(len(b))
 		if damaged != (r.Verdict.ExitStatus == report.ExitIncomplete) {
 			t.Errorf("exit status %d, %d of %d bytes, damage %v", r.Verdict.ExitStatus, r.Coverage.BytesRead, len(b), r.Coverage.Damage)
@@ -131,7 +132,7 @@ func FuzzRunWithKeys(f *testing.F) {
 			return
 		}
 		o := Options{Encryption: configs[int(which)%len(configs)], Keys: true, Retire: []string{"aescbc:key1"}}
-		r, err := Run(context.Background(), []Source{inMemory(b)}, o)
+		r, err := Run(context.Background(), []evidence.Source{inMemory(b)}, o)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
@@ -104,7 +105,7 @@ func (g target) unnamed(b []byte) bool {
 func (g target) try(t testing.TB, d *fixtures.Dice) {
 	t.Helper()
 	b, what := g.Wreak(d)
-	r, err := Run(context.Background(), []Source{inMemory(b)}, Options{FailOn: report.SeverityHigh})
+	r, err := Run(context.Background(), []evidence.Source{inMemory(b)}, Options{FailOn: report.SeverityHigh})
 	if err != nil {
 		t.Fatalf("%s: %s: %v", g.Name, strings.Join(what, "; "), err)
 	}

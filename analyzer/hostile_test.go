@@ -7,6 +7,9 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
+	"github.com/etcdsift/etcdsift/analyzer/internal/judge"
+	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
@@ -16,7 +19,7 @@ import (
 func hostile(t *testing.T) (db []byte, free []byte, id uint64) {
 	t.Helper()
 	b := snapshotBytes(t, "deleted-compacted")
-	db = bytes.Clone(b[:len(b)-snapshotHashSize])
+	db = bytes.Clone(b[:len(b)-evidence.SnapshotHashSize])
 	m, err := fixtures.MapPages(db)
 	if err != nil || len(m.Free) == 0 {
 		t.Fatalf("%v free pages, %v", m.Free, err)
@@ -97,7 +100,7 @@ func TestHostileFreePages(t *testing.T) {
 // A hundred thousand tiny fragments: a bounded list, bounded memory, and not clean.
 func TestManyFragments(t *testing.T) {
 	b := snapshotBytes(t, "empty")
-	db := bytes.Clone(b[:len(b)-snapshotHashSize])
+	db := bytes.Clone(b[:len(b)-evidence.SnapshotHashSize])
 	const pages, parts = 25_000, 4
 	tail := make([]byte, pages*4096)
 	for i := range pages * parts {
@@ -108,7 +111,7 @@ func TestManyFragments(t *testing.T) {
 	r, _ := run(t, Options{FailOn: report.SeverityHigh, AllowEmpty: true}, inMemory(append(db, tail...)))
 	runtime.ReadMemStats(&after)
 	c := r.Coverage
-	if len(c.Unattributed) != maxExtents || c.UnattributedMore != pages*parts-maxExtents {
+	if len(c.Unattributed) != judge.MaxExtents || c.UnattributedMore != pages*parts-judge.MaxExtents {
 		t.Errorf("%d extents, and %d more", len(c.Unattributed), c.UnattributedMore)
 	}
 	if r.Verdict.Status != report.StatusUnattributed || r.Verdict.ExitStatus != report.ExitClean || !r.Verdict.Complete {
@@ -122,8 +125,8 @@ func TestManyFragments(t *testing.T) {
 // More pieces than are compared with known values is a limit, and so incomplete.
 func TestTooManyPieces(t *testing.T) {
 	b := snapshotBytes(t, "empty")
-	db := bytes.Clone(b[:len(b)-snapshotHashSize])
-	tail := make([]byte, (maxPieces/16+10)*4096)
+	db := bytes.Clone(b[:len(b)-evidence.SnapshotHashSize])
+	tail := make([]byte, (seen.MaxPieces/16+10)*4096)
 	for i := range len(tail) / 256 {
 		copy(tail[i*256+10:], fmt.Sprintf("%d: a little piece of text", i))
 	}
@@ -138,7 +141,7 @@ func TestTooManyPieces(t *testing.T) {
 func TestSlackAndTail(t *testing.T) {
 	for _, want := range []report.Region{report.RegionFragment, report.RegionTail} {
 		b := snapshotBytes(t, "deleted-compacted")
-		db := bytes.Clone(b[:len(b)-snapshotHashSize])
+		db := bytes.Clone(b[:len(b)-evidence.SnapshotHashSize])
 		m, err := fixtures.MapPages(db)
 		if err != nil {
 			t.Fatal(err)

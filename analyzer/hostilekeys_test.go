@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/etcdsift/etcdsift/analyzer/report"
-	"github.com/etcdsift/etcdsift/decode/envelope"
 )
 
 // Where the bytes behind a prefix were written over, what stands there now is no name of a
@@ -75,28 +74,5 @@ func TestManyNames(t *testing.T) {
 				t.Errorf("%d keys, %d newest values, %d namespaces", len(r.Keys), newest, places)
 			}
 		})
-	}
-}
-
-// Long names are kept up to a bound, and all in number up to another.
-func TestLongNames(t *testing.T) {
-	k := newKeyspace(newWatch(wanted{}))
-	long := strings.Repeat("n", maxName)
-	const more = 100
-	for i := range maxNames/maxName + more {
-		value := fmt.Appendf(nil, "k8s:enc:aescbc:v1:%06d%s:%s", i, long, strings.Repeat("v", 48))
-		if stored, err := k.parse(value, 0); err != nil || k.stored[stored].provider != envelope.AESCBC {
-			t.Fatalf("%+v, %v", k.stored[stored], err)
-		}
-	}
-	bytes := 0
-	for _, s := range k.stored {
-		if len(s.keyName) > maxName {
-			t.Errorf("a name of %d bytes", len(s.keyName))
-		}
-		bytes += len(s.keyName)
-	}
-	if bytes > maxNames+maxName || k.named < bytes || k.named > maxNames+2*maxName {
-		t.Errorf("%d bytes of names, %d counted, want at most %d", bytes, k.named, maxNames)
 	}
 }

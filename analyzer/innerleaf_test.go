@@ -9,6 +9,7 @@ import (
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/page"
 )
@@ -139,7 +140,7 @@ func TestInnerLeaf(t *testing.T) {
 	}
 }
 
-func (l longLeaf) source() Source { return inMemory(l.db) }
+func (l longLeaf) source() evidence.Source { return inMemory(l.db) }
 
 // The last page of a leaf is of another moment and has no header. A record on it that the
 // leaf's elements cut in two is found all the same, and so is the newest value of its key;

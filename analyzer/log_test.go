@@ -13,12 +13,13 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
 // logOf writes entries with etcd's own code, each an index and what it puts under
 // /registry/secrets/default/NAME, with the given commit index, and opens the segment.
-func logOf(t *testing.T, commit uint64, entries ...[3]string) Source {
+func logOf(t *testing.T, commit uint64, entries ...[3]string) evidence.Source {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "wal")
 	metadata, err := proto.Marshal(&pb.Metadata{NodeID: proto.Uint64(7), ClusterID: proto.Uint64(9)})
@@ -57,7 +58,7 @@ func logOf(t *testing.T, commit uint64, entries ...[3]string) Source {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Source{Path: name, Name: name, Kind: report.KindWAL, File: bytes.NewReader(b), Size: int64(len(b))}
+	return evidence.Source{Path: name, Name: name, Kind: report.KindWAL, File: bytes.NewReader(b), Size: int64(len(b))}
 }
 
 // An entry that another leader's entry replaced never counted, and its bytes are

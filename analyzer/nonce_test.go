@@ -5,6 +5,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
@@ -19,7 +20,7 @@ func TestNoncesInParts(t *testing.T) {
 		}
 		e := buildEncryption(t, c)
 		reused := func(most int) (found []report.Finding) {
-			r, err := Run(t.Context(), []Source{open(t, e.DB)}, Options{maxNonces: most})
+			r, err := Run(t.Context(), []evidence.Source{open(t, e.DB)}, Options{maxNonces: most})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -51,7 +52,7 @@ func TestNoncesOfTwoFiles(t *testing.T) {
 	e := buildEncryption(t, c)
 	one, two := open(t, e.DB), open(t, e.DB)
 	two.Path = "copy.db"
-	r, err := Run(t.Context(), []Source{one, two}, Options{})
+	r, err := Run(t.Context(), []evidence.Source{one, two}, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,12 +10,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
+	"github.com/etcdsift/etcdsift/analyzer/internal/naming"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
 
 // store makes a db that holds these keys and values.
-func store(t *testing.T, puts map[string][]byte) Source {
+func store(t *testing.T, puts map[string][]byte) evidence.Source {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "db")
 	s := fixtures.OpenStore(file)
@@ -80,7 +82,7 @@ func TestManyPrefixes(t *testing.T) {
 		puts[fmt.Sprintf("/p%04d/secrets/ns/x", i)] = []byte("k8s:enc:aescbc:v1:key1:" + strings.Repeat("x", 64))
 	}
 	r, values := run(t, Options{}, store(t, puts))
-	if n := len(r.Evidence[0].Details.Prefixes); n != maxPrefixes || len(values) != len(puts) {
+	if n := len(r.Evidence[0].Details.Prefixes); n != naming.MaxPrefixes || len(values) != len(puts) {
 		t.Errorf("%d prefixes, %d values", n, len(values))
 	}
 	if !strings.Contains(r.Coverage.NotExamined[0].What, "keys under 1984 more prefixes") {
@@ -90,7 +92,7 @@ func TestManyPrefixes(t *testing.T) {
 
 func TestPrefixWithoutKeys(t *testing.T) {
 	db := store(t, map[string][]byte{"/registry/secrets/ns/db": plainSecret(t, "ns", "db")})
-	_, err := Run(context.Background(), []Source{db}, Options{Prefixes: []string{"/nowhere"}})
+	_, err := Run(context.Background(), []evidence.Source{db}, Options{Prefixes: []string{"/nowhere"}})
 	if err == nil || !strings.Contains(err.Error(), "no key lies under --prefix /nowhere; keys lie under /registry") {
 		t.Errorf("error %v", err)
 	}

@@ -7,41 +7,43 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
-	"github.com/etcdsift/etcdsift/decode/mvcc"
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
+	"github.com/etcdsift/etcdsift/analyzer/internal/keys"
+	"github.com/etcdsift/etcdsift/analyzer/internal/naming"
+	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/decode/object"
-	"github.com/etcdsift/etcdsift/decode/page"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
 
 // examined is the survey of a source, as the passes after the sweep find it.
-func examined(t *testing.T, sources ...Source) *survey {
+func examined(t *testing.T, sources ...evidence.Source) *seen.Evidence {
 	t.Helper()
-	o := Options{Resources: []object.GroupResource{secrets}}
+	o := Options{Resources: []object.GroupResource{seen.Secrets}}
 	for i := range sources {
-		sources[i].File = newDisk(sources[i])
+		sources[i].File = evidence.NewReader(sources[i])
 	}
-	surveys, err := examine(t.Context(), sources, newWatch(o.wanted(newNonces(maxNonces))), nil)
+	surveys, err := examine(t.Context(), sources, seen.NewInterest(o.wanted(keys.NewNonces(keys.MaxNonces))), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := surveys[0].identify(t.Context(), nil); err != nil {
+	if err := naming.Learn(surveys[0], t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	return surveys[0]
 }
 
 // onPages are the values that pages hold as records, by their offset.
-func onPages(t *testing.T, s *survey) map[int64]string {
+func onPages(t *testing.T, s *seen.Evidence) map[int64]string {
 	t.Helper()
 	found := map[int64]string{}
-	err := s.eachValue(t.Context(), func(v *held) error {
-		if v.place != inTree && v.place != onFreePage {
+	err := s.EachValue(t.Context(), func(v *seen.Value) error {
+		if v.Place != seen.InTree && v.Place != seen.OnFreePage {
 			return nil
 		}
-		if was, twice := found[v.off]; twice {
-			t.Errorf("the value at %#x comes twice, as %s", v.off, was)
+		if was, twice := found[v.Off]; twice {
+			t.Errorf("the value at %#x comes twice, as %s", v.Off, was)
 		}
-		found[v.off] = fmt.Sprintf("%s, in the tree: %v", v.key, v.place == inTree)
+		found[v.Off] = fmt.Sprintf("%s, in the tree: %v", v.Key, v.Place == seen.InTree)
 		return nil
 	})
 	if err != nil {
@@ -122,40 +124,6 @@ func keyLeaves(m fixtures.PageMap, all []fixtures.Record) (leaves []uint64) {
 	return leaves
 }
 
-// What a page holds, by rules 1 and 4.
-func TestHolding(t *testing.T) {
-	s := &survey{buckets: []string{mvcc.BucketKey, "meta"}}
-	leaf := page.Header{ID: 7, Flags: page.FlagLeaf}
-	other := page.Header{ID: 9, Flags: page.FlagLeaf, Count: 2}
-	branch := page.Header{ID: 7, Flags: page.FlagBranch}
-	tests := []struct {
-		name string
-		page page.Page
-		want holding
-	}{
-		{"a leaf of the bucket key", page.Page{ID: 7, Use: page.Leaf, Header: leaf}, holdsTree},
-		{"a leaf of another bucket", page.Page{ID: 7, Use: page.Leaf, Header: leaf, Bucket: 1}, holdsState},
-		{"an inline bucket", page.Page{ID: 7, Use: page.Leaf, Header: page.Header{Flags: page.FlagLeaf}, Bucket: 1, Inline: true}, holdsState},
-		{"a leaf that the tree does not mean", page.Page{ID: 7, Use: page.Leaf, Header: leaf, Astray: true}, holdsResidue},
-		{"the same of another bucket", page.Page{ID: 7, Use: page.Leaf, Header: leaf, Astray: true, Bucket: 1}, holdsResidue},
-		{"an inline bucket in it", page.Page{ID: 7, Use: page.Leaf, Header: leaf, Astray: true, Inline: true}, holdsNone},
-		{"another page, whose elements are not in order", page.Page{ID: 7, Use: page.Leaf, Header: other, Astray: true, Data: make([]byte, 64)}, holdsNone},
-		{"a branch where a leaf should be", page.Page{ID: 7, Use: page.Leaf, Header: branch}, holdsNone},
-		{"a branch", page.Page{ID: 7, Use: page.Branch, Header: branch}, holdsNone},
-		{"a free leaf", page.Page{ID: 7, Use: page.Unreachable, Header: leaf}, holdsResidue},
-		{"a free leaf of another ID", page.Page{ID: 7, Use: page.Unreachable, Header: other}, holdsResidue},
-		{"a leaf behind the last page", page.Page{ID: 7, Use: page.Tail, Header: leaf}, holdsResidue},
-		{"a free branch", page.Page{ID: 7, Use: page.Unreachable, Header: branch}, holdsNone},
-		{"pages without a header", page.Page{ID: 7, Use: page.Unreachable, Orphan: true}, holdsNone},
-		{"a page that could not be read", page.Page{ID: 7, Use: page.Unread}, holdsNone},
-	}
-	for _, tt := range tests {
-		if got := s.holding(tt.page); got != tt.want {
-			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)
-		}
-	}
-}
-
 // A put in the WAL is a value in either branch of its transaction, and a record in another
 // bucket than "key" is residue: all passes see them.
 func TestEveryPlace(t *testing.T) {
@@ -165,10 +133,10 @@ func TestEveryPlace(t *testing.T) {
 	}, freed: []int64{6}, others: []record{{rev: 7, key: secretKey(5), value: sealed(oldKey, "elsewhere")}}}.source(t)
 	log := laterLog(t, 12, put("11", "s-3", newKey), put("12", "s-4", newKey))
 	s := examined(t, withLog(db, log)...)
-	got := map[string][]place{}
-	if err := s.sealed(t.Context(), func(v *held) error {
-		if key := string(v.key); !slices.Contains(got[key], v.place) {
-			got[key] = append(got[key], v.place)
+	got := map[string][]seen.Place{}
+	if err := s.EachSealed(t.Context(), func(v *seen.Value) error {
+		if key := string(v.Key); !slices.Contains(got[key], v.Place) {
+			got[key] = append(got[key], v.Place)
 		}
 		return nil
 	}); err != nil {
@@ -178,7 +146,7 @@ func TestEveryPlace(t *testing.T) {
 		slices.Sort(places)
 	}
 	// The first transaction's leaves are free, with all that they hold.
-	want := map[string][]place{secretKey(1): {inTree, onFreePage}, secretKey(2): {onFreePage}, secretKey(3): {inWAL}, secretKey(4): {inWAL}, secretKey(5): {onFreePage}}
+	want := map[string][]seen.Place{secretKey(1): {seen.InTree, seen.OnFreePage}, secretKey(2): {seen.OnFreePage}, secretKey(3): {seen.InWAL}, secretKey(4): {seen.InWAL}, secretKey(5): {seen.OnFreePage}}
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -19,6 +19,7 @@ import (
 	kmstypes "k8s.io/apiserver/pkg/storage/value/encrypt/envelope/kmsv2/v2"
 	kmsv2 "k8s.io/kms/apis/v2"
 
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/fixtures"
@@ -84,7 +85,7 @@ func wrapped(t *testing.T, dek, seed string) []byte {
 }
 
 // refused is a db of n Secrets, each wrapped by one of the data encryption keys.
-func refused(t *testing.T, n int, deks ...string) Source {
+func refused(t *testing.T, n int, deks ...string) evidence.Source {
 	t.Helper()
 	f := forgery{index: 10, member: 7}
 	for i := range n {
@@ -126,7 +127,7 @@ func TestPluginIsSilent(t *testing.T) {
 	for _, code := range []codes.Code{codes.PermissionDenied, codes.Unavailable} {
 		t.Run(code.String(), func(t *testing.T) {
 			p := &refuser{code: code}
-			_, err := Run(t.Context(), []Source{refused(t, 3, "one")}, Options{Encryption: p.config(t)})
+			_, err := Run(t.Context(), []evidence.Source{refused(t, 3, "one")}, Options{Encryption: p.config(t)})
 			var kms *encryption.KMSError
 			if !errors.As(err, &kms) || kms.Name != "vault" {
 				t.Errorf("%v, want a *encryption.KMSError of vault", err)

@@ -6,6 +6,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/encryption"
 )
@@ -32,7 +33,7 @@ resources:
 }
 
 // retire asks whether aescbc:key1, which the configuration has, may be dropped.
-func retire(t *testing.T, sources ...Source) *report.Report {
+func retire(t *testing.T, sources ...evidence.Source) *report.Report {
 	t.Helper()
 	r, _ := run(t, Options{Keys: true, Retire: []string{"aescbc:key1"}, Encryption: keyless(t)}, sources...)
 	return r
@@ -46,24 +47,24 @@ func put(index, name, how string) [3]string {
 // A key is safe to drop only where each newest value was seen, and none needs it, whatever
 // becomes of entries that are not known to be committed.
 func TestRetire(t *testing.T) {
-	dbOf := func(how string) Source {
+	dbOf := func(how string) evidence.Source {
 		return forgery{records: []record{{rev: 5, key: secretKey(1), value: sealed(how, "db")}}, index: 10, member: 7}.source(t)
 	}
 	tests := []struct {
 		name       string
-		sources    []Source
+		sources    []evidence.Source
 		safe       bool
 		complete   bool
 		stragglers []report.Text
 	}{
-		{"the db alone", []Source{dbOf(newKey)}, true, true, nil},
+		{"the db alone", []evidence.Source{dbOf(newKey)}, true, true, nil},
 		{"a WAL that goes on where the db ends", withLog(dbOf(newKey), laterLog(t, 12,
 			put("11", "s-2", oldKey), put("12", "s-2", newKey), put("13", "s-3", newKey))), true, true, nil},
 		{"a WAL that starts later", withLog(dbOf(newKey), laterLog(t, 15,
 			put("15", "s-2", newKey), put("16", "s-3", newKey))), false, false, nil},
 		{"a WAL that starts with what the db has", withLog(dbOf(newKey), laterLog(t, 11,
 			put("9", "s-1", oldKey), put("10", "s-1", newKey), put("11", "s-2", newKey), put("12", "s-2", newKey))), true, true, nil},
-		{"a WAL alone", []Source{laterLog(t, 1001, put("1000", "s-1", newKey), put("1001", "s-2", newKey))}, false, false, nil},
+		{"a WAL alone", []evidence.Source{laterLog(t, 1001, put("1000", "s-1", newKey), put("1001", "s-2", newKey))}, false, false, nil},
 		{"a put that is not committed", withLog(dbOf(oldKey), laterLog(t, 10, put("11", "s-1", newKey))),
 			false, true, []report.Text{report.Text(secretKey(1))}},
 		{"a deletion that is not committed", withLog(dbOf(oldKey), laterLog(t, 10, [3]string{"11", "s-1", ""})),
@@ -112,7 +113,7 @@ func TestLeftoverBesideDB(t *testing.T) {
 	db, left := forgery{records: now, index: 10, member: 7}.source(t), forgery{records: before}.source(t)
 	db.Path, db.Kind, db.Member = "member/snap/db", report.KindDB, "member"
 	left.Path, left.Kind, left.What = "member/snap/db.tmp.123", report.KindDB, "unfinished defragmentation"
-	for _, sources := range [][]Source{{db, left}, {left, db}} {
+	for _, sources := range [][]evidence.Source{{db, left}, {left, db}} {
 		r := retire(t, sources...)
 		if !r.Retire[0].Safe || len(r.Retire[0].Stragglers) > 0 {
 			t.Errorf("%+v", r.Retire[0])

@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
@@ -24,7 +25,7 @@ func kmsValue(keyID, seed string) []byte {
 }
 
 // answers asks about keys, and returns what is said of each.
-func answers(t *testing.T, o Options, retire []string, sources ...Source) map[string]report.RetireAnswer {
+func answers(t *testing.T, o Options, retire []string, sources ...evidence.Source) map[string]report.RetireAnswer {
 	t.Helper()
 	o.Keys, o.Retire, o.AllowEmpty = true, retire, true
 	r, _ := run(t, o, sources...)
@@ -78,7 +79,7 @@ func TestRetireMembersApart(t *testing.T) {
 	one := forgery{records: []record{{rev: 2, key: secretKey(1), value: sealed(oldKey, "1")}}, member: 7}
 	later := forgery{records: []record{{rev: 2, key: secretKey(9), value: sealed(newKey, "2")}, {rev: 3, key: secretKey(8), value: sealed(newKey, "3")}}, member: 7}
 	apart := forgery{records: []record{{rev: 2, key: secretKey(1), value: sealed(newKey, "4")}}, member: 7}
-	for _, sources := range [][]Source{{one.source(t), later.source(t)}, {later.source(t), one.source(t)}, {one.source(t), apart.source(t)}, {apart.source(t), one.source(t)}} {
+	for _, sources := range [][]evidence.Source{{one.source(t), later.source(t)}, {later.source(t), one.source(t)}, {one.source(t), apart.source(t)}, {apart.source(t), one.source(t)}} {
 		for key, got := range answers(t, Options{}, []string{"aescbc:key1", "aescbc:key2"}, sources...) {
 			if got != report.RetireNeeded {
 				t.Errorf("%s is %s", key, got)
@@ -99,7 +100,7 @@ func TestRetireListAsName(t *testing.T) {
 	old := record{rev: 2, key: secretKey(1), value: sealed("aescbc:v1:key1,aescbc:key2", "1")}
 	tail := make([]byte, 4096)
 	copy(tail[100:], sealed("aescbc:v1:key1,aescbc:key2", "1"))
-	for name, db := range map[string]Source{
+	for name, db := range map[string]evidence.Source{
 		"an older value": forgery{records: append([]record{old}, records...)}.source(t),
 		"bytes":          inMemory(append(forgery{records: records}.bytes(t), tail...)),
 	} {
@@ -161,26 +162,4 @@ func TestRetireManyNames(t *testing.T) {
 	if got["aescbc:nokey"] != report.RetireUnseen || got["aescbc:nokex"] != report.RetireUnseen || len(got) != 3 {
 		t.Errorf("%.200v", got)
 	}
-}
-
-// The parts of a list are the list, and what a key may mean is spelt in it.
-func FuzzRetireText(f *testing.F) {
-	for _, text := range []string{"aescbc:key1", "aescbc:a,b,aescbc:c", "kms-v2:vault (kek-1),aesgcm:x", `kms-v2:v (key ID "a\"b")`, "kms-v2:a (b) (c)", "aescbc:,", ", ,kms:x", "secretbox: a ,aescbc:b "} {
-		f.Add(text)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		parts := splitKeys(text)
-		if strings.Join(parts, ",") != text || len(parts) == 0 {
-			t.Fatalf("%q of %q", parts, text)
-		}
-		_ = checkRetire(text)
-		for i, name := range readings(text) {
-			if _, err := ParseKeyName(name.Provider.String() + ":" + name.Name); err != nil {
-				t.Fatalf("%q may mean %+v: %v", text, name, err)
-			}
-			if i == 0 && name.Provider.String()+":"+name.Name != text || i > 0 && name.KMSKeyID == "" {
-				t.Fatalf("%q may mean %+v", text, name)
-			}
-		}
-	})
 }

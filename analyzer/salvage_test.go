@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
@@ -100,7 +101,7 @@ func TestSalvagedState(t *testing.T) {
 // A record in another bucket is found there, and is damage: two references changed places.
 func TestForeignBucket(t *testing.T) {
 	healthy := snapshotBytes(t, "deleted")
-	healthy = healthy[:len(healthy)-snapshotHashSize]
+	healthy = healthy[:len(healthy)-evidence.SnapshotHashSize]
 	before, _ := run(t, Options{FailOn: report.SeverityHigh}, inMemory(healthy))
 	broken := bytes.Clone(healthy)
 	m, err := fixtures.MapPages(broken)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
@@ -40,7 +41,7 @@ func TestSecondWitness(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var asked string
-			o := Options{FailOn: report.SeverityHigh, AllowEmpty: true, Witness: func(_ context.Context, s Source, sum string) (*report.SecondWitness, error) {
+			o := Options{FailOn: report.SeverityHigh, AllowEmpty: true, Witness: func(_ context.Context, s evidence.Source, sum string) (*report.SecondWitness, error) {
 				asked = sum
 				return &tt.word, nil
 			}}
@@ -59,7 +60,7 @@ func TestSecondWitness(t *testing.T) {
 		})
 	}
 	stop := errors.New("stopped")
-	_, err = Run(t.Context(), []Source{inMemory(healthy)}, Options{Witness: func(context.Context, Source, string) (*report.SecondWitness, error) { return nil, stop }})
+	_, err = Run(t.Context(), []evidence.Source{inMemory(healthy)}, Options{Witness: func(context.Context, evidence.Source, string) (*report.SecondWitness, error) { return nil, stop }})
 	if !errors.Is(err, stop) {
 		t.Errorf("the witness's error does not end the run: %v", err)
 	}

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
@@ -196,7 +196,7 @@ func (w *walk) open(f file) {
 	case strings.HasSuffix(base, ".wal"):
 		source.Kind = report.KindWAL
 	default:
-		source.Kind, err = analyzer.Detect(source.File, source.Size)
+		source.Kind, err = evidence.Detect(source.File, source.Size)
 		if err != nil {
 			source.Kind = report.KindOther // the disk gave an error, and will give it again
 		}

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
@@ -20,7 +20,7 @@ type opened struct {
 	noWAL       bool // leave WAL segments alone
 	twice       int  // files that were named once more
 	gone        int  // files that went away before they were opened
-	sources     []analyzer.Source
+	sources     []evidence.Source
 	notExamined []report.NotExamined
 	notEvidence []report.NotExamined // PATHs that are none
 	besides     []report.NotExamined // what lies beside the PATHs, and matters to some questions
@@ -119,7 +119,7 @@ func isAbsent(err error) bool {
 // be in it.
 func (e *opened) noteLogs() {
 	for _, f := range e.files {
-		i := slices.IndexFunc(e.sources, func(s analyzer.Source) bool { return string(s.Path) == f.shown })
+		i := slices.IndexFunc(e.sources, func(s evidence.Source) bool { return string(s.Path) == f.shown })
 		if i < 0 || e.sources[i].Kind != report.KindDB || filepath.Base(f.path) != "db" && filepath.Base(realPath(f.path)) != "db" {
 			continue
 		}
@@ -240,7 +240,7 @@ func (e *opened) addFile(path, name string, info fs.FileInfo) error {
 	if f == nil || err != nil {
 		return err
 	}
-	source.Kind, err = analyzer.Detect(f, source.Size)
+	source.Kind, err = evidence.Detect(f, source.Size)
 	if err == nil && source.Kind == "" {
 		defer e.forget(f)
 		return &notEvidenceError{path, whyNot(f, source.Size)}
@@ -279,14 +279,14 @@ func lockOf(f *os.File) func() string {
 
 // open opens a file that may be evidence. f is nil for one that can not be read, which
 // is noted, and for one that is open already.
-func (e *opened) open(path, name string, info fs.FileInfo) (source analyzer.Source, f *os.File, err error) {
+func (e *opened) open(path, name string, info fs.FileInfo) (source evidence.Source, f *os.File, err error) {
 	for _, f := range e.files {
 		if os.SameFile(info, f.before) {
 			e.twice++
 			return source, nil, nil
 		}
 	}
-	source = analyzer.Source{Path: report.Text(name), Name: filepath.Base(path), Size: info.Size(), Kind: report.KindDB}
+	source = evidence.Source{Path: report.Text(name), Name: filepath.Base(path), Size: info.Size(), Kind: report.KindDB}
 	f, err = openReadOnly(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -323,7 +323,7 @@ const notRegular = "not a regular file, so it was not examined: name the file th
 const leftOut = "WAL segment, left out by --no-wal"
 
 // take notes a source, unless it is of the WAL and that was not asked for.
-func (e *opened) take(source analyzer.Source) {
+func (e *opened) take(source evidence.Source) {
 	if source.Kind == report.KindWAL && e.noWAL {
 		e.notExamined = append(e.notExamined, report.NotExamined{Path: source.Path, What: leftOut})
 		return

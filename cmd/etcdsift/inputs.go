@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 )
 
 // inputs are all that a run reads: it must write over none of it. A flag that names a file
@@ -146,7 +146,7 @@ func precious(path string, info fs.FileInfo) string {
 	if info, err = f.Stat(); err != nil || !info.Mode().IsRegular() {
 		return ""
 	}
-	if kind, err := analyzer.Detect(f, info.Size()); err == nil && kind != "" {
+	if kind, err := evidence.Detect(f, info.Size()); err == nil && kind != "" {
 		return etcds
 	}
 	name := filepath.Base(path)

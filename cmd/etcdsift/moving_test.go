@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures/captured"
 	"github.com/etcdsift/etcdsift/reports"
@@ -113,7 +114,7 @@ func (r failingReader) ReadAt([]byte, int64) (int, error) { return 0, r.err }
 
 // A value that the disk does not give any more when it is to be shown is no wrong usage.
 func TestShowUnreadable(t *testing.T) {
-	e := &opened{sources: []analyzer.Source{{Path: "db", File: failingReader{os.ErrDeadlineExceeded}}}}
+	e := &opened{sources: []evidence.Source{{Path: "db", File: failingReader{os.ErrDeadlineExceeded}}}}
 	if b, err := e.read(report.Copy{Path: "db", Offset: 0x1234, Length: 10}); err == nil || err.Error() != "db: 10 bytes at offset 0x1234: i/o timeout" {
 		t.Errorf("%q, %v", b, err)
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
@@ -24,7 +24,7 @@ type progress struct {
 	bars map[report.Text]*mpb.Bar
 }
 
-func newProgress(stderr io.Writer, sources []analyzer.Source) *progress {
+func newProgress(stderr io.Writer, sources []evidence.Source) *progress {
 	p := &progress{bars: map[report.Text]*mpb.Bar{}}
 	var total int64
 	for _, s := range sources {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
@@ -67,8 +68,8 @@ func examineWreck(t *testing.T, w fixtures.Wreck, key string) (*report.Report, m
 		values[string(v.Key)] = v
 		return nil
 	}
-	source := analyzer.Source{Path: "db", File: bytes.NewReader(w.Bytes), Size: int64(len(w.Bytes))}
-	r, err := analyzer.Run(context.Background(), []analyzer.Source{source}, o)
+	source := evidence.Source{Path: "db", File: bytes.NewReader(w.Bytes), Size: int64(len(w.Bytes))}
+	r, err := analyzer.Run(context.Background(), []evidence.Source{source}, o)
 	if err != nil {
 		t.Fatalf("%s: %v", w.Name, err)
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/cmd/etcdsift/witness"
 )
@@ -19,8 +19,8 @@ const witnessCommand = "second-witness-child"
 
 // newWitness is for analyzer.Options.Witness. The error says why the sources can not be
 // copied for it.
-func newWitness(stderr io.Writer, sources []analyzer.Source, in *inputs) (
-	func(context.Context, analyzer.Source, string) (*report.SecondWitness, error), error) {
+func newWitness(stderr io.Writer, sources []evidence.Source, in *inputs) (
+	func(context.Context, evidence.Source, string) (*report.SecondWitness, error), error) {
 	w, err := witness.New(witnessCommand)
 	if err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func newWitness(stderr io.Writer, sources []analyzer.Source, in *inputs) (
 	if err := w.Check(sources); err != nil {
 		return nil, fmt.Errorf("--second-witness: %w", err)
 	}
-	if !slices.ContainsFunc(sources, func(s analyzer.Source) bool { return witness.Reads(s.Kind) }) {
+	if !slices.ContainsFunc(sources, func(s evidence.Source) bool { return witness.Reads(s.Kind) }) {
 		complain(stderr, "warning: --second-witness: no db and no snapshot among the evidence, which is all that bbolt reads")
 	}
 	return w.Examine, nil

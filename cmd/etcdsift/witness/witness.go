@@ -22,7 +22,7 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/page"
 )
@@ -73,7 +73,7 @@ func defaultLimits(size int64, pages page.ID) limits {
 }
 
 // Check says early why copies of evidence can not be made: the error names the dir.
-func (w *Witness) Check(sources []analyzer.Source) error {
+func (w *Witness) Check(sources []evidence.Source) error {
 	var largest int64
 	for _, s := range sources {
 		if Reads(s.Kind) {
@@ -100,7 +100,7 @@ func Reads(k report.Kind) bool { return k == "" || k == report.KindDB }
 // Examine has bbolt read the source, which was hashed as sum (in hexadecimal, empty if
 // it could not be read whole). The error is that of the context; nil and no error mean
 // that the source is nothing that bbolt reads.
-func (w *Witness) Examine(ctx context.Context, s analyzer.Source, sum string) (*report.SecondWitness, error) {
+func (w *Witness) Examine(ctx context.Context, s evidence.Source, sum string) (*report.SecondWitness, error) {
 	if !Reads(s.Kind) {
 		return nil, nil
 	}

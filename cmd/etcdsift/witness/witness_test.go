@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/page"
 	"github.com/etcdsift/etcdsift/fixtures"
@@ -49,7 +49,7 @@ func newTest(t *testing.T) *Witness {
 func examine(t *testing.T, w *Witness, b []byte) *report.SecondWitness {
 	t.Helper()
 	sum := sha256.Sum256(b)
-	got, err := w.Examine(t.Context(), analyzer.Source{File: bytes.NewReader(b), Size: int64(len(b))}, hex.EncodeToString(sum[:]))
+	got, err := w.Examine(t.Context(), evidence.Source{File: bytes.NewReader(b), Size: int64(len(b))}, hex.EncodeToString(sum[:]))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func TestCancel(t *testing.T) {
 	b := fixtures.Labyrinth()
 	sum := sha256.Sum256(b)
 	start := time.Now()
-	_, err := w.Examine(ctx, analyzer.Source{File: bytes.NewReader(b), Size: int64(len(b))}, hex.EncodeToString(sum[:]))
+	_, err := w.Examine(ctx, evidence.Source{File: bytes.NewReader(b), Size: int64(len(b))}, hex.EncodeToString(sum[:]))
 	if !errors.Is(err, context.Canceled) || time.Since(start) > 10*time.Second {
 		t.Errorf("after %v: %v", time.Since(start), err)
 	}
@@ -182,14 +182,14 @@ func TestNotRun(t *testing.T) {
 	w := newTest(t)
 	tests := []struct {
 		name    string
-		source  analyzer.Source
+		source  evidence.Source
 		sum     string
 		want    string
 		changed bool
 	}{
-		{"other bytes", analyzer.Source{File: bytes.NewReader(db), Size: int64(len(db))}, strings.Repeat("0", 64), "other bytes than when", true},
-		{"not hashed", analyzer.Source{File: bytes.NewReader(db), Size: int64(len(db))}, "", "not every byte", false},
-		{"cut since", analyzer.Source{File: bytes.NewReader(db[:5000]), Size: int64(len(db))}, hex.EncodeToString(sum[:]), "unexpected EOF", false},
+		{"other bytes", evidence.Source{File: bytes.NewReader(db), Size: int64(len(db))}, strings.Repeat("0", 64), "other bytes than when", true},
+		{"not hashed", evidence.Source{File: bytes.NewReader(db), Size: int64(len(db))}, "", "not every byte", false},
+		{"cut since", evidence.Source{File: bytes.NewReader(db[:5000]), Size: int64(len(db))}, hex.EncodeToString(sum[:]), "unexpected EOF", false},
 	}
 	for _, tt := range tests {
 		got, err := w.Examine(t.Context(), tt.source, tt.sum)
@@ -207,7 +207,7 @@ func TestNotRun(t *testing.T) {
 	if got := examine(t, gone, db); got.Result != report.WitnessFailed || !strings.Contains(got.Detail, "could not be started") {
 		t.Errorf("%+v", got)
 	}
-	if got, err := w.Examine(t.Context(), analyzer.Source{Kind: report.KindWAL}, ""); got != nil || err != nil {
+	if got, err := w.Examine(t.Context(), evidence.Source{Kind: report.KindWAL}, ""); got != nil || err != nil {
 		t.Errorf("WAL: %+v, %v", got, err)
 	}
 }

@@ -1,0 +1,65 @@
+package analyzer
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
+	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
+	"github.com/etcdsift/etcdsift/analyzer/report"
+)
+
+// closeEvidence takes down what became of the files of a survey, when all has been read of
+// them: what they did not give, what a second witness reads in them, and whether they changed.
+// Its error is that of Options.Witness.
+func closeEvidence(ctx context.Context, s *seen.Evidence, o Options) error {
+	if s.File != nil {
+		s.AddUnread(&s.Source)
+		if err := askWitness(ctx, s, o); err != nil {
+			return err
+		}
+		settleFile(&s.Facts, &s.Source)
+	}
+	for _, seg := range s.Segments {
+		s.AddUnread(&seg.Source)
+		settleFile(&seg.Evidence, &seg.Source)
+	}
+	return nil
+}
+
+// settleFile notes what became of the file while it was read.
+func settleFile(e *report.Evidence, s *evidence.Source) {
+	if s.Changed != nil {
+		e.Changed = cmp.Or(s.Changed(), e.Changed)
+	}
+	if s.Lock != nil {
+		e.Lock = s.Lock()
+		e.Live = e.Lock != ""
+	}
+}
+
+// askWitness asks the second witness on the db of a survey. In a file that is whole as far as
+// this program can tell, any other answer than its own is damage: one of the two is wrong.
+func askWitness(ctx context.Context, s *seen.Evidence, o Options) error {
+	if o.Witness == nil || s.Kind == report.KindOther {
+		return nil
+	}
+	w, err := o.Witness(ctx, s.Source, s.Facts.SHA256)
+	if w == nil || err != nil {
+		return err
+	}
+	s.Facts.SecondWitness = w
+	if w.Changed {
+		s.Facts.Changed = "other bytes were read the second time"
+	}
+	damaged := s.DamageMore > 0 || slices.ContainsFunc(s.Damage, func(d report.Damage) bool { return d.Path == s.Path })
+	if damaged || w.Result == report.WitnessNotRun || w.Result == report.WitnessAgrees && len(w.Problems) == 0 {
+		return nil
+	}
+	if w.Result == report.WitnessAgrees {
+		w.Result = report.WitnessDiffers // on the structure, if not on the records
+	}
+	s.Damage = append(s.Damage, report.Damage{Path: s.Path, Offset: w.Offset, Page: w.Page, What: "second witness " + w.String()})
+	return nil
+}

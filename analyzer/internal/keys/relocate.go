@@ -1,0 +1,120 @@
+package keys
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+
+	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
+	"github.com/etcdsift/etcdsift/decode/encryption"
+	"github.com/etcdsift/etcdsift/decode/envelope"
+)
+
+// maxTrials and maxTrialBytes bound the search for the paths of moved values: with all of
+// n values moved it takes n*n trials.
+const (
+	maxTrials     = 2_000_000
+	maxTrialBytes = 4 << 30
+)
+
+// relocate looks for the etcd keys that moved values were encrypted for: a value that its
+// key does not open may open with the path of another object of its resource. Its error
+// ends the run.
+func (p *prover) relocate(surveys []*seen.Evidence) error {
+	slices.SortFunc(p.proofs.Failures, func(x, y *Failure) int {
+		return cmp.Or(seen.CompareBool(y.Newest, x.Newest), cmp.Compare(x.Key, y.Key), cmp.Compare(x.Outcome, y.Outcome),
+			cmp.Compare(x.In.SourceOf(x.At.File).Path, y.In.SourceOf(y.At.File).Path))
+	})
+	paths := newPaths(surveys, p.proofs.Failures)
+	trials, bytes := 0, int64(0)
+	for _, f := range p.proofs.Failures {
+		if f.Outcome != seen.Closed || f.Refused || !boundToKey(providerOf(&f.In.Keys, f)) {
+			continue
+		}
+		value, err := f.In.ReadSighting(&f.At)
+		if err != nil {
+			continue // it could be read before: what changed meanwhile is told elsewhere
+		}
+		keys := p.config.Match(value)
+		for _, path := range paths.of(f) {
+			if trials++; trials > maxTrials || bytes > maxTrialBytes {
+				f.Given = "the search for the key that it was encrypted for ended at a limit"
+				break
+			}
+			bytes += int64(len(value))
+			if ok, err := p.opens(keys, value, path); err != nil {
+				return err
+			} else if ok {
+				f.From = path
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// opens reports whether one of the keys opens the value with that path.
+func (p *prover) opens(keys []*encryption.Key, value []byte, path string) (bool, error) {
+	for _, k := range keys {
+		opened, err := k.Open(p.ctx, value, []byte(path))
+		switch {
+		case err == nil:
+			clear(opened.Plain)
+			return true, nil
+		case !errors.Is(err, encryption.ErrClosed) && !errors.Is(err, encryption.ErrNoKMS):
+			return false, err
+		}
+	}
+	return false, p.ctx.Err()
+}
+
+// boundToKey reports whether the ciphertext of a provider opens with one path alone.
+func boundToKey(p envelope.Provider) bool {
+	return p == envelope.AESGCM || p == envelope.KMSv1 || p == envelope.KMSv2
+}
+
+// providerOf is the provider of the value of a failure.
+func providerOf(k *seen.Keyspace, f *Failure) envelope.Provider {
+	return k.Storages[f.At.Storage].Provider
+}
+
+// paths are the etcd keys that moved values may have been encrypted for, by resource:
+// those that failed themselves first, as values are often swapped.
+type paths struct {
+	byResource map[string][]string
+}
+
+func newPaths(surveys []*seen.Evidence, failures []*Failure) paths {
+	p := paths{map[string][]string{}}
+	known := map[string]bool{}
+	add := func(s *seen.Evidence, key string) {
+		if !known[key] {
+			known[key] = true
+			resource := s.Identity(key).GroupResource.String()
+			p.byResource[resource] = append(p.byResource[resource], key)
+		}
+	}
+	wanted := map[string]bool{}
+	for _, f := range failures {
+		if f.Outcome == seen.Closed {
+			add(f.In, f.Key)
+			wanted[f.In.Identity(f.Key).GroupResource.String()] = true
+		}
+	}
+	if len(wanted) == 0 {
+		return p
+	}
+	for _, s := range surveys {
+		for _, e := range s.Keys.Entries.All() {
+			if wanted[s.Identity(e.Key).GroupResource.String()] {
+				add(s, e.Key)
+			}
+		}
+	}
+	return p
+}
+
+// of are the paths to try for a failure.
+func (p paths) of(f *Failure) []string {
+	return p.byResource[f.In.Identity(f.Key).GroupResource.String()]
+}

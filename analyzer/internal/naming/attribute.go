@@ -1,0 +1,241 @@
+package naming
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
+	"github.com/etcdsift/etcdsift/analyzer/report"
+	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/decode/carve"
+	"github.com/etcdsift/etcdsift/decode/envelope"
+	"github.com/etcdsift/etcdsift/decode/mvcc"
+	"github.com/etcdsift/etcdsift/decode/page"
+)
+
+// An attributor finds out to which known values the orphaned pieces of all surveys
+// belong. A piece that lies on a page of its own says nothing of itself; but its
+// bytes may occur in a copy of a known key, in any region of any file.
+type attributor struct {
+	index   *carve.Index
+	surveys []*seen.Evidence
+	pieces  []pieceOf             // by their number in index
+	owners  map[int32][]ownership // by the same number
+}
+
+type pieceOf struct {
+	in *seen.Evidence
+	seen.Piece
+}
+
+// An ownership says that the bytes lo to hi of a piece occur in a value.
+type ownership struct {
+	lo, hi    int32
+	key       string
+	rev       mvcc.Revision // 0 if several revisions have the same bytes
+	create    int64
+	version   int64
+	start     bool // lo is the start of the value
+	reachable bool // a record of the tree has the bytes
+	plaintext bool
+	stored    seen.StorageID // in the survey of the piece
+}
+
+// Attribute compares the pieces of all surveys with every value that any of them
+// has, and turns those that occur in one into sightings. What belongs to none is in
+// the survey's unattributed. The error is that of ctx.
+func Attribute(ctx context.Context, surveys []*seen.Evidence) error {
+	a := &attributor{index: carve.NewIndex(), surveys: surveys, owners: map[int32][]ownership{}}
+	for _, s := range surveys {
+		for _, p := range s.Pieces {
+			b, err := s.ReadPiece(p)
+			if err != nil {
+				continue // the disk tells (addUnread), as of all values that are read again
+			}
+			if id, ok := a.index.Add(b); ok {
+				for len(a.pieces) <= id {
+					a.pieces = append(a.pieces, pieceOf{})
+				}
+				a.pieces[id] = pieceOf{s, p}
+			} else {
+				s.Unattributed = append(s.Unattributed, p)
+			}
+		}
+		s.Pieces = nil
+	}
+	if len(a.pieces) > 0 {
+		for _, s := range surveys {
+			if err := a.values(ctx, s); err != nil {
+				return err
+			}
+		}
+	}
+	for id, p := range a.pieces {
+		if p.in != nil {
+			a.settle(int32(id), p)
+		}
+	}
+	for _, s := range surveys {
+		mergePieces(s)
+	}
+	return nil
+}
+
+// values compares all values of a survey with the pieces.
+func (a *attributor) values(ctx context.Context, s *seen.Evidence) error {
+	return s.EachValue(ctx, func(v *seen.Value) error {
+		if len(v.Value) >= carve.MinMatch {
+			a.value(v)
+		}
+		return nil
+	})
+}
+
+// value compares one value with the pieces.
+func (a *attributor) value(v *seen.Value) {
+	value := v.Value
+	o := ownership{rev: v.Rev, create: v.Create, version: v.Version, reachable: v.Place == seen.InTree, plaintext: !envelope.IsEncrypted(value)}
+	for c := range a.index.Candidates(value) {
+		p := a.pieces[c.Piece]
+		b, err := p.in.ReadPiece(p.Piece)
+		if err != nil {
+			continue // it could be read before: what changed meanwhile is told elsewhere
+		}
+		lo, hi, ok := c.Match(b, value)
+		if !ok {
+			continue
+		}
+		o.key, o.lo, o.hi, o.start = string(v.Key), int32(lo), int32(hi), lo+c.Delta == 0
+		o.stored, _ = p.in.Keys.Parse(value, 0)
+		a.own(int32(c.Piece), o)
+	}
+}
+
+// own notes that a part of a piece belongs to a value. Of several values that have
+// the same bytes, one in the tree counts before the others.
+func (a *attributor) own(id int32, o ownership) {
+	owners := a.owners[id]
+	for i := range owners {
+		have := &owners[i]
+		if have.key != o.key || have.lo >= o.hi || o.lo >= have.hi {
+			continue
+		}
+		have.lo, have.hi = min(have.lo, o.lo), max(have.hi, o.hi)
+		have.start = have.start || o.start
+		if have.rev != o.rev && have.reachable == o.reachable {
+			have.rev, have.create, have.version = mvcc.Revision{}, 0, 0
+		}
+		if o.reachable && !have.reachable {
+			have.rev, have.create, have.version, have.reachable = o.rev, o.create, o.version, true
+		}
+		return
+	}
+	if len(owners) < maxOwners {
+		a.owners[id] = append(owners, o)
+	}
+}
+
+// maxOwners bounds the values that one piece may belong to. On a page there is room
+// for several, but not for many that left no record.
+const maxOwners = 64
+
+// settle turns what is known of a piece into sightings. Where bytes occur in values
+// of several keys, that of a watched key counts, and else the first.
+func (a *attributor) settle(id int32, p pieceOf) {
+	s, owners := p.in, a.owners[id]
+	slices.SortFunc(owners, func(x, y ownership) int {
+		return cmp.Or(cmp.Compare(x.lo, y.lo), seen.CompareBool(s.Interest.KeepsKey([]byte(y.key)), s.Interest.KeepsKey([]byte(x.key))), cmp.Compare(y.hi, x.hi), cmp.Compare(x.key, y.key))
+	})
+	end := int32(0)
+	for _, o := range owners {
+		if o.lo = max(o.lo, end); o.lo >= o.hi {
+			continue
+		}
+		leave(s, p.Piece, end, o.lo)
+		attributed(s, p.Piece, o)
+		end = o.hi
+	}
+	leave(s, p.Piece, end, p.Size)
+}
+
+// leave notes that the bytes lo to hi of a piece belong to nothing known.
+func leave(s *seen.Evidence, p seen.Piece, lo, hi int32) {
+	if lo < hi {
+		s.Unattributed = append(s.Unattributed, seen.Piece{Off: p.Off + int64(lo), Size: hi - lo, File: p.File, Class: p.Class})
+	}
+}
+
+// attributed keeps a piece of a value of which the key is known now.
+func attributed(s *seen.Evidence, p seen.Piece, o ownership) {
+	size := int64(o.hi - o.lo)
+	if !s.Interest.KeepsKey([]byte(o.key)) && s.Disguised[o.key].Name == "" || s.Interest.Only == "" && !o.plaintext {
+		s.Counts.Other += size
+		return
+	}
+	s.Counts.Fragments++
+	at := seen.Copy{
+		Key: o.key, Place: seen.InPieces, File: p.File, Off: p.Off + int64(o.lo), Size: size,
+		Rev: o.rev, Create: o.create, Version: o.version, Object: o.start, Reread: o.reachable, Storage: o.stored, Owned: true,
+	}
+	if p.File == seen.DbFile && s.DB.PageSize > 0 {
+		at.Page = report.PageAt(at.Off, s.DB.PageSize)
+		if number, _ := at.Page.Number(); s.Tree != nil && page.ID(number) >= s.Tree.HighWater() {
+			at.Place = seen.InTail
+		}
+	}
+	s.Owned = append(s.Owned, at)
+}
+
+// mergePieces makes one extent of pieces that lie side by side: of sightings of the
+// same key, and of what belongs to nothing.
+func mergePieces(s *seen.Evidence) {
+	slices.SortFunc(s.Unattributed, func(a, b seen.Piece) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Off, b.Off))
+	})
+	merged := s.Unattributed[:0]
+	for _, p := range s.Unattributed {
+		if n := len(merged); n > 0 {
+			last := &merged[n-1]
+			if last.File == p.File && last.Class == p.Class && last.Off+int64(last.Size) == p.Off && last.Size < math.MaxInt32-p.Size {
+				last.Size += p.Size
+				continue
+			}
+		}
+		merged = append(merged, p)
+	}
+	s.Unattributed = merged
+	mergeOwned(s)
+	if s.Skipped > 0 {
+		s.AddDamage(&decode.FormatError{Off: 0, Err: decode.ErrLimit,
+			What: fmt.Sprintf("%d orphaned pieces and %d bytes more, which were not compared with known values", seen.MaxPieces, s.Skipped)})
+	}
+}
+
+// mergeOwned joins orphaned pieces of one value that lie side by side, and keeps them.
+func mergeOwned(s *seen.Evidence) {
+	slices.SortStableFunc(s.Owned, func(a, b seen.Copy) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Off, b.Off))
+	})
+	merged := s.Owned[:0]
+	for _, at := range s.Owned {
+		if n := len(merged); n > 0 {
+			last := &merged[n-1]
+			if last.File == at.File && last.Key == at.Key && last.Place == at.Place &&
+				last.Reread == at.Reread && last.Off+last.Size == at.Off {
+				last.Size += at.Size
+				if last.Rev != at.Rev {
+					last.Rev, last.Create, last.Version = mvcc.Revision{}, 0, 0
+				}
+				continue
+			}
+		}
+		merged = append(merged, at)
+	}
+	for _, at := range merged {
+		s.Keep(at)
+	}
+	s.Owned = nil
+}

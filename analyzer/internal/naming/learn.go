@@ -1,0 +1,122 @@
+package naming
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
+	"github.com/etcdsift/etcdsift/analyzer/report"
+	"github.com/etcdsift/etcdsift/decode/envelope"
+	"github.com/etcdsift/etcdsift/decode/object"
+)
+
+// groupSamples is how many plaintext values of a resource are asked for their
+// API group. One would do, unless it was written by an old API version.
+const groupSamples = 5
+
+// crdSegment is the part of a key that names a CustomResourceDefinition.
+const crdSegment = "apiextensions.k8s.io/customresourcedefinitions"
+
+// A prefixError says that no key lies under any --prefix.
+type prefixError struct {
+	given, found []string
+}
+
+func (e *prefixError) Error() string {
+	text := fmt.Sprintf("no key lies under --prefix %s", strings.Join(e.given, ", "))
+	if len(e.found) > 0 {
+		text += "; keys lie under " + strings.Join(e.found, ", ")
+	}
+	return text
+}
+
+// Learn learns how this etcd names its objects: which prefixes Kubernetes'
+// keys have, the API groups of built-in resources from their plaintext values,
+// and the scope of custom resources from their CRDs. Prefixes that are given are
+// taken as they are; it is an error if a db with keys has none below them.
+func Learn(s *seen.Evidence, ctx context.Context, given []string) error {
+	prefixes := given
+	if given == nil {
+		prefixes = findPrefixes(s)
+	}
+	for _, prefix := range prefixes {
+		s.Details.Prefixes = append(s.Details.Prefixes, report.Text(cmp.Or(prefix, "/")))
+	}
+	s.Names = object.NewRegistry(prefixes)
+	samples := map[string]int{}
+	inside := 0
+	for _, e := range s.Keys.Entries.All() {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		segment, ok := s.Names.Segment(e.Key)
+		if ok {
+			inside++
+		}
+		how := s.Keys.Storages[e.Storage]
+		if e.Deleted || how.Provider != envelope.Identity || !isObject(how.Encoding) {
+			continue
+		}
+		if segment == crdSegment {
+			learnCRD(s, e)
+		}
+		if ok && samples[segment] < groupSamples {
+			samples[segment]++
+			learnGroup(s, segment, e)
+		}
+	}
+	if given == nil && s.Interest.Secrets {
+		findDisguised(s)
+	}
+	if given != nil && inside == 0 && s.Keys.Entries.Len() > 0 {
+		return &prefixError{given, findPrefixes(s)}
+	}
+	return nil
+}
+
+// findDisguised looks for Secrets whose keys name none: one under a prefix or a path
+// that nobody knows must not go unseen.
+func findDisguised(s *seen.Evidence) {
+	for _, at := range s.Copies.All() {
+		if _, found := s.Disguised[at.Key]; found || !at.Object || !s.IsPlaintext(at) {
+			continue
+		}
+		segment, _ := s.Names.Segment(at.Key)
+		if s.Names.Knows(at.Key) && !strings.HasSuffix(segment, "/secrets") {
+			continue
+		}
+		value, err := s.ReadSighting(at)
+		if err == nil && seen.IsSecret(value, at.Off) {
+			m, _ := object.ParseMeta(value, at.Off) // a broken one leaves its name empty
+			s.Disguised[at.Key] = object.Identity{GroupResource: seen.Secrets, Namespace: m.Namespace, Name: m.Name}
+		}
+	}
+}
+
+func isObject(e envelope.Encoding) bool {
+	return e == envelope.Protobuf || e == envelope.JSON || e == envelope.CBOR
+}
+
+// learnCRD reads the scope of a custom resource. A definition that can not be
+// read leaves the scope to the number of parts in a key.
+func learnCRD(s *seen.Evidence, e *seen.Entry) {
+	value, err := s.Read(e)
+	if err != nil {
+		return
+	}
+	if crd, err := object.ParseCRD(value, e.Off); err == nil {
+		s.Names.AddCRD(crd)
+	}
+}
+
+func learnGroup(s *seen.Evidence, segment string, e *seen.Entry) {
+	value, err := s.Read(e)
+	if err != nil {
+		return
+	}
+	if t, err := object.ParseType(value, e.Off); err == nil {
+		s.Names.LearnGroup(segment, t.APIVersion)
+	}
+}

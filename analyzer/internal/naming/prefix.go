@@ -1,0 +1,70 @@
+package naming
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
+	"github.com/etcdsift/etcdsift/analyzer/report"
+	"github.com/etcdsift/etcdsift/decode/envelope"
+	"github.com/etcdsift/etcdsift/decode/object"
+)
+
+// MaxPrefixes bounds the prefixes that are taken for API servers'. One is usual;
+// each costs time for every key.
+const MaxPrefixes = 16
+
+// findPrefixes is the prefixes that keys of this db have: of the usual ones those
+// in use, and that of an API server with another --etcd-prefix. It shows where a
+// value looks like Kubernetes' and its key names a built-in resource further down,
+// below a usual prefix too: "/registry/cluster-a/secrets/default/db".
+func findPrefixes(s *seen.Evidence) []string {
+	counts := map[string]int{}
+	usual := object.NewRegistry(object.DefaultPrefixes)
+	for _, e := range s.Keys.Entries.All() {
+		if e.Deleted {
+			continue
+		}
+		if prefix, ok := prefixOf(s, e, usual); ok {
+			counts[prefix]++
+		}
+	}
+	found := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+	})
+	if more := len(found) - MaxPrefixes; more > 0 {
+		found = found[:MaxPrefixes]
+		s.NotExamined = append(s.NotExamined, report.NotExamined{Path: s.Path,
+			What: fmt.Sprintf("keys under %d more prefixes look like those of an API server; name them with --prefix", more)})
+	}
+	slices.Sort(found)
+	return found
+}
+
+// prefixOf guesses the prefix of one key.
+func prefixOf(s *seen.Evidence, e *seen.Entry, usual *object.Registry) (string, bool) {
+	underUsual := ""
+	if found, known := usual.Finds(e.Key); found {
+		underUsual = object.PrefixOf(e.Key, object.DefaultPrefixes)
+		if known {
+			return underUsual, true
+		}
+	}
+	how := s.Keys.Storages[e.Storage]
+	if how.Provider != envelope.Identity || isObject(how.Encoding) {
+		prefix, ok := object.FindPrefix(e.Key)
+		if ok && (underUsual == "" || namespacedUnder(prefix, e.Key)) {
+			return prefix, true
+		}
+	}
+	return underUsual, underUsual != ""
+}
+
+// namespacedUnder asks for more than FindPrefix does: a namespace of an unknown
+// resource may have the name of a resource of cluster scope.
+func namespacedUnder(prefix, key string) bool {
+	id, ok := object.NewRegistry([]string{prefix}).Identify(key)
+	return ok && id.Namespace != ""
+}

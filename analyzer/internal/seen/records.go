@@ -1,0 +1,255 @@
+package seen
+
+import (
+	"context"
+	"iter"
+
+	"github.com/etcdsift/etcdsift/decode/envelope"
+	"github.com/etcdsift/etcdsift/decode/mvcc"
+	"github.com/etcdsift/etcdsift/decode/page"
+	"github.com/etcdsift/etcdsift/decode/wal"
+)
+
+// Which records are there, and which of them are the tree's? Every pass over a db goes by
+// the same rule:
+//
+//  1. A leaf is of the newest tree if the tree leads to it and means it: the header has the
+//     page's own ID and says that it is a leaf, and its first key is the one that led there.
+//     An inline bucket is where the leaf around it is.
+//  2. Each element of a leaf of the bucket "key" of that tree is one of its records. It counts
+//     with a broken form, too, as far as that can be read: something stood there.
+//  3. A record anywhere else is residue: on a leaf that the tree does not lead to, also if it
+//     lies among the overflow pages of another page, or leads to and means another, and in
+//     another bucket of the tree. It counts if its form is whole, and at most what lies before
+//     its element is wrong. etcd's other buckets have no records.
+//  4. Where the tree leads to a page and means another, what stands there may be anything. It
+//     is read as a leaf if its header names the page, or if all of its elements are in order.
+//  5. Values that no page holds as a record are found by their bytes (decode/carve).
+//  6. A put in the WAL counts in either branch of its transaction: its bytes are there,
+//     whether it took effect or not.
+//
+// The second witness has code of its own for rules 1 and 2.
+
+// A Holding is what a page holds of the bucket "key".
+type Holding uint8
+
+const (
+	HoldsNone    Holding = iota // nothing: no leaf, or none that can be read as one
+	HoldsTree                   // records of the newest tree
+	HoldsState                  // another of etcd's buckets, in that tree
+	HoldsResidue                // records that the tree does not have there
+)
+
+// Holding applies rules 1 and 4 to a page.
+func (s *Evidence) Holding(p page.Page) Holding {
+	switch {
+	case p.Use == page.Leaf && !IsMisplaced(p):
+		if s.bucketName(p) == mvcc.BucketKey {
+			return HoldsTree
+		}
+		return HoldsState
+	case p.Use == page.Leaf && hasTable(p), (p.Use == page.Unreachable || p.Use == page.Tail) && p.Elements():
+		return HoldsResidue
+	}
+	return HoldsNone
+}
+
+// IsMisplaced reports whether the tree leads to p for a leaf, and p is none or another one.
+func IsMisplaced(p page.Page) bool {
+	return p.Use == page.Leaf && (p.Astray || p.Header.Flags != page.FlagLeaf)
+}
+
+// hasTable is rule 4: whether a misplaced page can be read as a leaf. One inside of another
+// is read with the leaf around it.
+func hasTable(p page.Page) bool {
+	if p.Inline {
+		return false
+	}
+	if p.Header.ID == p.ID {
+		return p.Header.Flags == page.FlagLeaf
+	}
+	for _, err := range p.LeafElements() {
+		if err != nil {
+			return false
+		}
+	}
+	return p.Header.Flags == page.FlagLeaf && p.Header.Count > 0
+}
+
+// Takes is the part of rules 2 and 3 that is about elements. err is what is wrong with e.
+func (h Holding) Takes(e page.LeafElement, err error) bool {
+	return e.Key != nil && (h != HoldsResidue || err == nil || isGap(err))
+}
+
+// A pageRecord is a record that a page holds. It is valid until the next.
+type pageRecord struct {
+	mvcc.Record
+	inTree bool
+	err    error // what is wrong with the form of a record of the tree
+}
+
+// recordsOf yields the records of the bucket "key" on a page, by rules 1 to 4. Records that
+// hold no key, such as the mark of a restored snapshot, are none.
+func (s *Evidence) recordsOf(p page.Page) iter.Seq[pageRecord] {
+	return func(yield func(pageRecord) bool) { eachRecord(p, s.Holding(p), yield) }
+}
+
+func eachRecord(p page.Page, h Holding, yield func(pageRecord) bool) bool {
+	if h == HoldsNone {
+		return true
+	}
+	for e, err := range p.LeafElements() {
+		if inline, ok := p.InlineBucket(e); ok && h == HoldsResidue {
+			if !eachRecord(inline, h, yield) {
+				return false
+			}
+			continue
+		}
+		if !h.Takes(e, err) || e.IsBucket() || h == HoldsState && len(e.Value) == 0 {
+			continue
+		}
+		r, err := mvcc.ParseRecord(e.Key, e.Value, e.Off)
+		if len(r.Key) == 0 || err != nil && h != HoldsTree {
+			continue
+		}
+		if !yield(pageRecord{r, h == HoldsTree, err}) {
+			return false
+		}
+	}
+	return true
+}
+
+// A Value is a value of a known key, wherever it lies. Key and value are
+// valid until the next one.
+type Value struct {
+	In      *Evidence
+	Key     []byte
+	Value   []byte
+	Rev     mvcc.Revision // 0 in the WAL
+	Create  int64
+	Version int64
+	Place   Place
+	File    FileID
+	Off     int64     // of the value
+	Index   wal.Index // of a raft entry
+	Whole   bool
+}
+
+// Entry is the entry of which v is the newest value, nil if it is another's.
+func (v *Value) Entry() *Entry {
+	id := v.In.Keys.Find(v.Key)
+	if id == 0 {
+		return nil
+	}
+	e := v.In.Keys.At(id)
+	if e.Deleted || e.File != v.File || e.Off != v.Off {
+		return nil
+	}
+	return e
+}
+
+// EachValue calls each for every value of which the key is known, in every region of the
+// survey's files: in the tree, outside of it, carved, and in the WAL. It reads the files once
+// more, because to keep all values would take as much memory as they do. Some carved values
+// come twice. The error is that of each or of ctx; what the disk does not give again is told
+// by addUnread.
+func (s *Evidence) EachValue(ctx context.Context, each func(*Value) error) error {
+	if err := s.pageRecords(ctx, each); err != nil {
+		return err
+	}
+	if err := s.carvedRecords(each); err != nil {
+		return err
+	}
+	return s.logRecords(ctx, each)
+}
+
+func (s *Evidence) pageRecords(ctx context.Context, each func(*Value) error) error {
+	if s.Pages == nil {
+		return ctx.Err()
+	}
+	for p := range s.Pages.Sweep(s.Tree, nil) {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		for r := range s.recordsOf(p) {
+			if r.Tombstone {
+				continue
+			}
+			v := Value{In: s, Key: r.Key, Value: r.Value, Rev: r.Revision, Create: r.CreateRevision, Version: r.Version,
+				Place: InTree, File: DbFile, Off: r.ValueOff, Whole: r.err == nil}
+			if !r.inTree {
+				v.Place = PlaceOf(p)
+			}
+			if err := each(&v); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// carvedRecords takes the values that no record of a page holds: plaintext ones are among
+// the sightings, encrypted ones in the ledger.
+func (s *Evidence) carvedRecords(each func(*Value) error) error {
+	var buf []byte
+	read := func(v Value, size int64) error {
+		buf = append(buf[:0], make([]byte, size)...)
+		if err := s.SourceOf(v.File).ReadFull(buf, v.Off); err != nil {
+			return nil // it could be read before: what changed meanwhile is told elsewhere
+		}
+		v.In, v.Value = s, buf
+		return each(&v)
+	}
+	for _, at := range s.Copies.All() {
+		if at.Place != InPieces && at.Place != InTail || at.Deletion {
+			continue
+		}
+		err := read(Value{Key: []byte(at.Key), Rev: at.Rev, Create: at.Create, Version: at.Version, Place: at.Place,
+			File: at.File, Off: at.Off, Whole: at.Complete}, at.Size)
+		if err != nil {
+			return err
+		}
+	}
+	for i := range s.Ledger.carved {
+		c := &s.Ledger.carved[i]
+		err := read(Value{Key: []byte(c.key), Rev: c.rev, Place: c.place, File: c.file, Off: c.off, Whole: c.whole}, int64(c.size))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Evidence) logRecords(ctx context.Context, each func(*Value) error) error {
+	for i, seg := range s.Segments {
+		for r, err := range wal.Read(seg.File, seg.Size, nil, nil) {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err != nil || r.Kind != wal.KindEntry && r.Kind != wal.KindTorn {
+				continue
+			}
+			for op := range wal.All(r.Entry.Ops) {
+				if op.Kind != wal.OpPut || op.IgnoreValue {
+					continue
+				}
+				v := Value{In: s, Key: op.Key, Value: op.Value, Place: InWAL, File: SegmentFile(i), Off: op.ValueOff,
+					Index: r.Entry.Index, Whole: op.Complete}
+				if err := each(&v); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// EachSealed is eachValue for encrypted values.
+func (s *Evidence) EachSealed(ctx context.Context, each func(*Value) error) error {
+	return s.EachValue(ctx, func(v *Value) error {
+		if !envelope.IsEncrypted(v.Value) {
+			return nil
+		}
+		return each(v)
+	})
+}

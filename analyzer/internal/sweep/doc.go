@@ -1,0 +1,11 @@
+// Package sweep reads the files of an evidence, and takes down what is in them.
+//
+// DB reads a bbolt file in one pass, in the order of the file: it hashes all bytes, decodes the
+// leaves that the newest tree reaches, and examines every other page as residue. Where the tree
+// is broken a second pass salvages the records that it does not lead to. WAL reads the segments
+// of a log, and replays what the db does not have yet. Search looks through a file without a
+// structure.
+//
+// A pass is a function of the evidence that it fills. What it needs beyond its arguments is a
+// type of its own, such as the reader of a log.
+package sweep

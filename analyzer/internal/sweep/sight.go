@@ -1,0 +1,73 @@
+package sweep
+
+import (
+	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
+	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/decode/envelope"
+	"github.com/etcdsift/etcdsift/decode/mvcc"
+)
+
+// sight keeps a copy of a value of r that is watched, or r itself, which stands at
+// at.off, if it is a deletion that is. err says what is wrong with the record. A key of
+// which nothing is kept takes no memory.
+func sight(s *seen.Evidence, r *mvcc.Record, watched bool, at seen.Copy, err error) {
+	at.Rev, at.Create, at.Version = r.Revision, r.CreateRevision, r.Version
+	at.Size, at.Object, at.Complete = int64(len(r.Value)), true, err == nil
+	if at.Deletion = r.Tombstone && err == nil; at.Deletion {
+		if s.Interest.Only != "" && watched {
+			at.Key = s.KeyName(r.Key)
+			s.Keep(at)
+		}
+		return
+	}
+	at.Off = r.ValueOff
+	if !envelope.IsEncrypted(r.Value) && !s.Interest.KeepsValue(r.Value, at.Off, watched) {
+		if at.Entry != 0 {
+			s.Ledger.PlainOf(s.Keys.At(at.Entry), r.Key, r.Revision.Main)
+		} else {
+			s.Ledger.Plain(r.Key, r.Revision.Main)
+		}
+		return
+	}
+	if at.Entry == 0 {
+		at.Key = s.KeyName(r.Key)
+	}
+	sightValue(s, r.Value, watched, at)
+}
+
+// sightValue keeps a copy of value, which stands at at.off, if it is watched.
+func sightValue(s *seen.Evidence, value []byte, watched bool, at seen.Copy) {
+	if envelope.IsEncrypted(value) {
+		sightSealed(s, value, watched, at)
+		return
+	}
+	s.Ledger.Plain([]byte(at.Key), at.Rev.Main)
+	if !s.Interest.KeepsValue(value, at.Off, watched) {
+		return
+	}
+	env, err := s.Keys.Open(value, at.Off)
+	at.Storage = s.Keys.Intern(env)
+	at.Complete = at.Complete && (err == nil || env.Provider == envelope.Identity)
+	at.Sum = s.Interest.Sum(value)
+	if s.Interest.HoldsSecret(at.Key, value, at.Off) {
+		at.Holds = s.Contents.Add(value, at.Off)
+	}
+	s.Keep(at)
+}
+
+// sightSealed takes a copy of an encrypted value into the ledger, and keeps it if it is
+// watched.
+func sightSealed(s *seen.Evidence, value []byte, watched bool, at seen.Copy) {
+	env, err := s.Keys.Open(value, at.Off)
+	if at.Place != seen.InTree && at.Place != seen.InWAL && !s.Interest.IsName(&env) {
+		// The bytes behind the prefix may be anything's, such as another object's.
+		env, err = envelope.Envelope{}, decode.ErrValue
+	}
+	at.Storage = s.Keys.Intern(env)
+	at.Complete = at.Complete && err == nil
+	at.Sum = s.Interest.SealedSum(&env)
+	s.Ledger.Sealed(&at, &env)
+	if s.Interest.KeepsValue(value, at.Off, watched) {
+		s.Keep(at)
+	}
+}
