@@ -88,47 +88,47 @@ func Run(ctx context.Context, sources []evidence.Source, o Options) (*report.Rep
 	for i := range sources {
 		sources[i].File = evidence.NewReader(sources[i])
 	}
-	surveys, err := examine(ctx, sources, seen.NewInterest(o.wanted(n)), o.Progress)
+	evs, err := examine(ctx, sources, seen.NewInterest(o.wanted(n)), o.Progress)
 	if err != nil {
 		return nil, err
 	}
-	keys.DecideNames(surveys)
-	for _, s := range surveys {
-		if err := naming.Learn(s, ctx, o.Prefixes); err != nil {
-			return nil, fmt.Errorf("%s: %w", s.Title(), err)
+	keys.DecideNames(evs)
+	for _, ev := range evs {
+		if err := naming.Learn(ctx, ev, o.Prefixes); err != nil {
+			return nil, fmt.Errorf("%s: %w", ev.Title(), err)
 		}
-		naming.Resolve(s)
+		naming.Resolve(ev)
 	}
-	if err := naming.Attribute(ctx, surveys); err != nil {
+	if err := naming.Attribute(ctx, evs); err != nil {
 		return nil, err
 	}
-	for _, s := range surveys {
-		naming.Settle(s)
+	for _, ev := range evs {
+		naming.Settle(ev)
 	}
 	var p *keys.Proofs
 	if o.Encryption != nil && o.Key == "" { // of one key the copies are proven when they are listed
-		if p, err = keys.Prove(ctx, surveys, o.Encryption); err != nil {
+		if p, err = keys.Prove(ctx, evs, o.Encryption); err != nil {
 			return nil, err
 		}
 	}
-	if err := n.Confirm(ctx, surveys); err != nil {
+	if err := n.Confirm(ctx, evs); err != nil {
 		return nil, err
 	}
-	if err := listValues(surveys, o); err != nil {
+	if err := listValues(evs, o); err != nil {
 		return nil, err
 	}
-	for _, s := range surveys {
-		s.Tree = nil // its marks take memory that grows with the file
+	for _, ev := range evs {
+		ev.Tree = nil // its marks take memory that grows with the file
 	}
-	b := judge.New(surveys, o.question(), p, n)
+	b := judge.New(evs, o.question(), p, n)
 	if err := b.Compare(ctx, b.Exposed); err != nil {
 		return nil, err
 	}
 	if err := b.ProveCopies(ctx); err != nil {
 		return nil, err
 	}
-	for _, s := range surveys {
-		if err := closeEvidence(ctx, s, o); err != nil {
+	for _, ev := range evs {
+		if err := closeEvidence(ctx, ev, o); err != nil {
 			return nil, err
 		}
 	}
@@ -154,21 +154,21 @@ func (o *Options) question() judge.Question {
 func CheckRetire(arg string) error { return judge.CheckRetire(arg) }
 
 // listValues calls Options.Values for the newest value of each live key.
-func listValues(surveys []*seen.Evidence, o Options) error {
+func listValues(evs []*seen.Evidence, o Options) error {
 	if o.Values == nil {
 		return nil
 	}
 	holding := 0 // surveys with values
-	for _, s := range surveys {
-		if s.HasValues() {
+	for _, ev := range evs {
+		if ev.HasValues() {
 			holding++
 		}
 	}
-	for _, s := range surveys {
-		if !s.HasValues() {
+	for _, ev := range evs {
+		if !ev.HasValues() {
 			continue
 		}
-		if err := judge.ListValues(s, o.Encryption, o.Values, holding > 1); err != nil {
+		if err := judge.ListValues(ev, o.Encryption, o.Values, holding > 1); err != nil {
 			return err
 		}
 	}
@@ -178,7 +178,7 @@ func listValues(surveys []*seen.Evidence, o Options) error {
 // examine reads all sources, and tells progress how far it is. The db and the WAL of one
 // member are one survey.
 func examine(ctx context.Context, sources []evidence.Source, w *seen.Interest, progress sweep.Progress) ([]*seen.Evidence, error) {
-	var surveys []*seen.Evidence
+	var evs []*seen.Evidence
 	logs := map[string][]evidence.Source{} // by member
 	var members []string                   // of logs, in the order of the sources
 	for i, source := range sources {
@@ -190,27 +190,27 @@ func examine(ctx context.Context, sources []evidence.Source, w *seen.Interest, p
 			logs[member] = append(logs[member], source)
 			continue
 		}
-		s := seen.NewSurvey(source, w)
-		surveys = append(surveys, s)
+		ev := seen.NewSurvey(source, w)
+		evs = append(evs, ev)
 		var err error
 		if source.Kind == report.KindOther {
-			err = sweep.Search(s, ctx, progress)
+			err = sweep.Search(ctx, ev, progress)
 		} else {
-			err = sweep.DB(s, ctx, progress)
+			err = sweep.DB(ctx, ev, progress)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", s.Title(), err)
+			return nil, fmt.Errorf("%s: %w", ev.Title(), err)
 		}
 	}
 	for _, member := range members {
-		s := holderOf(member, logs[member], surveys)
-		if s == nil {
-			s = seen.NewSurvey(evidence.Source{Path: logs[member][0].Path}, w)
-			surveys = append(surveys, s)
+		ev := holderOf(member, logs[member], evs)
+		if ev == nil {
+			ev = seen.NewSurvey(evidence.Source{Path: logs[member][0].Path}, w)
+			evs = append(evs, ev)
 		}
-		if err := sweep.WAL(s, ctx, logs[member], progress); err != nil {
-			return nil, fmt.Errorf("%s: %w", s.Title(), err)
+		if err := sweep.WAL(ctx, ev, logs[member], progress); err != nil {
+			return nil, fmt.Errorf("%s: %w", ev.Title(), err)
 		}
 	}
-	return surveys, nil
+	return evs, nil
 }

@@ -13,16 +13,16 @@ import (
 // closeEvidence takes down what became of the files of a survey, when all has been read of
 // them: what they did not give, what a second witness reads in them, and whether they changed.
 // Its error is that of Options.Witness.
-func closeEvidence(ctx context.Context, s *seen.Evidence, o Options) error {
-	if s.File != nil {
-		s.AddUnread(&s.Source)
-		if err := askWitness(ctx, s, o); err != nil {
+func closeEvidence(ctx context.Context, ev *seen.Evidence, o Options) error {
+	if ev.File != nil {
+		ev.AddUnread(&ev.Source)
+		if err := askWitness(ctx, ev, o); err != nil {
 			return err
 		}
-		settleFile(&s.Facts, &s.Source)
+		settleFile(&ev.Facts, &ev.Source)
 	}
-	for _, seg := range s.Segments {
-		s.AddUnread(&seg.Source)
+	for _, seg := range ev.Segments {
+		ev.AddUnread(&seg.Source)
 		settleFile(&seg.Evidence, &seg.Source)
 	}
 	return nil
@@ -41,25 +41,25 @@ func settleFile(e *report.Evidence, s *evidence.Source) {
 
 // askWitness asks the second witness on the db of a survey. In a file that is whole as far as
 // this program can tell, any other answer than its own is damage: one of the two is wrong.
-func askWitness(ctx context.Context, s *seen.Evidence, o Options) error {
-	if o.Witness == nil || s.Kind == report.KindOther {
+func askWitness(ctx context.Context, ev *seen.Evidence, o Options) error {
+	if o.Witness == nil || ev.Kind == report.KindOther {
 		return nil
 	}
-	w, err := o.Witness(ctx, s.Source, s.Facts.SHA256)
+	w, err := o.Witness(ctx, ev.Source, ev.Facts.SHA256)
 	if w == nil || err != nil {
 		return err
 	}
-	s.Facts.SecondWitness = w
+	ev.Facts.SecondWitness = w
 	if w.Changed {
-		s.Facts.Changed = "other bytes were read the second time"
+		ev.Facts.Changed = "other bytes were read the second time"
 	}
-	damaged := s.DamageMore > 0 || slices.ContainsFunc(s.Damage, func(d report.Damage) bool { return d.Path == s.Path })
+	damaged := ev.DamageMore > 0 || slices.ContainsFunc(ev.Damage, func(d report.Damage) bool { return d.Path == ev.Path })
 	if damaged || w.Result == report.WitnessNotRun || w.Result == report.WitnessAgrees && len(w.Problems) == 0 {
 		return nil
 	}
 	if w.Result == report.WitnessAgrees {
 		w.Result = report.WitnessDiffers // on the structure, if not on the records
 	}
-	s.Damage = append(s.Damage, report.Damage{Path: s.Path, Offset: w.Offset, Page: w.Page, What: "second witness " + w.String()})
+	ev.Damage = append(ev.Damage, report.Damage{Path: ev.Path, Offset: w.Offset, Page: w.Page, What: "second witness " + w.String()})
 	return nil
 }

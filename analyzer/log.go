@@ -12,21 +12,21 @@ import (
 
 // holderOf finds the survey of the db that a log belongs to: the one that lies
 // beside it, or the latest whose etcd has the member that wrote the log.
-func holderOf(member string, log []evidence.Source, surveys []*seen.Evidence) *seen.Evidence {
+func holderOf(member string, log []evidence.Source, evs []*seen.Evidence) *seen.Evidence {
 	var holder *seen.Evidence
 	id, known := writerOf(log)
-	for _, s := range surveys {
-		if s.Kind == report.KindOther || s.What != "" {
+	for _, ev := range evs {
+		if ev.Kind == report.KindOther || ev.What != "" {
 			continue
 		}
-		members := seen.MembersOf(s)
+		members := seen.MembersOf(ev)
 		foreign := known && len(members) > 0 && !slices.Contains(members, id)
-		if s.Member == member && s.Member != "" && !foreign {
-			return s
+		if ev.Member == member && ev.Member != "" && !foreign {
+			return ev
 		}
 		if known && slices.Contains(members, id) && log[0].What == "" &&
-			(holder == nil || s.DB.Revision > holder.DB.Revision) && len(s.Segments) == 0 {
-			holder = s
+			(holder == nil || ev.DB.Revision > holder.DB.Revision) && len(ev.Segments) == 0 {
+			holder = ev
 		}
 	}
 	return holder

@@ -22,21 +22,21 @@ func examined(t *testing.T, sources ...evidence.Source) *seen.Evidence {
 	for i := range sources {
 		sources[i].File = evidence.NewReader(sources[i])
 	}
-	surveys, err := examine(t.Context(), sources, seen.NewInterest(o.wanted(keys.NewNonces(keys.MaxNonces))), nil)
+	evs, err := examine(t.Context(), sources, seen.NewInterest(o.wanted(keys.NewNonces(keys.MaxNonces))), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := naming.Learn(surveys[0], t.Context(), nil); err != nil {
+	if err := naming.Learn(t.Context(), evs[0], nil); err != nil {
 		t.Fatal(err)
 	}
-	return surveys[0]
+	return evs[0]
 }
 
 // onPages are the values that pages hold as records, by their offset.
-func onPages(t *testing.T, s *seen.Evidence) map[int64]string {
+func onPages(t *testing.T, ev *seen.Evidence) map[int64]string {
 	t.Helper()
 	found := map[int64]string{}
-	err := s.EachValue(t.Context(), func(v *seen.Value) error {
+	err := ev.EachValue(t.Context(), func(v *seen.Value) error {
 		if v.Place != seen.InTree && v.Place != seen.OnFreePage {
 			return nil
 		}
@@ -132,9 +132,9 @@ func TestEveryPlace(t *testing.T) {
 		{rev: 6, key: secretKey(2), value: sealed(oldKey, "freed")},
 	}, freed: []int64{6}, others: []record{{rev: 7, key: secretKey(5), value: sealed(oldKey, "elsewhere")}}}.source(t)
 	log := laterLog(t, 12, put("11", "s-3", newKey), put("12", "s-4", newKey))
-	s := examined(t, withLog(db, log)...)
+	ev := examined(t, withLog(db, log)...)
 	got := map[string][]seen.Place{}
-	if err := s.EachSealed(t.Context(), func(v *seen.Value) error {
+	if err := ev.EachSealed(t.Context(), func(v *seen.Value) error {
 		if key := string(v.Key); !slices.Contains(got[key], v.Place) {
 			got[key] = append(got[key], v.Place)
 		}

@@ -59,16 +59,16 @@ type Subject struct {
 }
 
 // New finds out which keys the verdict is about, and what each of them is.
-func New(surveys []*seen.Evidence, o Question, p *keys.Proofs, n *keys.Nonces) *Judge {
+func New(evs []*seen.Evidence, o Question, p *keys.Proofs, n *keys.Nonces) *Judge {
 	b := &Judge{
-		question: o, surveys: surveys, proofs: p, nonces: n,
+		question: o, surveys: evs, proofs: p, nonces: n,
 		result: &report.Report{
 			SchemaVersion: report.SchemaVersion, Tool: o.Tool,
 			Evidence: []report.Evidence{}, Inventory: []report.ResourceCount{}, Namespaces: []report.NamespaceCount{},
 			Exposures: []report.Exposure{}, Findings: []report.Finding{}, Scope: []report.ScopeCount{},
 			Coverage: report.Coverage{Damage: []report.Damage{}, Unattributed: []report.Extent{}, NotExamined: []report.NotExamined{}},
 		},
-		holders:    newHolders(surveys),
+		holders:    newHolders(evs),
 		inventory:  map[object.GroupResource]*report.ResourceCount{},
 		namespaces: map[string]*report.NamespaceCount{},
 		scope:      map[object.GroupResource]*report.ScopeCount{},
@@ -86,23 +86,23 @@ func New(surveys []*seen.Evidence, o Question, p *keys.Proofs, n *keys.Nonces) *
 	}
 	if len(o.Retire) > 0 {
 		b.whole = map[*seen.Evidence][]bool{}
-		for _, s := range surveys {
-			b.whole[s] = s.Ledger.Whole()
+		for _, ev := range evs {
+			b.whole[ev] = ev.Ledger.Whole()
 		}
 	}
 	b.startRetiring()
 	for _, resource := range o.Resources {
 		b.scope[resource] = &report.ScopeCount{Resource: report.Text(resource.String())}
 	}
-	for n, s := range surveys {
-		b.byEntry[s] = make([]*Subject, s.Keys.Entries.Len()+1)
-		for i, at := range s.Copies.All() {
-			b.addSighting(s, at, seen.CopyID{Evidence: int32(n), Copy: int32(i)})
+	for n, ev := range evs {
+		b.byEntry[ev] = make([]*Subject, ev.Keys.Entries.Len()+1)
+		for i, at := range ev.Copies.All() {
+			b.addSighting(ev, at, seen.CopyID{Evidence: int32(n), Copy: int32(i)})
 		}
 	}
-	for _, s := range surveys {
-		for id, e := range s.Keys.All() {
-			b.addKey(s, e, s.Keys.Broken[id])
+	for _, ev := range evs {
+		for id, e := range ev.Keys.All() {
+			b.addKey(ev, e, ev.Keys.Broken[id])
 		}
 	}
 	b.Exposed = slices.SortedFunc(maps.Values(b.keys), func(x, y *Subject) int {
@@ -119,8 +119,8 @@ func (b *Judge) Report() *report.Report {
 	b.addUses(b.surveys, b.proofs)
 	b.addSharedNames()
 	b.addHygiene(b.surveys)
-	for _, s := range b.surveys {
-		b.addEvidence(s)
+	for _, ev := range b.surveys {
+		b.addEvidence(ev)
 	}
 	b.addCoverage()
 	b.sort()
@@ -131,16 +131,16 @@ func (b *Judge) Report() *report.Report {
 
 // addKey takes what source s says of one key. broken is what is wrong with its
 // newest value.
-func (b *Judge) addKey(s *seen.Evidence, e *seen.Entry, broken error) {
-	newest, deleted := b.holders.isNewest(s, e), b.holders.isDeleted(s, e)
-	id := s.Identity(e.Key)
+func (b *Judge) addKey(ev *seen.Evidence, e *seen.Entry, broken error) {
+	newest, deleted := b.holders.isNewest(ev, e), b.holders.isDeleted(ev, e)
+	id := ev.Identity(e.Key)
 	if !deleted && newest {
-		b.count(s, e, id)
-		b.judge(s, e, id)
+		b.count(ev, e, id)
+		b.judge(ev, e, id)
 	}
-	b.use(s, e, id, newest && !deleted)
+	b.use(ev, e, id, newest && !deleted)
 	if !e.Deleted && broken != nil {
-		b.addEnvelopeFinding(s, e, id, broken)
+		b.addEnvelopeFinding(ev, e, id, broken)
 	}
 	if !b.inScope(id.GroupResource) {
 		return
@@ -148,16 +148,16 @@ func (b *Judge) addKey(s *seen.Evidence, e *seen.Entry, broken error) {
 	if !newest {
 		return // what counts is in another source
 	}
-	k := b.keys[b.holders.key(s, e.Key)]
+	k := b.keys[b.holders.key(ev, e.Key)]
 	if k == nil {
 		if !deleted {
-			b.countStatus(id, s.StatusOf(e))
+			b.countStatus(id, ev.StatusOf(e))
 		}
 		return
 	}
-	k.state, k.gone = b.stateOf(s, e), e.Deleted
+	k.state, k.gone = b.stateOf(ev, e), e.Deleted
 	if !deleted {
-		k.newest, k.in, k.status = e, s, s.StatusOf(e)
+		k.newest, k.in, k.status = e, ev, ev.StatusOf(e)
 	}
 }
 
@@ -181,73 +181,73 @@ func (k *Subject) exposed() report.Status {
 }
 
 // stateOf is the state of a key of which s has the newest revision.
-func (b *Judge) stateOf(s *seen.Evidence, e *seen.Entry) report.State {
+func (b *Judge) stateOf(ev *seen.Evidence, e *seen.Entry) report.State {
 	switch {
-	case e.Unknown && !b.holders.isGone(s, e):
+	case e.Unknown && !b.holders.isGone(ev, e):
 		return report.StateUnknown
-	case b.holders.isDeleted(s, e):
+	case b.holders.isDeleted(ev, e):
 		return report.StateDeleted
-	case s.File == nil || s.IsBlind() && e.Index != 0:
+	case ev.File == nil || ev.IsBlind() && e.Index != 0:
 		return report.StateUnknown // a WAL alone does not tell what was written after it
 	}
 	return report.StateLive
 }
 
 // addSighting takes a place where survey s saw a value of a watched key.
-func (b *Judge) addSighting(s *seen.Evidence, at *seen.Copy, number seen.CopyID) {
-	if !s.IsPlaintext(at) {
+func (b *Judge) addSighting(ev *seen.Evidence, at *seen.Copy, number seen.CopyID) {
+	if !ev.IsPlaintext(at) {
 		return
 	}
-	k := b.keyOf(s, at)
+	k := b.keyOf(ev, at)
 	if k == nil {
 		return
 	}
 	if at.Reread {
-		s.Counts.Rereads++
+		ev.Counts.Rereads++
 	}
 	k.copies = append(k.copies, number)
 }
 
 // keyOf is the key of a plaintext copy, nil if it is not in scope.
-func (b *Judge) keyOf(s *seen.Evidence, at *seen.Copy) *Subject {
-	if b.byEntry[s][at.Entry] != nil {
-		return b.byEntry[s][at.Entry]
+func (b *Judge) keyOf(ev *seen.Evidence, at *seen.Copy) *Subject {
+	if b.byEntry[ev][at.Entry] != nil {
+		return b.byEntry[ev][at.Entry]
 	}
-	key := b.holders.key(s, at.Key)
+	key := b.holders.key(ev, at.Key)
 	k := b.keys[key]
 	if k == nil {
-		id := s.Identity(at.Key)
+		id := ev.Identity(at.Key)
 		if !b.inScope(id.GroupResource) {
 			return nil
 		}
-		k = &Subject{key: at.Key, id: id, state: b.holders.stateOf(s, at), status: report.StatusUnreadable}
+		k = &Subject{key: at.Key, id: id, state: b.holders.stateOf(ev, at), status: report.StatusUnreadable}
 		b.keys[key] = k
 	}
 	if at.Entry != 0 {
-		b.byEntry[s][at.Entry] = k
+		b.byEntry[ev][at.Entry] = k
 	}
 	return k
 }
 
 // count puts a live key into the inventory.
-func (b *Judge) count(s *seen.Evidence, e *seen.Entry, id object.Identity) {
+func (b *Judge) count(ev *seen.Evidence, e *seen.Entry, id object.Identity) {
 	n := b.inventory[id.GroupResource]
 	if n == nil {
 		n = &report.ResourceCount{Resource: report.Text(id.GroupResource.String()), Providers: map[report.Provider]int{}}
 		b.inventory[id.GroupResource] = n
 	}
 	n.Keys++
-	n.Providers[s.Keys.Storages[e.Storage].Reported()]++
+	n.Providers[ev.Keys.Storages[e.Storage].Reported()]++
 }
 
 // addEnvelopeFinding reports a live value that is neither plaintext nor an
 // envelope that can be understood. A broken record is damage, and reported so.
-func (b *Judge) addEnvelopeFinding(s *seen.Evidence, e *seen.Entry, id object.Identity, broken error) {
-	how := s.Keys.Storages[e.Storage]
+func (b *Judge) addEnvelopeFinding(ev *seen.Evidence, e *seen.Entry, id object.Identity, broken error) {
+	how := ev.Keys.Storages[e.Storage]
 	if how.Provider == envelope.Identity {
 		return
 	}
-	f := objectFinding(report.RuleUnknownEnvelope, id, e.Key, locationOf(s, e))
+	f := objectFinding(report.RuleUnknownEnvelope, id, e.Key, locationOf(ev, e))
 	f.Message = envelopeMessage(&f, broken)
 	b.find(f)
 }
@@ -258,8 +258,8 @@ func objectFinding(rule report.RuleID, id object.Identity, key string, at ...rep
 }
 
 // locationOf is where the newest value of a key lies.
-func locationOf(s *seen.Evidence, e *seen.Entry) report.Location {
-	return report.Location{Path: s.SourceOf(e.File).Path, Offset: e.Off, Length: int64(e.Size), Page: s.PageAt(e.File, e.Off),
+func locationOf(ev *seen.Evidence, e *seen.Entry) report.Location {
+	return report.Location{Path: ev.SourceOf(e.File).Path, Offset: e.Off, Length: int64(e.Size), Page: ev.PageAt(e.File, e.Off),
 		ModRevision: e.Rev.Main, WALIndex: uint64(e.Index)}
 }
 

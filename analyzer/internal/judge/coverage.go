@@ -15,43 +15,43 @@ import (
 const MaxExtents = 10_000
 
 // addEvidence takes the facts on the files of a survey, and what is wrong with them.
-func (b *Judge) addEvidence(s *seen.Evidence) {
+func (b *Judge) addEvidence(ev *seen.Evidence) {
 	c := &b.result.Coverage
-	if s.File != nil {
-		b.result.Evidence = append(b.result.Evidence, reportedFacts(s))
-		c.Bytes += s.Size
-		c.BytesRead += s.BytesRead
-		c.Pages += s.DB.Pages
-		c.Records += s.Records
-		if s.Facts.SnapshotHash == report.HashMismatch {
+	if ev.File != nil {
+		b.result.Evidence = append(b.result.Evidence, reportedFacts(ev))
+		c.Bytes += ev.Size
+		c.BytesRead += ev.BytesRead
+		c.Pages += ev.DB.Pages
+		c.Records += ev.Records
+		if ev.Facts.SnapshotHash == report.HashMismatch {
 			b.find(report.Finding{Rule: report.RuleSnapshotHash, Message: hashMessage,
-				At: []report.Location{{Path: s.Path, Offset: s.Size - evidence.SnapshotHashSize, Length: evidence.SnapshotHashSize}}})
+				At: []report.Location{{Path: ev.Path, Offset: ev.Size - evidence.SnapshotHashSize, Length: evidence.SnapshotHashSize}}})
 		}
 	}
-	for _, seg := range s.Segments {
+	for _, seg := range ev.Segments {
 		b.result.Evidence = append(b.result.Evidence, seg.Evidence)
 		c.Bytes += seg.Size
 		c.BytesRead += seg.BytesRead
 		c.WALEntries += seg.Evidence.WAL.Entries
 	}
-	c.Damage = append(c.Damage, s.Damage...)
-	c.DamageMore += s.DamageMore
-	c.NotExamined = append(c.NotExamined, s.NotExamined...)
-	if n := s.Ledger.CarvedSkipped; n > 0 && b.question.Encryption != nil {
-		c.NotExamined = append(c.NotExamined, report.NotExamined{Path: s.Path,
+	c.Damage = append(c.Damage, ev.Damage...)
+	c.DamageMore += ev.DamageMore
+	c.NotExamined = append(c.NotExamined, ev.NotExamined...)
+	if n := ev.Ledger.CarvedSkipped; n > 0 && b.question.Encryption != nil {
+		c.NotExamined = append(c.NotExamined, report.NotExamined{Path: ev.Path,
 			What: fmt.Sprintf("%d encrypted values outside of records, over a limit of %d, were not proven", n, seen.MaxCarved)})
 	}
-	c.Residue.Add(s.Counts)
-	b.addDamageFindings(s)
-	b.addUnattributed(s)
+	c.Residue.Add(ev.Counts)
+	b.addDamageFindings(ev)
+	b.addUnattributed(ev)
 }
 
 // reportedFacts is the facts on the file of the survey. What a file that is no db does not have is
 // not among them.
-func reportedFacts(s *seen.Evidence) report.Evidence {
-	e := s.Facts
-	if s.Pages != nil {
-		facts, details := s.DB, s.Details
+func reportedFacts(ev *seen.Evidence) report.Evidence {
+	e := ev.Facts
+	if ev.Pages != nil {
+		facts, details := ev.DB, ev.Details
 		e.DBFacts, e.Details = &facts, &details
 	}
 	return e
@@ -61,10 +61,10 @@ func reportedFacts(s *seen.Evidence) report.Evidence {
 const maxLocations = 10
 
 // addDamageFindings reports, for each file of s, where it is damaged first.
-func (b *Judge) addDamageFindings(s *seen.Evidence) {
+func (b *Judge) addDamageFindings(ev *seen.Evidence) {
 	byPath := map[report.Text]*report.Finding{}
 	whats := map[report.Text]string{} // of the first place
-	for _, d := range s.Damage {
+	for _, d := range ev.Damage {
 		f := byPath[d.Path]
 		if f == nil {
 			f = &report.Finding{Rule: report.RuleDamage}
@@ -73,8 +73,8 @@ func (b *Judge) addDamageFindings(s *seen.Evidence) {
 		addPlace(f, report.Location{Path: d.Path, Offset: d.Offset, Page: d.Page})
 	}
 	for path, f := range byPath {
-		if path == s.Damage[len(s.Damage)-1].Path {
-			f.AtMore += s.DamageMore // the list ends in this file, or before it
+		if path == ev.Damage[len(ev.Damage)-1].Path {
+			f.AtMore += ev.DamageMore // the list ends in this file, or before it
 		}
 		f.Message = damageMessage(f, whats[path])
 		b.find(*f)
@@ -92,11 +92,11 @@ func addPlace(f *report.Finding, at report.Location) {
 
 // addUnattributed lists what belongs to nothing known. What looks random is most
 // likely old ciphertext, and no finding.
-func (b *Judge) addUnattributed(s *seen.Evidence) {
+func (b *Judge) addUnattributed(ev *seen.Evidence) {
 	byPath := map[report.Text]*report.Finding{}
 	bytes := map[report.Text]int64{}
-	for _, p := range s.Unattributed {
-		path := s.SourceOf(p.File).Path
+	for _, p := range ev.Unattributed {
+		path := ev.SourceOf(p.File).Path
 		b.result.Coverage.Unattributed = append(b.result.Coverage.Unattributed,
 			report.Extent{Path: path, Offset: p.Off, Length: int64(p.Size), LooksLike: report.Looks(p.Class.String())})
 		if !p.Suspicious() {
@@ -106,7 +106,7 @@ func (b *Judge) addUnattributed(s *seen.Evidence) {
 		if byPath[path] == nil {
 			byPath[path] = &report.Finding{Rule: report.RuleUnattributed}
 		}
-		addPlace(byPath[path], report.Location{Path: path, Offset: p.Off, Length: int64(p.Size), Page: s.PageAt(p.File, p.Off)})
+		addPlace(byPath[path], report.Location{Path: path, Offset: p.Off, Length: int64(p.Size), Page: ev.PageAt(p.File, p.Off)})
 		bytes[path] += int64(p.Size)
 	}
 	for path, f := range byPath {

@@ -51,8 +51,8 @@ func (b *Judge) exposeAll(keys []*Subject) {
 	})
 	b.joinFindings(parts)
 	copies := make([]*mem.List[report.Copy], len(b.surveys))
-	for i, s := range b.surveys {
-		copies[i] = takeCopies(s)
+	for i, ev := range b.surveys {
+		copies[i] = takeCopies(ev)
 	}
 	for i, k := range keys {
 		list := make([]*report.Copy, len(k.copies))
@@ -106,9 +106,9 @@ func (b *exposer) expose(k *Subject) {
 }
 
 // seen appends the copies of a key.
-func (k *Subject) seen(list []seen.CopyIn, surveys []*seen.Evidence) []seen.CopyIn {
+func (k *Subject) seen(list []seen.CopyIn, evs []*seen.Evidence) []seen.CopyIn {
 	for _, c := range k.copies {
-		list = append(list, c.In(surveys))
+		list = append(list, c.In(evs))
 	}
 	return list
 }

@@ -14,17 +14,17 @@ import (
 )
 
 // history is what the surveys saw of Options.Key.
-func (b *Judge) history(surveys []*seen.Evidence) *report.History {
+func (b *Judge) history(evs []*seen.Evidence) *report.History {
 	key := string(b.question.Key)
 	h := &report.History{Key: b.question.Key, Copies: []report.Occurrence{}, Similar: []report.Text{}, State: report.StateUnknown}
 	var all []placed
-	for _, s := range surveys {
-		if id := s.Identity(key); h.Resource == "" {
+	for _, ev := range evs {
+		if id := ev.Identity(key); h.Resource == "" {
 			h.Resource, h.Namespace, h.Name = report.Text(id.GroupResource.String()), report.Text(id.Namespace), report.Text(id.Name)
 		}
-		all = append(all, placedCopies(s)...)
-		if e := s.Keys.Entry(key); e != nil && b.holders.isNewest(s, e) {
-			h.State = b.stateOf(s, e)
+		all = append(all, placedCopies(ev)...)
+		if e := ev.Keys.Entry(key); e != nil && b.holders.isNewest(ev, e) {
+			h.State = b.stateOf(ev, e)
 		}
 	}
 	slices.SortStableFunc(all, comparePlaced)
@@ -38,7 +38,7 @@ func (b *Judge) history(surveys []*seen.Evidence) *report.History {
 		}
 	}
 	if len(h.Copies) == 0 {
-		h.Similar = similar(surveys, key)
+		h.Similar = similar(evs, key)
 	}
 	return h
 }
@@ -50,12 +50,12 @@ func (b *Judge) ProveCopies(ctx context.Context) error {
 		return nil
 	}
 	b.copyProofs = map[*seen.Copy]report.Proof{}
-	for _, s := range b.surveys {
-		for _, at := range s.Copies.All() {
-			if at.Deletion || s.Keys.Storages[at.Storage].Provider == envelope.Identity {
+	for _, ev := range b.surveys {
+		for _, at := range ev.Copies.All() {
+			if at.Deletion || ev.Keys.Storages[at.Storage].Provider == envelope.Identity {
 				continue
 			}
-			proof, err := keys.ProveCopy(ctx, b.question.Encryption, s, at)
+			proof, err := keys.ProveCopy(ctx, b.question.Encryption, ev, at)
 			if err != nil {
 				return err
 			}
@@ -73,17 +73,17 @@ type placed struct {
 
 // placedCopies places the sightings of a survey in time: by revision, and raft entries of
 // which none is known behind the last entry before them that has one.
-func placedCopies(s *seen.Evidence) []placed {
+func placedCopies(ev *seen.Evidence) []placed {
 	var known []*seen.Copy // in the WAL
-	for _, at := range s.Copies.All() {
+	for _, at := range ev.Copies.All() {
 		if at.Index > 0 && at.Rev.Main > 0 {
 			known = append(known, at)
 		}
 	}
 	slices.SortFunc(known, func(a, b *seen.Copy) int { return cmp.Compare(a.Index, b.Index) })
-	all := make([]placed, s.Copies.Len())
-	for i, at := range s.Copies.All() {
-		all[i] = placed{seen.CopyIn{Copy: at, In: s}, at.Rev.Main}
+	all := make([]placed, ev.Copies.Len())
+	for i, at := range ev.Copies.All() {
+		all[i] = placed{seen.CopyIn{Copy: at, In: ev}, at.Rev.Main}
 		if at.Index == 0 || at.Rev.Main > 0 {
 			continue
 		}
@@ -123,11 +123,11 @@ func (p placed) occurrence() report.Occurrence {
 const maxSimilar = 5
 
 // similar is keys that end in what the user gave, such as "payments/db".
-func similar(surveys []*seen.Evidence, key string) []report.Text {
+func similar(evs []*seen.Evidence, key string) []report.Text {
 	end := "/" + strings.Trim(key, "/")
 	found := []report.Text{}
-	for _, s := range surveys {
-		for _, e := range s.Keys.Entries.All() {
+	for _, ev := range evs {
+		for _, e := range ev.Keys.Entries.All() {
 			if strings.HasSuffix(e.Key, end) {
 				found = append(found, report.Text(e.Key))
 			}

@@ -18,12 +18,12 @@ import (
 const maxWrites = 200_000
 
 // addHygiene reports what the bytes alone say of the keys.
-func (b *Judge) addHygiene(surveys []*seen.Evidence) {
+func (b *Judge) addHygiene(evs []*seen.Evidence) {
 	if b.question.Key != "" {
 		return
 	}
 	b.addNonceFindings(b.nonces)
-	b.addOveruse(surveys)
+	b.addOveruse(evs)
 	for _, u := range b.sortedUses() {
 		if u.Newest > 0 {
 			b.addWeak(u)
@@ -67,14 +67,14 @@ type periods struct {
 	latest      map[field][2]period // the two periods that ended last
 }
 
-func (b *Judge) periods(surveys []*seen.Evidence) *periods {
+func (b *Judge) periods(evs []*seen.Evidence) *periods {
 	ps := &periods{first: map[period]int64{}, last: map[period]int64{}, before: map[period]int64{}, shared: map[period]bool{}, latest: map[field][2]period{}}
 	fields := map[field][]period{}
-	for _, s := range surveys {
-		for _, r := range s.Ledger.Resources(s.Identity) {
-			p := period{field: field{r.Resource, b.holders.cluster[s]}}
+	for _, ev := range evs {
+		for _, r := range ev.Ledger.Resources(ev.Identity) {
+			p := period{field: field{r.Resource, b.holders.cluster[ev]}}
 			if r.Storage != 0 {
-				p.use = s.Keys.Storages[r.Storage].Use()
+				p.use = ev.Keys.Storages[r.Storage].Use()
 			}
 			if _, known := ps.last[p]; !known {
 				fields[p.field] = append(fields[p.field], p)
@@ -122,12 +122,12 @@ type count struct{ certain, likely int64 }
 // the key that the value names if that was in use by then, and no other one after it. Else
 // those versions are certain that were seen, with all between them if no other key was in
 // use meanwhile; and the others are likely, unless something else was in use before.
-func (b *Judge) addOveruse(surveys []*seen.Evidence) {
+func (b *Judge) addOveruse(evs []*seen.Evidence) {
 	var ps *periods
 	counts := map[seen.UseID]count{}
-	for p, n := range b.spans(surveys) {
+	for p, n := range b.spans(evs) {
 		if ps == nil {
-			ps = b.periods(surveys)
+			ps = b.periods(evs)
 		}
 		c := counts[p.use]
 		seen := n.High - n.Low + 1
@@ -160,21 +160,21 @@ func (b *Judge) addOveruse(surveys []*seen.Evidence) {
 
 // spans yields the incarnations of the objects that aesgcm keys encrypted, each once:
 // several files of a cluster may tell of the same.
-func (b *Judge) spans(surveys []*seen.Evidence) iter.Seq2[period, seen.Incarnation] {
+func (b *Judge) spans(evs []*seen.Evidence) iter.Seq2[period, seen.Incarnation] {
 	type spanID struct {
 		period
 		hash uint64
 	}
 	return func(yield func(period, seen.Incarnation) bool) {
 		joined := map[spanID]seen.Incarnation{} // where there are several files
-		for _, s := range surveys {
-			resources := make([]object.GroupResource, len(s.Ledger.Samples))
-			for i, key := range s.Ledger.Samples {
-				resources[i] = s.Identity(key).GroupResource
+		for _, ev := range evs {
+			resources := make([]object.GroupResource, len(ev.Ledger.Samples))
+			for i, key := range ev.Ledger.Samples {
+				resources[i] = ev.Identity(key).GroupResource
 			}
-			for hash, n := range s.Ledger.Written {
-				p := period{s.Keys.Storages[n.Storage].Use(), field{resources[n.Dir-1], b.holders.cluster[s]}}
-				if len(surveys) > 1 {
+			for hash, n := range ev.Ledger.Written {
+				p := period{ev.Keys.Storages[n.Storage].Use(), field{resources[n.Dir-1], b.holders.cluster[ev]}}
+				if len(evs) > 1 {
 					if have, ok := joined[spanID{p, hash}]; ok {
 						n.Low, n.High = min(have.Low, n.Low), max(have.High, n.High)
 					}

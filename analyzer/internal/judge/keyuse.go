@@ -57,16 +57,16 @@ func (u *keyUse) namespace(r object.GroupResource, namespace string) *report.Nam
 
 // use counts the entry of a key in one survey: as the newest value of all, or, if its
 // record is in the tree, as history. The ledger has all records of the tree.
-func (b *Judge) use(s *seen.Evidence, e *seen.Entry, id object.Identity, newest bool) {
-	how := s.Keys.Storages[e.Storage]
+func (b *Judge) use(ev *seen.Evidence, e *seen.Entry, id object.Identity, newest bool) {
+	how := ev.Keys.Storages[e.Storage]
 	needed := how
 	if key := e.Proved().Key; key != nil {
 		// The bytes behind a name may look like the rest of a longer one: the key that opens
 		// the value tells.
 		needed.KeyName, needed.Unsure = key.Name, false
 	}
-	tied := !e.Deleted && b.holders.disagrees(s, e)
-	b.retireEntry(s, e, needed, newest || tied)
+	tied := !e.Deleted && b.holders.disagrees(ev, e)
+	b.retireEntry(ev, e, needed, newest || tied)
 	if e.Deleted || how.Provider == envelope.Identity {
 		return
 	}
@@ -77,7 +77,7 @@ func (b *Judge) use(s *seen.Evidence, e *seen.Entry, id object.Identity, newest 
 		return
 	}
 	if newest {
-		b.countOutcome(s, e, b.useOf(needed))
+		b.countOutcome(ev, e, b.useOf(needed))
 	}
 	if !b.question.Keys {
 		return
@@ -89,7 +89,7 @@ func (b *Judge) use(s *seen.Evidence, e *seen.Entry, id object.Identity, newest 
 		n.History--
 	}
 	if !newest {
-		if e.File == seen.DbFile && !b.holders.holdsSame(s, e) {
+		if e.File == seen.DbFile && !b.holders.holdsSame(ev, e) {
 			u.History++
 			n.History++
 		}
@@ -102,14 +102,14 @@ func (b *Judge) use(s *seen.Evidence, e *seen.Entry, id object.Identity, newest 
 }
 
 // countOutcome counts a newest value that needs the key, and what came of opening it.
-func (b *Judge) countOutcome(s *seen.Evidence, e *seen.Entry, u *keyUse) {
+func (b *Judge) countOutcome(ev *seen.Evidence, e *seen.Entry, u *keyUse) {
 	u.Newest++
 	switch e.Proved().Outcome {
 	case seen.Proven:
 		u.Opened++
 	case seen.Closed, seen.NotObject:
 		u.newFailed++
-		if b.isNotOpened(s, e) {
+		if b.isNotOpened(ev, e) {
 			u.NotOpened++
 		}
 	}
@@ -117,27 +117,27 @@ func (b *Judge) countOutcome(s *seen.Evidence, e *seen.Entry, u *keyUse) {
 
 // isNotOpened reports whether the key of that name in the configuration does not open the
 // newest value of a key, nor with the path of another object. The keys of a KMS are its own.
-func (b *Judge) isNotOpened(s *seen.Evidence, e *seen.Entry) bool {
-	switch s.Keys.Storages[e.Storage].Provider {
+func (b *Judge) isNotOpened(ev *seen.Evidence, e *seen.Entry) bool {
+	switch ev.Keys.Storages[e.Storage].Provider {
 	case envelope.KMSv1, envelope.KMSv2:
 		return false
 	}
-	return e.Proved().Outcome == seen.Closed && !b.moved[movedKey{s, e.Key}]
+	return e.Proved().Outcome == seen.Closed && !b.moved[movedKey{ev, e.Key}]
 }
 
 // addUses adds what the ledgers counted.
-func (b *Judge) addUses(surveys []*seen.Evidence, p *keys.Proofs) {
+func (b *Judge) addUses(evs []*seen.Evidence, p *keys.Proofs) {
 	if !b.question.Keys {
 		return
 	}
-	for _, s := range surveys {
-		b.logAlone = b.logAlone || s.File == nil && s.Segments[0].What == ""
-		s.Ledger.Settle()
-		for _, r := range s.Ledger.Resources(s.Identity) {
+	for _, ev := range evs {
+		b.logAlone = b.logAlone || ev.File == nil && ev.Segments[0].What == ""
+		ev.Ledger.Settle()
+		for _, r := range ev.Ledger.Resources(ev.Identity) {
 			if r.Storage == 0 {
 				continue // it needs no key
 			}
-			how := s.Keys.Storages[r.Storage]
+			how := ev.Keys.Storages[r.Storage]
 			if how.Provider == envelope.Unknown {
 				continue
 			}
@@ -152,14 +152,14 @@ func (b *Judge) addUses(surveys []*seen.Evidence, p *keys.Proofs) {
 			u.date(r.First)
 			u.date(r.Last)
 		}
-		for id, facts := range s.Ledger.Kms {
-			b.useOf(s.Keys.Storages[id]).kms(facts)
+		for id, facts := range ev.Ledger.Kms {
+			b.useOf(ev.Keys.Storages[id]).kms(facts)
 		}
 		if p == nil {
 			continue
 		}
-		for id, t := range p.Rows[s] {
-			u := b.useOf(s.Keys.Storages[id])
+		for id, t := range p.Rows[ev] {
+			u := b.useOf(ev.Keys.Storages[id])
 			u.proven += t.Proven
 			u.failed += t.Failed
 		}

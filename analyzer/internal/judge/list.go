@@ -7,12 +7,12 @@ import (
 )
 
 // ListValues calls each for every live value in the order of the keys. config is nil without one.
-func ListValues(s *seen.Evidence, config *encryption.Config, each func(report.Value) error, withPath bool) error {
-	for _, id := range s.Keys.Sorted() {
-		e := s.Keys.At(id)
-		v := valueOf(s, config, e)
+func ListValues(ev *seen.Evidence, config *encryption.Config, each func(report.Value) error, withPath bool) error {
+	for _, id := range ev.Keys.Sorted() {
+		e := ev.Keys.At(id)
+		v := valueOf(ev, config, e)
 		if withPath {
-			v.Path = s.Path
+			v.Path = ev.Path
 		}
 		if e.Unknown {
 			v.State = report.StateUnknown
@@ -24,10 +24,10 @@ func ListValues(s *seen.Evidence, config *encryption.Config, each func(report.Va
 	return nil
 }
 
-func valueOf(s *seen.Evidence, config *encryption.Config, e *seen.Entry) report.Value {
-	id := s.Identity(e.Key)
-	how := s.Keys.Storages[e.Storage]
-	proof, policy := judgedBy(s, config, e, id)
+func valueOf(ev *seen.Evidence, config *encryption.Config, e *seen.Entry) report.Value {
+	id := ev.Identity(e.Key)
+	how := ev.Keys.Storages[e.Storage]
+	proof, policy := judgedBy(ev, config, e, id)
 	return report.Value{
 		Proof:          proof,
 		Policy:         policy,

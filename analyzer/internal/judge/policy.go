@@ -14,9 +14,9 @@ import (
 // policyOf is what the configuration says of the newest value of a key, and the entry
 // that says so. A value is judged by the key that opened it; where none could be
 // tried, by the first of its name.
-func policyOf(s *seen.Evidence, config *encryption.Config, e *seen.Entry, id object.Identity) (encryption.Policy, *encryption.Entry) {
+func policyOf(ev *seen.Evidence, config *encryption.Config, e *seen.Entry, id object.Identity) (encryption.Policy, *encryption.Entry) {
 	entries := keys.ConfiguredFor(config, id)
-	how := s.Keys.Storages[e.Storage]
+	how := ev.Keys.Storages[e.Storage]
 	if how.Provider == envelope.Identity {
 		return entries.Policy(nil, false)
 	}
@@ -33,12 +33,12 @@ func policyOf(s *seen.Evidence, config *encryption.Config, e *seen.Entry, id obj
 
 // judgedBy is what a list says of the newest value of a key: nothing without a
 // configuration.
-func judgedBy(s *seen.Evidence, config *encryption.Config, e *seen.Entry, id object.Identity) (report.Proof, report.Policy) {
+func judgedBy(ev *seen.Evidence, config *encryption.Config, e *seen.Entry, id object.Identity) (report.Proof, report.Policy) {
 	if config == nil || id.Resource == "" {
 		return "", ""
 	}
-	policy, _ := policyOf(s, config, e, id)
-	if s.Keys.Storages[e.Storage].Provider == envelope.Identity {
+	policy, _ := policyOf(ev, config, e, id)
+	if ev.Keys.Storages[e.Storage].Provider == envelope.Identity {
 		return "", reportedPolicy(policy)
 	}
 	return e.Proved().Reported(), reportedPolicy(policy)
@@ -64,17 +64,17 @@ func reportedPolicy(p encryption.Policy) report.Policy {
 // judge reports what the configuration has against the newest value of a key. That it
 // is plaintext is reported with its copies; what can not be opened has a finding of its
 // own, and its key is not known.
-func (b *Judge) judge(s *seen.Evidence, e *seen.Entry, id object.Identity) {
-	how := s.Keys.Storages[e.Storage]
+func (b *Judge) judge(ev *seen.Evidence, e *seen.Entry, id object.Identity) {
+	how := ev.Keys.Storages[e.Storage]
 	if b.question.Encryption == nil || id.Resource == "" || how.Provider == envelope.Identity || how.Provider == envelope.Unknown ||
 		e.Proved().Outcome == seen.Closed && e.Proved().Covered {
 		return
 	}
-	policy, entry := policyOf(s, b.question.Encryption, e, id)
+	policy, entry := policyOf(ev, b.question.Encryption, e, id)
 	if policy == encryption.Current {
 		return
 	}
-	f := objectFinding(report.RuleID(reportedPolicy(policy)), id, e.Key, locationOf(s, e))
+	f := objectFinding(report.RuleID(reportedPolicy(policy)), id, e.Key, locationOf(ev, e))
 	f.Message = policyMessage(&f, policy, entry, id.GroupResource, how, e.Proved().Stale)
 	b.find(f)
 }

@@ -178,9 +178,9 @@ func (b *Judge) printedKeys() map[string][]seen.UseID {
 			add(seen.UseID{Provider: id.Provider, KeyName: id.KeyName, KmsKeyID: ""})
 		}
 	}
-	for _, s := range b.surveys {
-		for i := range s.Keys.Storages {
-			if how := &s.Keys.Storages[i]; how.Provider != envelope.Identity && how.Provider != envelope.Unknown {
+	for _, ev := range b.surveys {
+		for i := range ev.Keys.Storages {
+			if how := &ev.Keys.Storages[i]; how.Provider != envelope.Identity && how.Provider != envelope.Unknown {
 				all(how.Use())
 			}
 		}
@@ -205,11 +205,11 @@ func (b *Judge) retiringOf(text string, printed map[string][]seen.UseID) *retiri
 			r.readings = append(r.readings, name)
 		}
 	}
-	for _, s := range b.surveys {
-		r.hits[s] = make([]bool, len(s.Keys.Storages))
-		for i := range s.Keys.Storages {
-			r.hits[s][i] = r.names(&s.Keys.Storages[i])
-			r.seen = r.seen || r.hits[s][i] && b.whole[s][i]
+	for _, ev := range b.surveys {
+		r.hits[ev] = make([]bool, len(ev.Keys.Storages))
+		for i := range ev.Keys.Storages {
+			r.hits[ev][i] = r.names(&ev.Keys.Storages[i])
+			r.seen = r.seen || r.hits[ev][i] && b.whole[ev][i]
 		}
 	}
 	for _, id := range b.configuredKeys() {
@@ -237,13 +237,13 @@ func (b *Judge) configuredKeys() []seen.UseID {
 
 // retireEntry notes the keys to retire that the newest revision of a key in one survey needs.
 // needed is how its value was stored, by the key that opened it where one did.
-func (b *Judge) retireEntry(s *seen.Evidence, e *seen.Entry, needed seen.Storage, newest bool) {
-	if len(b.retiring) == 0 || !b.holders.isNewest(s, e) && !newest {
+func (b *Judge) retireEntry(ev *seen.Evidence, e *seen.Entry, needed seen.Storage, newest bool) {
+	if len(b.retiring) == 0 || !b.holders.isNewest(ev, e) && !newest {
 		return
 	}
 	for _, r := range b.retiring {
 		now := newest && (r.names(&needed) || (e.Broken || needed.Provider == envelope.KMSv2 && needed.KmsKeyID == "") && e.Proved().Key == nil && r.mayNeedBroken(&needed))
-		if !now && !b.mayNeed(s, e, r) {
+		if !now && !b.mayNeed(ev, e, r) {
 			continue
 		}
 		r.stragglers = append(r.stragglers, report.Text(e.Key))
@@ -251,7 +251,7 @@ func (b *Judge) retireEntry(s *seen.Evidence, e *seen.Entry, needed seen.Storage
 		case !now:
 		case e.Proved().Outcome == seen.Proven:
 			r.opened++
-		case b.isNotOpened(s, e):
+		case b.isNotOpened(ev, e):
 			r.notOpened++
 		}
 	}
@@ -259,11 +259,11 @@ func (b *Judge) retireEntry(s *seen.Evidence, e *seen.Entry, needed seen.Storage
 
 // mayNeed reports whether a value before the newest one needs the key to retire, where
 // the newest may never take effect.
-func (b *Judge) mayNeed(s *seen.Evidence, e *seen.Entry, r *retiring) bool {
-	if len(s.Before) == 0 {
+func (b *Judge) mayNeed(ev *seen.Evidence, e *seen.Entry, r *retiring) bool {
+	if len(ev.Before) == 0 {
 		return false
 	}
-	return slices.ContainsFunc(s.Before[s.Keys.Find([]byte(e.Key))], func(before seen.StorageID) bool { return r.hits[s][before] })
+	return slices.ContainsFunc(ev.Before[ev.Keys.Find([]byte(e.Key))], func(before seen.StorageID) bool { return r.hits[ev][before] })
 }
 
 // retire answers which keys may be dropped.
@@ -306,9 +306,9 @@ func (b *Judge) retire() {
 
 // anyEncrypted reports whether a whole value is encrypted, in whatever region.
 func (b *Judge) anyEncrypted() bool {
-	for _, s := range b.surveys {
-		for i, how := range s.Keys.Storages {
-			if b.whole[s][i] && how.Provider != envelope.Identity && how.Provider != envelope.Unknown {
+	for _, ev := range b.surveys {
+		for i, how := range ev.Keys.Storages {
+			if b.whole[ev][i] && how.Provider != envelope.Identity && how.Provider != envelope.Unknown {
 				return true
 			}
 		}

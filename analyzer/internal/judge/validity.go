@@ -236,12 +236,12 @@ func (b *comparer) readCurrent(k *Subject) (data []object.Datum, wipe func(), kn
 	if k.state == report.StateDeleted {
 		return nil, nothing, true, nil
 	}
-	e, s := k.newest, k.in
+	e, ev := k.newest, k.in
 	value := make([]byte, e.Size)
-	if err := s.SourceOf(e.File).ReadFull(value, e.Off); err != nil {
+	if err := ev.SourceOf(e.File).ReadFull(value, e.Off); err != nil {
 		return nil, nothing, false, nil // the disk tells (addUnread)
 	}
-	if s.Keys.Storages[e.Storage].Provider != envelope.Identity {
+	if ev.Keys.Storages[e.Storage].Provider != envelope.Identity {
 		opened, err := e.Proved().Key.Open(b.ctx, value, []byte(e.Key))
 		if err != nil {
 			return nil, nothing, false, err

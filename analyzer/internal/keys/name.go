@@ -26,14 +26,14 @@ const (
 
 // DecideNames decides what the names of keys are that may go on behind a colon, and tells the
 // watch of those that do. Until then stored.keyName is what a single value tells.
-func DecideNames(surveys []*seen.Evidence) {
+func DecideNames(evs []*seen.Evidence) {
 	// How many different values have a name, or one that goes on behind it. Members of one
 	// cluster have the same values, so they are not added up.
 	values := map[seen.KeyNamed]int{}
-	for _, s := range surveys {
+	for _, ev := range evs {
 		here := map[seen.KeyNamed]int{}
-		for i, n := range s.Ledger.Distinct() {
-			how := &s.Keys.Storages[i]
+		for i, n := range ev.Ledger.Distinct() {
+			how := &ev.Keys.Storages[i]
 			for _, name := range how.Possible() {
 				here[seen.KeyNamed{Provider: how.Provider, Name: name}] += n
 			}
@@ -43,9 +43,9 @@ func DecideNames(surveys []*seen.Evidence) {
 		}
 	}
 	known := map[seen.KeyNamed]bool{}
-	for _, s := range surveys {
-		for i := range s.Keys.Storages {
-			how := &s.Keys.Storages[i]
+	for _, ev := range evs {
+		for i := range ev.Keys.Storages {
+			how := &ev.Keys.Storages[i]
 			if how.Names == nil {
 				continue
 			}
@@ -55,8 +55,8 @@ func DecideNames(surveys []*seen.Evidence) {
 			}
 		}
 	}
-	for _, s := range surveys {
-		s.Interest.Learn(known)
+	for _, ev := range evs {
+		ev.Interest.Learn(known)
 	}
 }
 

@@ -114,11 +114,11 @@ func (n *Nonces) halve() {
 
 // Confirm makes the passes that are left, and looks at the values that share a nonce.
 // Its error is that of ctx.
-func (n *Nonces) Confirm(ctx context.Context, surveys []*seen.Evidence) error {
+func (n *Nonces) Confirm(ctx context.Context, evs []*seen.Evidence) error {
 	for n.part++; n.part < 1<<n.bits; n.part++ {
 		n.all = mem.HashMap{}
 		// Where this part is halved, the other half is one of the parts that are new at the end.
-		if err := n.pass(ctx, surveys, n.addAgain); err != nil {
+		if err := n.pass(ctx, evs, n.addAgain); err != nil {
 			return err
 		}
 	}
@@ -126,14 +126,14 @@ func (n *Nonces) Confirm(ctx context.Context, surveys []*seen.Evidence) error {
 	if len(n.suspects) == 0 {
 		return nil
 	}
-	return n.pass(ctx, surveys, n.look)
+	return n.pass(ctx, evs, n.look)
 }
 
-func (n *Nonces) pass(ctx context.Context, surveys []*seen.Evidence, each func(*seen.Value, *envelope.Envelope)) error {
-	for _, s := range surveys {
-		err := s.EachSealed(ctx, func(v *seen.Value) error {
+func (n *Nonces) pass(ctx context.Context, evs []*seen.Evidence, each func(*seen.Value, *envelope.Envelope)) error {
+	for _, ev := range evs {
+		err := ev.EachSealed(ctx, func(v *seen.Value) error {
 			// As in the sweep, when no other names were known: hashes must be comparable.
-			env, err := envelope.ParseNamed(v.Value, v.Off, s.Interest.Names[:s.Interest.Configured])
+			env, err := envelope.ParseNamed(v.Value, v.Off, ev.Interest.Names[:ev.Interest.Configured])
 			if err == nil && v.Whole {
 				each(v, &env)
 			}

@@ -15,15 +15,15 @@ import (
 )
 
 // ProveCopy decrypts one copy. A key opens whole values only.
-func ProveCopy(ctx context.Context, config *encryption.Config, s *seen.Evidence, at *seen.Copy) (report.Proof, error) {
+func ProveCopy(ctx context.Context, config *encryption.Config, ev *seen.Evidence, at *seen.Copy) (report.Proof, error) {
 	if !at.Complete {
 		return report.Unproven, nil
 	}
-	value, err := s.ReadSighting(at)
+	value, err := ev.ReadSighting(at)
 	if err != nil {
 		return report.Unproven, nil // the disk tells (addUnread)
 	}
-	result, err := proveValue(ctx, config, s, at.Key, value)
+	result, err := proveValue(ctx, config, ev, at.Key, value)
 	return result.Reported(), err
 }
 
@@ -72,13 +72,13 @@ type failureID struct {
 
 // Prove decrypts the values of all surveys, and notes for each newest one what came of
 // it. Its error is that of ctx, or an *encryption.KMSError.
-func Prove(ctx context.Context, surveys []*seen.Evidence, config *encryption.Config) (*Proofs, error) {
+func Prove(ctx context.Context, evs []*seen.Evidence, config *encryption.Config) (*Proofs, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	p := &prover{config: config, ctx: ctx, cancel: cancel, failures: map[failureID]*Failure{},
 		proofs: &Proofs{Rows: map[*seen.Evidence]map[seen.StorageID]*tally{}}}
-	for _, s := range surveys {
-		p.proofs.Rows[s] = map[seen.StorageID]*tally{} // before the goroutines that look it up
+	for _, ev := range evs {
+		p.proofs.Rows[ev] = map[seen.StorageID]*tally{} // before the goroutines that look it up
 	}
 	jobs := make(chan *batch, runtime.GOMAXPROCS(0))
 	var workers sync.WaitGroup
@@ -90,7 +90,7 @@ func Prove(ctx context.Context, surveys []*seen.Evidence, config *encryption.Con
 			}
 		})
 	}
-	err := p.read(surveys, jobs)
+	err := p.read(evs, jobs)
 	close(jobs)
 	workers.Wait()
 	if p.err != nil {
@@ -102,20 +102,20 @@ func Prove(ctx context.Context, surveys []*seen.Evidence, config *encryption.Con
 	for _, f := range p.failures {
 		p.proofs.Failures = append(p.proofs.Failures, f)
 	}
-	return p.proofs, p.relocate(surveys)
+	return p.proofs, p.relocate(evs)
 }
 
 // read sends the values of all surveys to jobs, copied, in batches.
-func (p *prover) read(surveys []*seen.Evidence, jobs chan<- *batch) error {
-	for _, s := range surveys {
-		b := p.newBatch(s)
-		err := s.EachSealed(p.ctx, func(v *seen.Value) error {
+func (p *prover) read(evs []*seen.Evidence, jobs chan<- *batch) error {
+	for _, ev := range evs {
+		b := p.newBatch(ev)
+		err := ev.EachSealed(p.ctx, func(v *seen.Value) error {
 			b.add(v)
 			if !b.full() {
 				return nil
 			}
 			full := b
-			b = p.newBatch(s)
+			b = p.newBatch(ev)
 			select {
 			case jobs <- full:
 				return nil
@@ -149,12 +149,12 @@ type job struct {
 // batchSize is how many bytes of values go into a batch, unless one is longer.
 const batchSize = 256 << 10
 
-func (p *prover) newBatch(s *seen.Evidence) *batch {
+func (p *prover) newBatch(ev *seen.Evidence) *batch {
 	b, ok := p.spare.Get().(*batch)
 	if !ok {
 		b = &batch{bytes: make([]byte, 0, batchSize+batchSize/8)}
 	}
-	b.in, b.bytes, b.jobs = s, b.bytes[:0], b.jobs[:0]
+	b.in, b.bytes, b.jobs = ev, b.bytes[:0], b.jobs[:0]
 	return b
 }
 
@@ -235,12 +235,12 @@ func (p *prover) note(b *batch, j *job, result seen.Proof) {
 
 // value decrypts one value with the keys that its resource has, or where none of them
 // has the name, with any other that does. Its error ends the run.
-func (p *prover) value(s *seen.Evidence, key, value []byte) (seen.Proof, error) {
-	return proveValue(p.ctx, p.config, s, string(key), value)
+func (p *prover) value(ev *seen.Evidence, key, value []byte) (seen.Proof, error) {
+	return proveValue(p.ctx, p.config, ev, string(key), value)
 }
 
-func proveValue(ctx context.Context, config *encryption.Config, s *seen.Evidence, key string, value []byte) (seen.Proof, error) {
-	id := s.Identity(key)
+func proveValue(ctx context.Context, config *encryption.Config, ev *seen.Evidence, key string, value []byte) (seen.Proof, error) {
+	id := ev.Identity(key)
 	keys := ConfiguredFor(config, id).Match(value)
 	result := seen.Proof{Outcome: seen.Unproven, Covered: len(keys) > 0}
 	if !result.Covered {

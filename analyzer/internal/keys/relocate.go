@@ -20,12 +20,12 @@ const (
 // relocate looks for the etcd keys that moved values were encrypted for: a value that its
 // key does not open may open with the path of another object of its resource. Its error
 // ends the run.
-func (p *prover) relocate(surveys []*seen.Evidence) error {
+func (p *prover) relocate(evs []*seen.Evidence) error {
 	slices.SortFunc(p.proofs.Failures, func(x, y *Failure) int {
 		return cmp.Or(seen.CompareBool(y.Newest, x.Newest), cmp.Compare(x.Key, y.Key), cmp.Compare(x.Outcome, y.Outcome),
 			cmp.Compare(x.In.SourceOf(x.At.File).Path, y.In.SourceOf(y.At.File).Path))
 	})
-	paths := newPaths(surveys, p.proofs.Failures)
+	paths := newPaths(evs, p.proofs.Failures)
 	trials, bytes := 0, int64(0)
 	for _, f := range p.proofs.Failures {
 		if f.Outcome != seen.Closed || f.Refused || !boundToKey(providerOf(&f.In.Keys, f)) {
@@ -84,13 +84,13 @@ type paths struct {
 	byResource map[string][]string
 }
 
-func newPaths(surveys []*seen.Evidence, failures []*Failure) paths {
+func newPaths(evs []*seen.Evidence, failures []*Failure) paths {
 	p := paths{map[string][]string{}}
 	known := map[string]bool{}
-	add := func(s *seen.Evidence, key string) {
+	add := func(ev *seen.Evidence, key string) {
 		if !known[key] {
 			known[key] = true
-			resource := s.Identity(key).GroupResource.String()
+			resource := ev.Identity(key).GroupResource.String()
 			p.byResource[resource] = append(p.byResource[resource], key)
 		}
 	}
@@ -104,10 +104,10 @@ func newPaths(surveys []*seen.Evidence, failures []*Failure) paths {
 	if len(wanted) == 0 {
 		return p
 	}
-	for _, s := range surveys {
-		for _, e := range s.Keys.Entries.All() {
-			if wanted[s.Identity(e.Key).GroupResource.String()] {
-				add(s, e.Key)
+	for _, ev := range evs {
+		for _, e := range ev.Keys.Entries.All() {
+			if wanted[ev.Identity(e.Key).GroupResource.String()] {
+				add(ev, e.Key)
 			}
 		}
 	}

@@ -47,11 +47,11 @@ type ownership struct {
 // Attribute compares the pieces of all surveys with every value that any of them
 // has, and turns those that occur in one into sightings. What belongs to none is in
 // the survey's unattributed. The error is that of ctx.
-func Attribute(ctx context.Context, surveys []*seen.Evidence) error {
-	a := &attributor{index: carve.NewIndex(), surveys: surveys, owners: map[int32][]ownership{}}
-	for _, s := range surveys {
-		for _, p := range s.Pieces {
-			b, err := s.ReadPiece(p)
+func Attribute(ctx context.Context, evs []*seen.Evidence) error {
+	a := &attributor{index: carve.NewIndex(), surveys: evs, owners: map[int32][]ownership{}}
+	for _, ev := range evs {
+		for _, p := range ev.Pieces {
+			b, err := ev.ReadPiece(p)
 			if err != nil {
 				continue // the disk tells (addUnread), as of all values that are read again
 			}
@@ -59,16 +59,16 @@ func Attribute(ctx context.Context, surveys []*seen.Evidence) error {
 				for len(a.pieces) <= id {
 					a.pieces = append(a.pieces, pieceOf{})
 				}
-				a.pieces[id] = pieceOf{s, p}
+				a.pieces[id] = pieceOf{ev, p}
 			} else {
-				s.Unattributed = append(s.Unattributed, p)
+				ev.Unattributed = append(ev.Unattributed, p)
 			}
 		}
-		s.Pieces = nil
+		ev.Pieces = nil
 	}
 	if len(a.pieces) > 0 {
-		for _, s := range surveys {
-			if err := a.values(ctx, s); err != nil {
+		for _, ev := range evs {
+			if err := a.values(ctx, ev); err != nil {
 				return err
 			}
 		}
@@ -78,15 +78,15 @@ func Attribute(ctx context.Context, surveys []*seen.Evidence) error {
 			a.settle(int32(id), p)
 		}
 	}
-	for _, s := range surveys {
-		mergePieces(s)
+	for _, ev := range evs {
+		mergePieces(ev)
 	}
 	return nil
 }
 
 // values compares all values of a survey with the pieces.
-func (a *attributor) values(ctx context.Context, s *seen.Evidence) error {
-	return s.EachValue(ctx, func(v *seen.Value) error {
+func (a *attributor) values(ctx context.Context, ev *seen.Evidence) error {
+	return ev.EachValue(ctx, func(v *seen.Value) error {
 		if len(v.Value) >= carve.MinMatch {
 			a.value(v)
 		}
@@ -145,58 +145,58 @@ const maxOwners = 64
 // settle turns what is known of a piece into sightings. Where bytes occur in values
 // of several keys, that of a watched key counts, and else the first.
 func (a *attributor) settle(id int32, p pieceOf) {
-	s, owners := p.in, a.owners[id]
+	ev, owners := p.in, a.owners[id]
 	slices.SortFunc(owners, func(x, y ownership) int {
-		return cmp.Or(cmp.Compare(x.lo, y.lo), seen.CompareBool(s.Interest.KeepsKey([]byte(y.key)), s.Interest.KeepsKey([]byte(x.key))), cmp.Compare(y.hi, x.hi), cmp.Compare(x.key, y.key))
+		return cmp.Or(cmp.Compare(x.lo, y.lo), seen.CompareBool(ev.Interest.KeepsKey([]byte(y.key)), ev.Interest.KeepsKey([]byte(x.key))), cmp.Compare(y.hi, x.hi), cmp.Compare(x.key, y.key))
 	})
 	end := int32(0)
 	for _, o := range owners {
 		if o.lo = max(o.lo, end); o.lo >= o.hi {
 			continue
 		}
-		leave(s, p.Piece, end, o.lo)
-		attributed(s, p.Piece, o)
+		leave(ev, p.Piece, end, o.lo)
+		attributed(ev, p.Piece, o)
 		end = o.hi
 	}
-	leave(s, p.Piece, end, p.Size)
+	leave(ev, p.Piece, end, p.Size)
 }
 
 // leave notes that the bytes lo to hi of a piece belong to nothing known.
-func leave(s *seen.Evidence, p seen.Piece, lo, hi int32) {
+func leave(ev *seen.Evidence, p seen.Piece, lo, hi int32) {
 	if lo < hi {
-		s.Unattributed = append(s.Unattributed, seen.Piece{Off: p.Off + int64(lo), Size: hi - lo, File: p.File, Class: p.Class})
+		ev.Unattributed = append(ev.Unattributed, seen.Piece{Off: p.Off + int64(lo), Size: hi - lo, File: p.File, Class: p.Class})
 	}
 }
 
 // attributed keeps a piece of a value of which the key is known now.
-func attributed(s *seen.Evidence, p seen.Piece, o ownership) {
+func attributed(ev *seen.Evidence, p seen.Piece, o ownership) {
 	size := int64(o.hi - o.lo)
-	if !s.Interest.KeepsKey([]byte(o.key)) && s.Disguised[o.key].Name == "" || s.Interest.Only == "" && !o.plaintext {
-		s.Counts.Other += size
+	if !ev.Interest.KeepsKey([]byte(o.key)) && ev.Disguised[o.key].Name == "" || ev.Interest.Only == "" && !o.plaintext {
+		ev.Counts.Other += size
 		return
 	}
-	s.Counts.Fragments++
+	ev.Counts.Fragments++
 	at := seen.Copy{
 		Key: o.key, Place: seen.InPieces, File: p.File, Off: p.Off + int64(o.lo), Size: size,
 		Rev: o.rev, Create: o.create, Version: o.version, Object: o.start, Reread: o.reachable, Storage: o.stored, Owned: true,
 	}
-	if p.File == seen.DbFile && s.DB.PageSize > 0 {
-		at.Page = report.PageAt(at.Off, s.DB.PageSize)
-		if number, _ := at.Page.Number(); s.Tree != nil && page.ID(number) >= s.Tree.HighWater() {
+	if p.File == seen.DbFile && ev.DB.PageSize > 0 {
+		at.Page = report.PageAt(at.Off, ev.DB.PageSize)
+		if number, _ := at.Page.Number(); ev.Tree != nil && page.ID(number) >= ev.Tree.HighWater() {
 			at.Place = seen.InTail
 		}
 	}
-	s.Owned = append(s.Owned, at)
+	ev.Owned = append(ev.Owned, at)
 }
 
 // mergePieces makes one extent of pieces that lie side by side: of sightings of the
 // same key, and of what belongs to nothing.
-func mergePieces(s *seen.Evidence) {
-	slices.SortFunc(s.Unattributed, func(a, b seen.Piece) int {
+func mergePieces(ev *seen.Evidence) {
+	slices.SortFunc(ev.Unattributed, func(a, b seen.Piece) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Off, b.Off))
 	})
-	merged := s.Unattributed[:0]
-	for _, p := range s.Unattributed {
+	merged := ev.Unattributed[:0]
+	for _, p := range ev.Unattributed {
 		if n := len(merged); n > 0 {
 			last := &merged[n-1]
 			if last.File == p.File && last.Class == p.Class && last.Off+int64(last.Size) == p.Off && last.Size < math.MaxInt32-p.Size {
@@ -206,21 +206,21 @@ func mergePieces(s *seen.Evidence) {
 		}
 		merged = append(merged, p)
 	}
-	s.Unattributed = merged
-	mergeOwned(s)
-	if s.Skipped > 0 {
-		s.AddDamage(&decode.FormatError{Off: 0, Err: decode.ErrLimit,
-			What: fmt.Sprintf("%d orphaned pieces and %d bytes more, which were not compared with known values", seen.MaxPieces, s.Skipped)})
+	ev.Unattributed = merged
+	mergeOwned(ev)
+	if ev.Skipped > 0 {
+		ev.AddDamage(&decode.FormatError{Off: 0, Err: decode.ErrLimit,
+			What: fmt.Sprintf("%d orphaned pieces and %d bytes more, which were not compared with known values", seen.MaxPieces, ev.Skipped)})
 	}
 }
 
 // mergeOwned joins orphaned pieces of one value that lie side by side, and keeps them.
-func mergeOwned(s *seen.Evidence) {
-	slices.SortStableFunc(s.Owned, func(a, b seen.Copy) int {
+func mergeOwned(ev *seen.Evidence) {
+	slices.SortStableFunc(ev.Owned, func(a, b seen.Copy) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Off, b.Off))
 	})
-	merged := s.Owned[:0]
-	for _, at := range s.Owned {
+	merged := ev.Owned[:0]
+	for _, at := range ev.Owned {
 		if n := len(merged); n > 0 {
 			last := &merged[n-1]
 			if last.File == at.File && last.Key == at.Key && last.Place == at.Place &&
@@ -235,7 +235,7 @@ func mergeOwned(s *seen.Evidence) {
 		merged = append(merged, at)
 	}
 	for _, at := range merged {
-		s.Keep(at)
+		ev.Keep(at)
 	}
-	s.Owned = nil
+	ev.Owned = nil
 }

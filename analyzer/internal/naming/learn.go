@@ -36,61 +36,61 @@ func (e *prefixError) Error() string {
 // keys have, the API groups of built-in resources from their plaintext values,
 // and the scope of custom resources from their CRDs. Prefixes that are given are
 // taken as they are; it is an error if a db with keys has none below them.
-func Learn(s *seen.Evidence, ctx context.Context, given []string) error {
+func Learn(ctx context.Context, ev *seen.Evidence, given []string) error {
 	prefixes := given
 	if given == nil {
-		prefixes = findPrefixes(s)
+		prefixes = findPrefixes(ev)
 	}
 	for _, prefix := range prefixes {
-		s.Details.Prefixes = append(s.Details.Prefixes, report.Text(cmp.Or(prefix, "/")))
+		ev.Details.Prefixes = append(ev.Details.Prefixes, report.Text(cmp.Or(prefix, "/")))
 	}
-	s.Names = object.NewRegistry(prefixes)
+	ev.Names = object.NewRegistry(prefixes)
 	samples := map[string]int{}
 	inside := 0
-	for _, e := range s.Keys.Entries.All() {
+	for _, e := range ev.Keys.Entries.All() {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		segment, ok := s.Names.Segment(e.Key)
+		segment, ok := ev.Names.Segment(e.Key)
 		if ok {
 			inside++
 		}
-		how := s.Keys.Storages[e.Storage]
+		how := ev.Keys.Storages[e.Storage]
 		if e.Deleted || how.Provider != envelope.Identity || !isObject(how.Encoding) {
 			continue
 		}
 		if segment == crdSegment {
-			learnCRD(s, e)
+			learnCRD(ev, e)
 		}
 		if ok && samples[segment] < groupSamples {
 			samples[segment]++
-			learnGroup(s, segment, e)
+			learnGroup(ev, segment, e)
 		}
 	}
-	if given == nil && s.Interest.Secrets {
-		findDisguised(s)
+	if given == nil && ev.Interest.Secrets {
+		findDisguised(ev)
 	}
-	if given != nil && inside == 0 && s.Keys.Entries.Len() > 0 {
-		return &prefixError{given, findPrefixes(s)}
+	if given != nil && inside == 0 && ev.Keys.Entries.Len() > 0 {
+		return &prefixError{given, findPrefixes(ev)}
 	}
 	return nil
 }
 
 // findDisguised looks for Secrets whose keys name none: one under a prefix or a path
 // that nobody knows must not go unseen.
-func findDisguised(s *seen.Evidence) {
-	for _, at := range s.Copies.All() {
-		if _, found := s.Disguised[at.Key]; found || !at.Object || !s.IsPlaintext(at) {
+func findDisguised(ev *seen.Evidence) {
+	for _, at := range ev.Copies.All() {
+		if _, found := ev.Disguised[at.Key]; found || !at.Object || !ev.IsPlaintext(at) {
 			continue
 		}
-		segment, _ := s.Names.Segment(at.Key)
-		if s.Names.Knows(at.Key) && !strings.HasSuffix(segment, "/secrets") {
+		segment, _ := ev.Names.Segment(at.Key)
+		if ev.Names.Knows(at.Key) && !strings.HasSuffix(segment, "/secrets") {
 			continue
 		}
-		value, err := s.ReadSighting(at)
+		value, err := ev.ReadSighting(at)
 		if err == nil && seen.IsSecret(value, at.Off) {
 			m, _ := object.ParseMeta(value, at.Off) // a broken one leaves its name empty
-			s.Disguised[at.Key] = object.Identity{GroupResource: seen.Secrets, Namespace: m.Namespace, Name: m.Name}
+			ev.Disguised[at.Key] = object.Identity{GroupResource: seen.Secrets, Namespace: m.Namespace, Name: m.Name}
 		}
 	}
 }
@@ -101,22 +101,22 @@ func isObject(e envelope.Encoding) bool {
 
 // learnCRD reads the scope of a custom resource. A definition that can not be
 // read leaves the scope to the number of parts in a key.
-func learnCRD(s *seen.Evidence, e *seen.Entry) {
-	value, err := s.Read(e)
+func learnCRD(ev *seen.Evidence, e *seen.Entry) {
+	value, err := ev.Read(e)
 	if err != nil {
 		return
 	}
 	if crd, err := object.ParseCRD(value, e.Off); err == nil {
-		s.Names.AddCRD(crd)
+		ev.Names.AddCRD(crd)
 	}
 }
 
-func learnGroup(s *seen.Evidence, segment string, e *seen.Entry) {
-	value, err := s.Read(e)
+func learnGroup(ev *seen.Evidence, segment string, e *seen.Entry) {
+	value, err := ev.Read(e)
 	if err != nil {
 		return
 	}
 	if t, err := object.ParseType(value, e.Off); err == nil {
-		s.Names.LearnGroup(segment, t.APIVersion)
+		ev.Names.LearnGroup(segment, t.APIVersion)
 	}
 }

@@ -20,14 +20,14 @@ const MaxPrefixes = 16
 // in use, and that of an API server with another --etcd-prefix. It shows where a
 // value looks like Kubernetes' and its key names a built-in resource further down,
 // below a usual prefix too: "/registry/cluster-a/secrets/default/db".
-func findPrefixes(s *seen.Evidence) []string {
+func findPrefixes(ev *seen.Evidence) []string {
 	counts := map[string]int{}
 	usual := object.NewRegistry(object.DefaultPrefixes)
-	for _, e := range s.Keys.Entries.All() {
+	for _, e := range ev.Keys.Entries.All() {
 		if e.Deleted {
 			continue
 		}
-		if prefix, ok := prefixOf(s, e, usual); ok {
+		if prefix, ok := prefixOf(ev, e, usual); ok {
 			counts[prefix]++
 		}
 	}
@@ -36,7 +36,7 @@ func findPrefixes(s *seen.Evidence) []string {
 	})
 	if more := len(found) - MaxPrefixes; more > 0 {
 		found = found[:MaxPrefixes]
-		s.NotExamined = append(s.NotExamined, report.NotExamined{Path: s.Path,
+		ev.NotExamined = append(ev.NotExamined, report.NotExamined{Path: ev.Path,
 			What: fmt.Sprintf("keys under %d more prefixes look like those of an API server; name them with --prefix", more)})
 	}
 	slices.Sort(found)
@@ -44,7 +44,7 @@ func findPrefixes(s *seen.Evidence) []string {
 }
 
 // prefixOf guesses the prefix of one key.
-func prefixOf(s *seen.Evidence, e *seen.Entry, usual *object.Registry) (string, bool) {
+func prefixOf(ev *seen.Evidence, e *seen.Entry, usual *object.Registry) (string, bool) {
 	underUsual := ""
 	if found, known := usual.Finds(e.Key); found {
 		underUsual = object.PrefixOf(e.Key, object.DefaultPrefixes)
@@ -52,7 +52,7 @@ func prefixOf(s *seen.Evidence, e *seen.Entry, usual *object.Registry) (string, 
 			return underUsual, true
 		}
 	}
-	how := s.Keys.Storages[e.Storage]
+	how := ev.Keys.Storages[e.Storage]
 	if how.Provider != envelope.Identity || isObject(how.Encoding) {
 		prefix, ok := object.FindPrefix(e.Key)
 		if ok && (underUsual == "" || namespacedUnder(prefix, e.Key)) {

@@ -13,35 +13,35 @@ import (
 
 // Resolve finds the keys of objects that were found without one: the key of the
 // same resource, namespace and name, or the one that it would have had.
-func Resolve(s *seen.Evidence) {
+func Resolve(ev *seen.Evidence) {
 	byKey := map[string][]int{}
-	for i := range s.Unkeyed {
-		f := &s.Unkeyed[i]
-		if f.Key = keyOf(s, f); f.Key != "" {
+	for i := range ev.Unkeyed {
+		f := &ev.Unkeyed[i]
+		if f.Key = keyOf(ev, f); f.Key != "" {
 			byKey[f.Key] = nil
 		}
 	}
-	for i, at := range s.Copies.All() {
+	for i, at := range ev.Copies.All() {
 		if list, ok := byKey[at.Key]; ok {
 			byKey[at.Key] = append(list, i)
 		}
 	}
-	for i := range s.Unkeyed {
-		f := &s.Unkeyed[i]
-		if f.Key == "" || s.Interest.Only != "" && f.Key != s.Interest.Only {
+	for i := range ev.Unkeyed {
+		f := &ev.Unkeyed[i]
+		if f.Key == "" || ev.Interest.Only != "" && f.Key != ev.Interest.Only {
 			continue
 		}
-		if _, ok := s.Names.Identify(f.Key); !ok && f.TypeMeta.Kind == seen.SecretType.Kind {
-			s.Disguised[f.Key] = object.Identity{GroupResource: seen.Secrets, Namespace: f.Namespace, Name: f.Name}
+		if _, ok := ev.Names.Identify(f.Key); !ok && f.TypeMeta.Kind == seen.SecretType.Kind {
+			ev.Disguised[f.Key] = object.Identity{GroupResource: seen.Secrets, Namespace: f.Namespace, Name: f.Name}
 		}
-		date(s, &f.Copy, byKey[f.Key])
-		s.Keep(f.Copy)
+		date(ev, &f.Copy, byKey[f.Key])
+		ev.Keep(f.Copy)
 	}
-	s.Unkeyed = nil
+	ev.Unkeyed = nil
 }
 
 // keyOf is the key that an object has.
-func keyOf(s *seen.Evidence, f *seen.Unkeyed) string {
+func keyOf(ev *seen.Evidence, f *seen.Unkeyed) string {
 	parts := make([]string, 0, 2)
 	for _, part := range []string{f.Namespace, f.Name} {
 		if part != "" {
@@ -60,10 +60,10 @@ func keyOf(s *seen.Evidence, f *seen.Unkeyed) string {
 	for _, last := range object.LastSegments(object.GroupResource{Resource: plural.Resource}) {
 		paths = append(paths, last, "services/"+last)
 	}
-	prefixes := s.Names.Prefixes()
+	prefixes := ev.Names.Prefixes()
 	for _, prefix := range prefixes {
 		for _, path := range paths {
-			if key := prefix + "/" + path + "/" + end; s.Keys.Entry(key) != nil || s.Unheld[key] != "" {
+			if key := prefix + "/" + path + "/" + end; ev.Keys.Entry(key) != nil || ev.Unheld[key] != "" {
 				return key
 			}
 		}
@@ -76,9 +76,9 @@ func keyOf(s *seen.Evidence, f *seen.Unkeyed) string {
 
 // date gives a copy without a revision that of the copy of the same key, among the
 // sightings of those numbers, with the same bytes, if there is just one such revision.
-func date(s *seen.Evidence, at *seen.Copy, among []int) {
+func date(ev *seen.Evidence, at *seen.Copy, among []int) {
 	for _, i := range among {
-		other := s.Copies.At(i)
+		other := ev.Copies.At(i)
 		if other.Sum != at.Sum || other.Rev.Main == 0 || !other.Complete || other.Deletion || other.Owned {
 			continue
 		}

@@ -6,44 +6,44 @@ import (
 )
 
 // dateLog gives raft entries the revisions of the records that they became.
-func dateLog(s *seen.Evidence) {
+func dateLog(ev *seen.Evidence) {
 	byKey := map[string][]int{}
-	for i, at := range s.Copies.All() {
+	for i, at := range ev.Copies.All() {
 		if at.Place != seen.InWAL {
 			byKey[at.Key] = append(byKey[at.Key], i)
 		}
 	}
-	for _, at := range s.Copies.All() {
+	for _, at := range ev.Copies.All() {
 		if at.Place == seen.InWAL && at.Applied && !at.Deletion {
-			date(s, at, byKey[at.Key])
+			date(ev, at, byKey[at.Key])
 		}
 	}
 }
 
 // Settle finds which residue is a reachable record once more: copy-on-write leaves old copies
 // of live values all the time.
-func Settle(s *seen.Evidence) {
-	if len(s.Segments) > 0 {
-		dateLog(s)
+func Settle(ev *seen.Evidence) {
+	if len(ev.Segments) > 0 {
+		dateLog(ev)
 	}
 	type write struct {
 		key string
 		rev mvcc.Revision
 	}
 	reachable := map[write]bool{} // of the writes that residue has
-	for _, at := range s.Copies.All() {
+	for _, at := range ev.Copies.All() {
 		if at.IsResidue() {
 			reachable[write{at.Key, at.Rev}] = false
 		}
 	}
-	for _, at := range s.Copies.All() {
+	for _, at := range ev.Copies.All() {
 		if _, ok := reachable[write{at.Key, at.Rev}]; ok && at.Place == seen.InTree {
 			reachable[write{at.Key, at.Rev}] = true
 		}
 	}
-	for _, at := range s.Copies.All() {
+	for _, at := range ev.Copies.All() {
 		if at.IsResidue() {
-			e := s.EntryOf(at) // whose newest value may be in the WAL alone
+			e := ev.EntryOf(at) // whose newest value may be in the WAL alone
 			at.Reread = at.Reread || reachable[write{at.Key, at.Rev}] || e != nil && !e.Deleted && !e.Unknown && e.Rev == at.Rev
 		}
 	}

@@ -18,9 +18,9 @@ type CopyID struct {
 	Evidence, Copy int32
 }
 
-func (k CopyID) In(surveys []*Evidence) CopyIn {
-	s := surveys[k.Evidence]
-	return CopyIn{s.Copies.At(int(k.Copy)), s}
+func (k CopyID) In(evs []*Evidence) CopyIn {
+	ev := evs[k.Evidence]
+	return CopyIn{ev.Copies.At(int(k.Copy)), ev}
 }
 
 // Reported is the copy as it is reported.
@@ -68,32 +68,32 @@ type Copy struct {
 }
 
 // KeyName is the key as a string, in the memory of the entry where it has one.
-func (s *Evidence) KeyName(key []byte) string {
-	if id := s.Keys.Find(key); id != 0 {
-		return s.Keys.At(id).Key
+func (ev *Evidence) KeyName(key []byte) string {
+	if id := ev.Keys.Find(key); id != 0 {
+		return ev.Keys.At(id).Key
 	}
 	return string(key)
 }
 
 // Keep notes a sighting. Equal keys share their memory.
-func (s *Evidence) Keep(at Copy) {
+func (ev *Evidence) Keep(at Copy) {
 	if at.Entry != 0 {
-		s.Copies.Add(at)
+		ev.Copies.Add(at)
 		return
 	}
-	if id := s.Keys.Find([]byte(at.Key)); id != 0 {
-		at.Key, at.Entry = s.Keys.At(id).Key, id
-	} else if key, ok := s.Unheld[at.Key]; ok {
+	if id := ev.Keys.Find([]byte(at.Key)); id != 0 {
+		at.Key, at.Entry = ev.Keys.At(id).Key, id
+	} else if key, ok := ev.Unheld[at.Key]; ok {
 		at.Key = key
 	} else {
-		s.Unheld[at.Key] = at.Key
+		ev.Unheld[at.Key] = at.Key
 	}
-	s.Copies.Add(at)
+	ev.Copies.Add(at)
 }
 
 // IsPlaintext reports whether the value was stored as it was.
-func (s *Evidence) IsPlaintext(at *Copy) bool {
-	return !at.Deletion && s.Keys.Storages[at.Storage].Provider == envelope.Identity && (at.Size > 0 || at.Complete)
+func (ev *Evidence) IsPlaintext(at *Copy) bool {
+	return !at.Deletion && ev.Keys.Storages[at.Storage].Provider == envelope.Identity && (at.Size > 0 || at.Complete)
 }
 
 // IsResidue reports whether a copy lies outside of the tree, and its revision is known.
@@ -102,9 +102,9 @@ func (at *Copy) IsResidue() bool {
 }
 
 // EntryOf is the entry of the key of a copy, nil if there is none.
-func (s *Evidence) EntryOf(at *Copy) *Entry {
+func (ev *Evidence) EntryOf(at *Copy) *Entry {
 	if at.Entry != 0 {
-		return s.Keys.At(at.Entry)
+		return ev.Keys.At(at.Entry)
 	}
-	return s.Keys.Entry(at.Key)
+	return ev.Keys.Entry(at.Key)
 }

@@ -19,38 +19,38 @@ func readError(page report.Page, off int64, err error) error {
 }
 
 // AddUnread adds to the damage what one of the files did not give and nobody told of.
-func (s *Evidence) AddUnread(source *evidence.Source) {
+func (ev *Evidence) AddUnread(source *evidence.Source) {
 	d, ok := source.File.(*evidence.Reader)
 	if !ok {
 		return
 	}
 	failed, more := d.Unread()
-	s.DamageMore += more
+	ev.DamageMore += more
 	for _, f := range failed {
-		told := slices.ContainsFunc(s.Damage, func(have report.Damage) bool {
+		told := slices.ContainsFunc(ev.Damage, func(have report.Damage) bool {
 			return have.Path == source.Path && f.Off <= have.Offset && have.Offset < f.Off+f.N
 		})
 		if !told {
-			s.AddDamageIn(source.Path, s.pageSizeOf(source), &decode.FormatError{Off: f.Off, What: fmt.Sprintf("%d bytes", f.N), Err: f.Err})
+			ev.AddDamageIn(source.Path, ev.pageSizeOf(source), &decode.FormatError{Off: f.Off, What: fmt.Sprintf("%d bytes", f.N), Err: f.Err})
 		}
 	}
 }
 
 // pageSizeOf is the size of the pages of a file, 0 if it has none.
-func (s *Evidence) pageSizeOf(source *evidence.Source) int {
+func (ev *Evidence) pageSizeOf(source *evidence.Source) int {
 	if source.Kind == report.KindWAL {
 		return 0
 	}
-	return s.DB.PageSize
+	return ev.DB.PageSize
 }
 
 // maxDamage bounds the damage that one report lists for one file.
 const maxDamage = 1000
 
-func (s *Evidence) AddDamage(err error) { s.AddDamageIn(s.Path, s.DB.PageSize, err) }
+func (ev *Evidence) AddDamage(err error) { ev.AddDamageIn(ev.Path, ev.DB.PageSize, err) }
 
 // AddDamageIn notes damage in a file with pages of that size, 0 for none.
-func (s *Evidence) AddDamageIn(path report.Text, pageSize int, err error) {
+func (ev *Evidence) AddDamageIn(path report.Text, pageSize int, err error) {
 	d := report.Damage{Path: path, What: err.Error()}
 	var format *decode.FormatError
 	if errors.As(err, &format) {
@@ -58,9 +58,9 @@ func (s *Evidence) AddDamageIn(path report.Text, pageSize int, err error) {
 		d.What = fmt.Sprintf("%s: %v", format.What, format.Err)
 		d.Page = report.PageAt(format.Off, pageSize)
 	}
-	if len(s.Damage) == maxDamage {
-		s.DamageMore++
+	if len(ev.Damage) == maxDamage {
+		ev.DamageMore++
 		return
 	}
-	s.Damage = append(s.Damage, d)
+	ev.Damage = append(ev.Damage, d)
 }

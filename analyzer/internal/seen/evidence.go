@@ -13,44 +13,44 @@ import (
 	"github.com/etcdsift/etcdsift/decode/wal"
 )
 
-func MembersOf(s *Evidence) []mvcc.MemberID {
-	ids := slices.Clone(s.Etcd.RemovedMembers)
-	for _, m := range s.Etcd.Members {
+func MembersOf(ev *Evidence) []mvcc.MemberID {
+	ids := slices.Clone(ev.Etcd.RemovedMembers)
+	for _, m := range ev.Etcd.Members {
 		ids = append(ids, m.ID)
 	}
 	return ids
 }
 
 // PageAt is the page of an offset in a file, none in a WAL segment.
-func (s *Evidence) PageAt(file FileID, off int64) report.Page {
-	return report.PageAt(off, s.pageSizeOf(s.SourceOf(file)))
+func (ev *Evidence) PageAt(file FileID, off int64) report.Page {
+	return report.PageAt(off, ev.pageSizeOf(ev.SourceOf(file)))
 }
 
 // ReadSighting reads the bytes of a sighting again.
-func (s *Evidence) ReadSighting(at *Copy) ([]byte, error) {
+func (ev *Evidence) ReadSighting(at *Copy) ([]byte, error) {
 	b := make([]byte, at.Size)
-	if err := s.SourceOf(at.File).ReadFull(b, at.Off); err != nil {
+	if err := ev.SourceOf(at.File).ReadFull(b, at.Off); err != nil {
 		return nil, readError(at.Page, at.Off, err)
 	}
 	return b, nil
 }
 
 // Identity is which object a key stands for; the zero Identity for none.
-func (s *Evidence) Identity(key string) object.Identity {
-	if id, ok := s.Disguised[key]; ok {
+func (ev *Evidence) Identity(key string) object.Identity {
+	if id, ok := ev.Disguised[key]; ok {
 		return id
 	}
-	id, _ := s.Names.Identify(key)
+	id, _ := ev.Names.Identify(key)
 	return id
 }
 
 // HasValues reports whether the survey is of what an etcd works with: what it left
 // behind holds no newest values of its own.
-func (s *Evidence) HasValues() bool { return s.What == "" && s.Kind != report.KindOther }
+func (ev *Evidence) HasValues() bool { return ev.What == "" && ev.Kind != report.KindOther }
 
 // IsBlind reports whether nobody knows what the log comes after: there is no db, or it
 // does not tell any more which entries it has.
-func (s *Evidence) IsBlind() bool { return s.File == nil || s.Lost && s.Etcd.ConsistentIndex == 0 }
+func (ev *Evidence) IsBlind() bool { return ev.File == nil || ev.Lost && ev.Etcd.ConsistentIndex == 0 }
 
 // An Evidence is the examination of one piece of evidence: a db and the WAL beside it,
 // where it has one, or a WAL alone.
@@ -91,16 +91,16 @@ type Evidence struct {
 }
 
 func NewSurvey(source evidence.Source, w *Interest) *Evidence {
-	s := &Evidence{Source: source, Interest: w, Disguised: map[string]object.Identity{}}
-	s.Facts = report.Evidence{
-		Path: s.Path, Size: s.Size, Kind: cmp.Or(s.Kind, report.KindDB), SnapshotHash: report.HashAbsent, What: s.What,
+	ev := &Evidence{Source: source, Interest: w, Disguised: map[string]object.Identity{}}
+	ev.Facts = report.Evidence{
+		Path: ev.Path, Size: ev.Size, Kind: cmp.Or(ev.Kind, report.KindDB), SnapshotHash: report.HashAbsent, What: ev.What,
 	}
-	s.Reset()
-	return s
+	ev.Reset()
+	return ev
 }
 
 // Title is what errors call the survey.
-func (s *Evidence) Title() string { return s.Path.ValidUTF8() }
+func (ev *Evidence) Title() string { return ev.Path.ValidUTF8() }
 
 // A FileID is a file of a survey, in which bytes lie; 0 is none.
 type FileID int32
@@ -112,34 +112,34 @@ const DbFile FileID = 1
 func SegmentFile(i int) FileID { return DbFile + 1 + FileID(i) }
 
 // SourceOf is the file of that ID, which is not 0.
-func (s *Evidence) SourceOf(id FileID) *evidence.Source {
+func (ev *Evidence) SourceOf(id FileID) *evidence.Source {
 	if id == DbFile {
-		return &s.Source
+		return &ev.Source
 	}
-	return &s.Segments[id-SegmentFile(0)].Source
+	return &ev.Segments[id-SegmentFile(0)].Source
 }
 
 // Reset forgets what a sweep found.
-func (s *Evidence) Reset() {
-	s.Keys, s.Etcd = newKeyspace(s.Interest), mvcc.State{}
-	s.Ledger, s.Before = newLedger(&s.Keys, s.Interest), map[EntryID][]StorageID{}
-	s.Copies, s.Unheld, s.Contents = mem.List[Copy]{}, map[string]string{}, newContents(s.Interest.Seed)
-	s.residue = residue{}
-	s.Damage, s.DamageMore, s.BytesRead, s.Records, s.Torn, s.Lost = nil, 0, 0, 0, false, false
-	s.Buckets, s.Details = nil, report.Details{Metas: []report.MetaDetails{}, Buckets: []report.BucketDetails{}, Prefixes: []report.Text{}}
-	s.DB.FreePages = 0
+func (ev *Evidence) Reset() {
+	ev.Keys, ev.Etcd = newKeyspace(ev.Interest), mvcc.State{}
+	ev.Ledger, ev.Before = newLedger(&ev.Keys, ev.Interest), map[EntryID][]StorageID{}
+	ev.Copies, ev.Unheld, ev.Contents = mem.List[Copy]{}, map[string]string{}, newContents(ev.Interest.Seed)
+	ev.residue = residue{}
+	ev.Damage, ev.DamageMore, ev.BytesRead, ev.Records, ev.Torn, ev.Lost = nil, 0, 0, 0, false, false
+	ev.Buckets, ev.Details = nil, report.Details{Metas: []report.MetaDetails{}, Buckets: []report.BucketDetails{}, Prefixes: []report.Text{}}
+	ev.DB.FreePages = 0
 }
 
 // bucketName is the name of the bucket of p.
-func (s *Evidence) bucketName(p page.Page) string {
-	if p.Bucket < len(s.Buckets) {
-		return s.Buckets[p.Bucket]
+func (ev *Evidence) bucketName(p page.Page) string {
+	if p.Bucket < len(ev.Buckets) {
+		return ev.Buckets[p.Bucket]
 	}
 	return ""
 }
 
 // Read reads the value of e again.
-func (s *Evidence) Read(e *Entry) ([]byte, error) {
+func (ev *Evidence) Read(e *Entry) ([]byte, error) {
 	b := make([]byte, e.Size)
-	return b, s.SourceOf(e.File).ReadFull(b, e.Off)
+	return b, ev.SourceOf(e.File).ReadFull(b, e.Off)
 }

@@ -7,8 +7,8 @@ import (
 
 // StatusOf is the status of a key of which s has the newest value, as far as anybody
 // knows.
-func (s *Evidence) StatusOf(e *Entry) report.Status {
-	status := s.Keys.status(e)
+func (ev *Evidence) StatusOf(e *Entry) report.Status {
+	status := ev.Keys.status(e)
 	if e.Unknown && status == report.StatusPlaintext {
 		return report.StatusExposed // by what was seen of it: nobody knows its newest value
 	}

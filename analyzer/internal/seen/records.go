@@ -41,10 +41,10 @@ const (
 )
 
 // Holding applies rules 1 and 4 to a page.
-func (s *Evidence) Holding(p page.Page) Holding {
+func (ev *Evidence) Holding(p page.Page) Holding {
 	switch {
 	case p.Use == page.Leaf && !IsMisplaced(p):
-		if s.bucketName(p) == mvcc.BucketKey {
+		if ev.bucketName(p) == mvcc.BucketKey {
 			return HoldsTree
 		}
 		return HoldsState
@@ -90,8 +90,8 @@ type pageRecord struct {
 
 // recordsOf yields the records of the bucket "key" on a page, by rules 1 to 4. Records that
 // hold no key, such as the mark of a restored snapshot, are none.
-func (s *Evidence) recordsOf(p page.Page) iter.Seq[pageRecord] {
-	return func(yield func(pageRecord) bool) { eachRecord(p, s.Holding(p), yield) }
+func (ev *Evidence) recordsOf(p page.Page) iter.Seq[pageRecord] {
+	return func(yield func(pageRecord) bool) { eachRecord(p, ev.Holding(p), yield) }
 }
 
 func eachRecord(p page.Page, h Holding, yield func(pageRecord) bool) bool {
@@ -153,29 +153,29 @@ func (v *Value) Entry() *Entry {
 // more, because to keep all values would take as much memory as they do. Some carved values
 // come twice. The error is that of each or of ctx; what the disk does not give again is told
 // by addUnread.
-func (s *Evidence) EachValue(ctx context.Context, each func(*Value) error) error {
-	if err := s.pageRecords(ctx, each); err != nil {
+func (ev *Evidence) EachValue(ctx context.Context, each func(*Value) error) error {
+	if err := ev.pageRecords(ctx, each); err != nil {
 		return err
 	}
-	if err := s.carvedRecords(each); err != nil {
+	if err := ev.carvedRecords(each); err != nil {
 		return err
 	}
-	return s.logRecords(ctx, each)
+	return ev.logRecords(ctx, each)
 }
 
-func (s *Evidence) pageRecords(ctx context.Context, each func(*Value) error) error {
-	if s.Pages == nil {
+func (ev *Evidence) pageRecords(ctx context.Context, each func(*Value) error) error {
+	if ev.Pages == nil {
 		return ctx.Err()
 	}
-	for p := range s.Pages.Sweep(s.Tree, nil) {
+	for p := range ev.Pages.Sweep(ev.Tree, nil) {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		for r := range s.recordsOf(p) {
+		for r := range ev.recordsOf(p) {
 			if r.Tombstone {
 				continue
 			}
-			v := Value{In: s, Key: r.Key, Value: r.Value, Rev: r.Revision, Create: r.CreateRevision, Version: r.Version,
+			v := Value{In: ev, Key: r.Key, Value: r.Value, Rev: r.Revision, Create: r.CreateRevision, Version: r.Version,
 				Place: InTree, File: DbFile, Off: r.ValueOff, Whole: r.err == nil}
 			if !r.inTree {
 				v.Place = PlaceOf(p)
@@ -190,17 +190,17 @@ func (s *Evidence) pageRecords(ctx context.Context, each func(*Value) error) err
 
 // carvedRecords takes the values that no record of a page holds: plaintext ones are among
 // the sightings, encrypted ones in the ledger.
-func (s *Evidence) carvedRecords(each func(*Value) error) error {
+func (ev *Evidence) carvedRecords(each func(*Value) error) error {
 	var buf []byte
 	read := func(v Value, size int64) error {
 		buf = append(buf[:0], make([]byte, size)...)
-		if err := s.SourceOf(v.File).ReadFull(buf, v.Off); err != nil {
+		if err := ev.SourceOf(v.File).ReadFull(buf, v.Off); err != nil {
 			return nil // it could be read before: what changed meanwhile is told elsewhere
 		}
-		v.In, v.Value = s, buf
+		v.In, v.Value = ev, buf
 		return each(&v)
 	}
-	for _, at := range s.Copies.All() {
+	for _, at := range ev.Copies.All() {
 		if at.Place != InPieces && at.Place != InTail || at.Deletion {
 			continue
 		}
@@ -210,8 +210,8 @@ func (s *Evidence) carvedRecords(each func(*Value) error) error {
 			return err
 		}
 	}
-	for i := range s.Ledger.carved {
-		c := &s.Ledger.carved[i]
+	for i := range ev.Ledger.carved {
+		c := &ev.Ledger.carved[i]
 		err := read(Value{Key: []byte(c.key), Rev: c.rev, Place: c.place, File: c.file, Off: c.off, Whole: c.whole}, int64(c.size))
 		if err != nil {
 			return err
@@ -220,8 +220,8 @@ func (s *Evidence) carvedRecords(each func(*Value) error) error {
 	return nil
 }
 
-func (s *Evidence) logRecords(ctx context.Context, each func(*Value) error) error {
-	for i, seg := range s.Segments {
+func (ev *Evidence) logRecords(ctx context.Context, each func(*Value) error) error {
+	for i, seg := range ev.Segments {
 		for r, err := range wal.Read(seg.File, seg.Size, nil, nil) {
 			if ctx.Err() != nil {
 				return ctx.Err()
@@ -233,7 +233,7 @@ func (s *Evidence) logRecords(ctx context.Context, each func(*Value) error) erro
 				if op.Kind != wal.OpPut || op.IgnoreValue {
 					continue
 				}
-				v := Value{In: s, Key: op.Key, Value: op.Value, Place: InWAL, File: SegmentFile(i), Off: op.ValueOff,
+				v := Value{In: ev, Key: op.Key, Value: op.Value, Place: InWAL, File: SegmentFile(i), Off: op.ValueOff,
 					Index: r.Entry.Index, Whole: op.Complete}
 				if err := each(&v); err != nil {
 					return err
@@ -245,8 +245,8 @@ func (s *Evidence) logRecords(ctx context.Context, each func(*Value) error) erro
 }
 
 // EachSealed is eachValue for encrypted values.
-func (s *Evidence) EachSealed(ctx context.Context, each func(*Value) error) error {
-	return s.EachValue(ctx, func(v *Value) error {
+func (ev *Evidence) EachSealed(ctx context.Context, each func(*Value) error) error {
+	return ev.EachValue(ctx, func(v *Value) error {
 		if !envelope.IsEncrypted(v.Value) {
 			return nil
 		}

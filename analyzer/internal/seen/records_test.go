@@ -9,7 +9,7 @@ import (
 
 // What a page holds, by rules 1 and 4.
 func TestHolding(t *testing.T) {
-	s := &Evidence{Buckets: []string{mvcc.BucketKey, "meta"}}
+	ev := &Evidence{Buckets: []string{mvcc.BucketKey, "meta"}}
 	leaf := page.Header{ID: 7, Flags: page.FlagLeaf}
 	other := page.Header{ID: 9, Flags: page.FlagLeaf, Count: 2}
 	branch := page.Header{ID: 7, Flags: page.FlagBranch}
@@ -35,7 +35,7 @@ func TestHolding(t *testing.T) {
 		{"a page that could not be read", page.Page{ID: 7, Use: page.Unread}, HoldsNone},
 	}
 	for _, tt := range tests {
-		if got := s.Holding(tt.page); got != tt.want {
+		if got := ev.Holding(tt.page); got != tt.want {
 			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)
 		}
 	}

@@ -9,9 +9,9 @@ import (
 	"github.com/etcdsift/etcdsift/decode/object"
 )
 
-func (s *Evidence) ReadPiece(p Piece) ([]byte, error) {
+func (ev *Evidence) ReadPiece(p Piece) ([]byte, error) {
 	b := make([]byte, p.Size)
-	if err := s.SourceOf(p.File).ReadFull(b, p.Off); err != nil {
+	if err := ev.SourceOf(p.File).ReadFull(b, p.Off); err != nil {
 		return nil, readError(report.Page{}, p.Off, err)
 	}
 	return b, nil

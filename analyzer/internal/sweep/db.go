@@ -21,32 +21,32 @@ import (
 const firstRevision = 1
 
 // DB reads the file. Its error is that of the context.
-func DB(s *seen.Evidence, ctx context.Context, progress Progress) error {
-	dbSize := s.Size
-	if s.Size%512 == evidence.SnapshotHashSize {
-		s.Facts.Kind = report.KindSnapshot
+func DB(ctx context.Context, ev *seen.Evidence, progress Progress) error {
+	dbSize := ev.Size
+	if ev.Size%512 == evidence.SnapshotHashSize {
+		ev.Facts.Kind = report.KindSnapshot
 		dbSize -= evidence.SnapshotHashSize
 	}
-	f, err := page.Open(io.NewSectionReader(s.File, 0, dbSize), dbSize)
+	f, err := page.Open(io.NewSectionReader(ev.File, 0, dbSize), dbSize)
 	if err != nil {
-		s.AddDamage(err)
+		ev.AddDamage(err)
 		return ctx.Err()
 	}
-	s.DB.PageSize = f.PageSize
-	s.Pages = f
+	ev.DB.PageSize = f.PageSize
+	ev.Pages = f
 	for _, depth := range []page.Depth{page.Branches, page.Thorough} {
-		s.Reset()
+		ev.Reset()
 		tree := f.Walk(depth)
-		s.Tree = tree
-		if err := sweepPages(s, ctx, f, tree, progress); err != nil {
+		ev.Tree = tree
+		if err := sweepPages(ctx, ev, f, tree, progress); err != nil {
 			return err
 		}
 		if !tree.Deeper {
-			if err := salvageKeys(s, ctx, f, tree); err != nil {
+			if err := salvageKeys(ctx, ev, f, tree); err != nil {
 				return err
 			}
 		}
-		finish(s, f, tree)
+		finish(ev, f, tree)
 		if !tree.Deeper {
 			break
 		}
@@ -56,61 +56,61 @@ func DB(s *seen.Evidence, ctx context.Context, progress Progress) error {
 
 // sweepPages reads every page, hashes the file in the same pass, and takes the records
 // of reachable leaves.
-func sweepPages(s *seen.Evidence, ctx context.Context, f *page.File, tree *page.Tree, progress Progress) error {
+func sweepPages(ctx context.Context, ev *seen.Evidence, f *page.File, tree *page.Tree, progress Progress) error {
 	for _, d := range tree.Damage {
-		s.AddDamage(d)
+		ev.AddDamage(d)
 	}
-	s.DamageMore += tree.Dropped
+	ev.DamageMore += tree.Dropped
 	sum := digest{Hash: sha256.New()}
 	for p, err := range f.Sweep(tree, func(off int64, b []byte) {
 		sum.add(off, b)
-		progress.tell(s.Path, sum.next, s.Size)
+		progress.tell(ev.Path, sum.next, ev.Size)
 	}) {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if err != nil {
-			s.AddDamage(err)
+			ev.AddDamage(err)
 			continue
 		}
 		switch p.Use {
 		case page.Unreachable:
-			s.DB.FreePages += pagesOf(p, f) - uint64(p.Covered/f.PageSize)
-			freePage(s, p)
+			ev.DB.FreePages += pagesOf(p, f) - uint64(p.Covered/f.PageSize)
+			freePage(ev, p)
 		case page.Tail:
-			freePage(s, p)
+			freePage(ev, p)
 		case page.Leaf:
-			leaf(s, p, f, tree)
+			leaf(ev, p, f, tree)
 		case page.Branch:
-			bucketOf(s, p, tree).Pages += pagesOf(p, f)
-			slack(s, p)
+			bucketOf(ev, p, tree).Pages += pagesOf(p, f)
+			slack(ev, p)
 		case page.MetaPage, page.Freelist:
-			slack(s, p)
+			slack(ev, p)
 		}
 	}
-	s.BytesRead = sum.read
-	hashSnapshot(s, &sum, f.Size())
+	ev.BytesRead = sum.read
+	hashSnapshot(ev, &sum, f.Size())
 	return nil
 }
 
 // leaf takes the entries of a leaf page of one of etcd's buckets.
-func leaf(s *seen.Evidence, p page.Page, f *page.File, tree *page.Tree) {
-	bucket := bucketOf(s, p, tree)
+func leaf(ev *seen.Evidence, p page.Page, f *page.File, tree *page.Tree) {
+	bucket := bucketOf(ev, p, tree)
 	if !p.Inline {
 		bucket.Pages += pagesOf(p, f)
 	}
 	if seen.IsMisplaced(p) {
-		misplacedPage(s, p)
+		misplacedPage(ev, p)
 		return
 	}
-	holds := s.Holding(p)
+	holds := ev.Holding(p)
 	foreign := false // a record of the bucket "key" stands in another one, and what is beside it may be anything
 	c := newCover(p)
-	defer c.close(s)
+	defer c.close(ev)
 	for e, err := range p.LeafElements() {
 		if err != nil {
-			s.Torn = true
-			s.AddDamage(err)
+			ev.Torn = true
+			ev.AddDamage(err)
 		}
 		if !holds.Takes(e, err) {
 			continue
@@ -122,50 +122,50 @@ func leaf(s *seen.Evidence, p page.Page, f *page.File, tree *page.Tree) {
 		switch {
 		case e.IsBucket():
 		case holds == seen.HoldsTree:
-			known = record(s, e, p)
-		case isForeign(s, e, p):
-			foreignRecord(s, e, p)
+			known = record(ev, e, p)
+		case isForeign(ev, e, p):
+			foreignRecord(ev, e, p)
 			foreign = true
 		default:
 			known = !foreign
-			if err := s.Etcd.Add(s.Buckets[p.Bucket], e.Key, e.Value, e.ValueOff()); err != nil {
-				s.AddDamage(err)
+			if err := ev.Etcd.Add(ev.Buckets[p.Bucket], e.Key, e.Value, e.ValueOff()); err != nil {
+				ev.AddDamage(err)
 			}
 		}
 		if known {
-			c.take(s, e)
+			c.take(ev, e)
 		} else if e.Off-p.Off < int64(c.end) {
-			carvePage(s, p, e.Value, e.ValueOff()) // it overlaps what is covered: c does not come back to it
+			carvePage(ev, p, e.Value, e.ValueOff()) // it overlaps what is covered: c does not come back to it
 		}
 	}
 }
 
 // record takes a record of the tree. It is false where e is none: then its bytes are looked
 // through together with those around it, because where it ends may be as wrong.
-func record(s *seen.Evidence, e page.LeafElement, p page.Page) bool {
+func record(ev *seen.Evidence, e page.LeafElement, p page.Page) bool {
 	r, err := mvcc.ParseRecord(e.Key, e.Value, e.Off)
-	if err == nil && len(p.Data) > s.DB.PageSize {
-		err = checkSealed(&r, s.DB.PageSize)
+	if err == nil && len(p.Data) > ev.DB.PageSize {
+		err = checkSealed(&r, ev.DB.PageSize)
 	}
 	if err != nil {
 		var format *decode.FormatError
 		if errors.As(err, &format) {
 			format.What = fmt.Sprintf("page %v, leaf element %d, %s", p.ID, e.Index, format.What)
 		}
-		s.Torn = true
-		s.AddDamage(err)
+		ev.Torn = true
+		ev.AddDamage(err)
 	}
-	s.Records++
+	ev.Records++
 	if r.Marker {
-		s.Keys.Newest = max(s.Keys.Newest, r.Revision.Main)
-		s.Keys.Marker = max(s.Keys.Marker, r.Revision.Main)
+		ev.Keys.Newest = max(ev.Keys.Newest, r.Revision.Main)
+		ev.Keys.Marker = max(ev.Keys.Marker, r.Revision.Main)
 	}
 	if len(r.Key) == 0 {
 		return err == nil
 	}
-	id := s.Keys.Add(&r, err)
-	entry := s.Keys.At(id)
-	sight(s, &r, entry.Watched, seen.Copy{Key: entry.Key, Entry: id, File: seen.DbFile, Place: seen.InTree, Off: e.Off, Page: report.PageOf(uint64(p.ID))}, err)
+	id := ev.Keys.Add(&r, err)
+	entry := ev.Keys.At(id)
+	sight(ev, &r, entry.Watched, seen.Copy{Key: entry.Key, Entry: id, File: seen.DbFile, Place: seen.InTree, Off: e.Off, Page: report.PageOf(uint64(p.ID))}, err)
 	return true
 }
 
@@ -187,13 +187,13 @@ func checkSealed(r *mvcc.Record, pageSize int) error {
 }
 
 // bucketOf counts for the bucket of p; Sweep may have met it for the first time.
-func bucketOf(s *seen.Evidence, p page.Page, tree *page.Tree) *report.BucketDetails {
-	for i := len(s.Buckets); i < len(tree.Buckets); i++ {
+func bucketOf(ev *seen.Evidence, p page.Page, tree *page.Tree) *report.BucketDetails {
+	for i := len(ev.Buckets); i < len(tree.Buckets); i++ {
 		name := tree.BucketPath(i)
-		s.Buckets = append(s.Buckets, name)
-		s.Details.Buckets = append(s.Details.Buckets, report.BucketDetails{Name: report.Text(name)})
+		ev.Buckets = append(ev.Buckets, name)
+		ev.Details.Buckets = append(ev.Details.Buckets, report.BucketDetails{Name: report.Text(name)})
 	}
-	return &s.Details.Buckets[p.Bucket]
+	return &ev.Details.Buckets[p.Bucket]
 }
 
 func pagesOf(p page.Page, f *page.File) uint64 {
@@ -201,48 +201,48 @@ func pagesOf(p page.Page, f *page.File) uint64 {
 }
 
 // finish notes the facts on the db that are known after the sweep.
-func finish(s *seen.Evidence, f *page.File, tree *page.Tree) {
-	s.Etcd.Sort()
-	ev := &s.DB
+func finish(ev *seen.Evidence, f *page.File, tree *page.Tree) {
+	ev.Etcd.Sort()
+	db := &ev.DB
 	_, newestPage, valid := f.Meta()
 	meta, used, _ := tree.Meta(f)
-	ev.Pages = uint64(tree.HighWater())
-	ev.TxID = meta.TxID
-	ev.CompactRevision = s.Etcd.FinishedCompactRev
-	ev.Revision = max(s.Keys.Newest, s.Etcd.FinishedCompactRev, s.Etcd.ScheduledCompactRev)
+	db.Pages = uint64(tree.HighWater())
+	db.TxID = meta.TxID
+	db.CompactRevision = ev.Etcd.FinishedCompactRev
+	db.Revision = max(ev.Keys.Newest, ev.Etcd.FinishedCompactRev, ev.Etcd.ScheduledCompactRev)
 	if valid {
-		ev.Revision = max(ev.Revision, firstRevision)
+		db.Revision = max(db.Revision, firstRevision)
 	}
-	ev.ConsistentIndex = s.Etcd.ConsistentIndex
-	ev.StorageVersion = report.Text(s.Etcd.StorageVersion)
-	s.Details.ByteOrder = f.Order.String()
+	db.ConsistentIndex = ev.Etcd.ConsistentIndex
+	db.StorageVersion = report.Text(ev.Etcd.StorageVersion)
+	ev.Details.ByteOrder = f.Order.String()
 	for i, m := range f.Metas {
-		s.Details.Metas = append(s.Details.Metas, report.MetaDetails{
+		ev.Details.Metas = append(ev.Details.Metas, report.MetaDetails{
 			Page: i, TxID: m.TxID, Root: uint64(m.Root), HighWater: uint64(m.HighWater),
 			Valid: f.MetaErrs[i] == nil, Newest: valid && page.ID(i) == newestPage,
 			UsedInstead: valid && page.ID(i) == used && used != newestPage,
 		})
 	}
-	if valid && !slices.Contains(s.Buckets, mvcc.BucketKey) {
-		s.AddDamage(&decode.FormatError{Off: int64(used) * int64(f.PageSize), Err: decode.ErrMissing,
+	if valid && !slices.Contains(ev.Buckets, mvcc.BucketKey) {
+		ev.AddDamage(&decode.FormatError{Off: int64(used) * int64(f.PageSize), Err: decode.ErrMissing,
 			What: `root bucket: bucket "key", which every etcd db has`})
 	}
-	if s.Keys.Marker > s.Etcd.ScheduledCompactRev {
+	if ev.Keys.Marker > ev.Etcd.ScheduledCompactRev {
 		// restore --bump-revision compacts at the revision that it writes without a
 		// KeyValue. Any other such record has lost its own.
-		s.AddDamage(&decode.FormatError{Off: 0, Err: decode.ErrTruncated,
-			What: fmt.Sprintf("bucket key, KeyValue of revision %d", s.Keys.Marker)})
+		ev.AddDamage(&decode.FormatError{Off: 0, Err: decode.ErrTruncated,
+			What: fmt.Sprintf("bucket key, KeyValue of revision %d", ev.Keys.Marker)})
 	}
-	for _, e := range s.Keys.Entries.All() {
+	for _, e := range ev.Keys.Entries.All() {
 		switch {
 		case e.Deleted:
 		case e.Unknown:
-			s.Details.UnknownKeys++
+			ev.Details.UnknownKeys++
 		default:
-			s.Details.LiveKeys++
+			ev.Details.LiveKeys++
 		}
 	}
-	s.Details.Etcd = etcdOf(&s.Etcd)
+	ev.Details.Etcd = etcdOf(&ev.Etcd)
 }
 
 // etcdOf is the state of an etcd as it is reported.

@@ -11,25 +11,25 @@ import (
 )
 
 // hashSnapshot ends the digest with the hash behind a snapshot, and compares the two.
-func hashSnapshot(s *seen.Evidence, sum *digest, dbSize int64) {
-	if s.Facts.Kind == report.KindSnapshot {
-		s.Facts.SnapshotHash = report.HashUnverified
+func hashSnapshot(ev *seen.Evidence, sum *digest, dbSize int64) {
+	if ev.Facts.Kind == report.KindSnapshot {
+		ev.Facts.SnapshotHash = report.HashUnverified
 		trailer := make([]byte, evidence.SnapshotHashSize)
-		if err := s.ReadFull(trailer, dbSize); err != nil {
-			s.AddDamage(&decode.FormatError{Off: dbSize, What: "snapshot hash", Err: err})
+		if err := ev.ReadFull(trailer, dbSize); err != nil {
+			ev.AddDamage(&decode.FormatError{Off: dbSize, What: "snapshot hash", Err: err})
 		} else {
 			if sum.read == dbSize {
-				s.Facts.SnapshotHash = report.HashMismatch
+				ev.Facts.SnapshotHash = report.HashMismatch
 			}
 			if string(sum.Sum(nil)) == string(trailer) {
-				s.Facts.SnapshotHash = report.HashValid
+				ev.Facts.SnapshotHash = report.HashValid
 			}
 			sum.add(dbSize, trailer)
-			s.BytesRead += evidence.SnapshotHashSize
+			ev.BytesRead += evidence.SnapshotHashSize
 		}
 	}
-	if sum.next == s.Size && sum.read == s.Size {
-		s.Facts.SHA256 = hex.EncodeToString(sum.Sum(nil))
+	if sum.next == ev.Size && sum.read == ev.Size {
+		ev.Facts.SHA256 = hex.EncodeToString(sum.Sum(nil))
 	}
 }
 

@@ -12,31 +12,31 @@ import (
 
 // misplacedPage takes a page that the tree leads to and does not mean like one that it does not
 // lead to.
-func misplacedPage(s *seen.Evidence, p page.Page) {
+func misplacedPage(ev *seen.Evidence, p page.Page) {
 	switch {
-	case s.Holding(p) == seen.HoldsResidue:
-		freeLeaf(s, p)
+	case ev.Holding(p) == seen.HoldsResidue:
+		freeLeaf(ev, p)
 	case !p.Inline: // what is in another page was taken with that
-		carvePage(s, p, p.Data, p.Off)
+		carvePage(ev, p, p.Data, p.Off)
 	}
 }
 
 // isForeign reports whether an element of another bucket than "key" is a record of that
 // one.
-func isForeign(s *seen.Evidence, e page.LeafElement, p page.Page) bool {
+func isForeign(ev *seen.Evidence, e page.LeafElement, p page.Page) bool {
 	_, err := mvcc.ParseRecord(e.Key, e.Value, e.Off)
 	return err == nil && len(e.Value) > 0
 }
 
 // foreignRecord takes a record that stands in another bucket than "key". A reference that was
 // swapped with another puts it there, and no etcd does.
-func foreignRecord(s *seen.Evidence, e page.LeafElement, p page.Page) {
+func foreignRecord(ev *seen.Evidence, e page.LeafElement, p page.Page) {
 	r, err := mvcc.ParseRecord(e.Key, e.Value, e.Off)
-	if !s.Torn || e.Index == 0 {
+	if !ev.Torn || e.Index == 0 {
 		// One a page tells enough.
-		s.AddDamage(&decode.FormatError{Off: e.Off, Err: decode.ErrValue,
+		ev.AddDamage(&decode.FormatError{Off: e.Off, Err: decode.ErrValue,
 			What: fmt.Sprintf("page %v, leaf element %d, which belongs in the bucket key", p.ID, e.Index)})
 	}
-	s.Torn = true
-	sight(s, &r, keepsKey(s, r.Key), seen.Copy{File: seen.DbFile, Place: seen.OnFreePage, Off: e.Off, Page: report.PageOf(uint64(p.ID))}, err)
+	ev.Torn = true
+	sight(ev, &r, keepsKey(ev, r.Key), seen.Copy{File: seen.DbFile, Place: seen.OnFreePage, Off: e.Off, Page: report.PageOf(uint64(p.ID))}, err)
 }

@@ -15,18 +15,18 @@ import (
 const maxScans = 1000
 
 // A write is an operation of a raft entry that may not be in the db yet, without
-// the bytes of its value.
+// the bytes of its value. In a list of them those of the branches of a transaction follow it.
 type write struct {
 	kind     wal.OpKind
 	key, end string
 	lease    int64
 	value    seen.Entry // of a put: where its value lies, and what it is stored as
 	err      error      // what is wrong with that value
-	sighting int        // index in survey.sightings, -1 if it is not watched
+	copy     int        // number of the copy that was kept of it, -1 if none was
 	keepOld  bool       // of a put: it keeps the value that there is
 
 	compare          []compare
-	success, failure []write
+	success, failure int // of a transaction: how many writes each branch has
 }
 
 // A compare is the condition of a transaction.
@@ -39,7 +39,7 @@ type compare struct {
 // A replay applies raft entries to the keys of a db as etcd would do on its next
 // start: what was written last is in the WAL alone.
 type replay struct {
-	*seen.Evidence
+	ev       *seen.Evidence
 	revision int64 // main revision of the last write
 	blind    bool  // what came before is not known, so no comparison can fail for sure
 	leases   map[int64][]seen.EntryID
@@ -47,9 +47,9 @@ type replay struct {
 	sure     wal.Index // up to which index the log says that all is committed, at its end
 }
 
-func newReplay(s *seen.Evidence) *replay {
-	r := &replay{Evidence: s, revision: s.DB.Revision, blind: s.IsBlind(), leases: map[int64][]seen.EntryID{}, sure: anyIndex}
-	for id, e := range s.Keys.All() {
+func newReplay(ev *seen.Evidence) *replay {
+	r := &replay{ev: ev, revision: ev.DB.Revision, blind: ev.IsBlind(), leases: map[int64][]seen.EntryID{}, sure: anyIndex}
+	for id, e := range ev.Keys.All() {
 		if e.Lease != 0 {
 			r.leases[e.Lease] = append(r.leases[e.Lease], id)
 		}
@@ -72,9 +72,10 @@ func (r *replay) apply(index wal.Index, ops []write) {
 
 // applyAll applies the operations in order, and reports whether anything changed.
 func (r *replay) applyAll(rev *mvcc.Revision, index wal.Index, ops []write) (changed bool) {
-	for i := range ops {
-		op := &ops[i]
-		did := false
+	for len(ops) > 0 {
+		op, did := &ops[0], false
+		success, rest := ops[1:1+op.success], ops[1+op.success:]
+		failure, rest := rest[:op.failure], rest[op.failure:]
 		switch op.kind {
 		case wal.OpPut:
 			did = r.put(*rev, index, op)
@@ -83,7 +84,7 @@ func (r *replay) applyAll(rev *mvcc.Revision, index wal.Index, ops []write) (cha
 		case wal.OpLeaseRevoke:
 			did = r.remove(*rev, index, r.leases[op.lease])
 		case wal.OpTxn:
-			branch, other := op.success, op.failure
+			branch, other := success, failure
 			if !r.holds(op.compare) {
 				branch, other = other, branch
 			}
@@ -94,6 +95,7 @@ func (r *replay) applyAll(rev *mvcc.Revision, index wal.Index, ops []write) (cha
 			rev.Sub++
 		}
 		changed = changed || did
+		ops = rest
 	}
 	return changed
 }
@@ -101,21 +103,19 @@ func (r *replay) applyAll(rev *mvcc.Revision, index wal.Index, ops []write) (cha
 // refuse notes that the puts of a branch never happened.
 func (r *replay) refuse(ops []write) {
 	for i := range ops {
-		if n := ops[i].sighting; n >= 0 && !r.blind {
-			r.Copies.At(n).Replaced = true
+		if n := ops[i].copy; n >= 0 && !r.blind {
+			r.ev.Copies.At(n).Replaced = true
 		}
-		r.refuse(ops[i].success)
-		r.refuse(ops[i].failure)
 	}
 }
 
 func (r *replay) put(rev mvcc.Revision, index wal.Index, op *write) bool {
-	id := r.Keys.Find([]byte(op.key))
+	id := r.ev.Keys.Find([]byte(op.key))
 	known := id != 0
 	if !known {
-		id = r.Keys.Insert([]byte(op.key))
+		id = r.ev.Keys.Insert([]byte(op.key))
 	}
-	old := *r.Keys.At(id)
+	old := *r.ev.Keys.At(id)
 	r.keepBefore(id, index)
 	if op.keepOld && (!known || old.Deleted) {
 		return false // etcd refuses it
@@ -129,12 +129,12 @@ func (r *replay) put(rev mvcc.Revision, index wal.Index, op *write) bool {
 		to.Create, to.Version = old.Create, old.Version+1
 	}
 	to.Lease = op.lease
-	r.Keys.Set(id, to, op.err)
+	r.ev.Keys.Set(id, to, op.err)
 	if op.lease != 0 {
 		r.leases[op.lease] = append(r.leases[op.lease], id)
 	}
-	if op.sighting >= 0 {
-		at := r.Copies.At(op.sighting)
+	if op.copy >= 0 {
+		at := r.ev.Copies.At(op.copy)
 		at.Rev, at.Create, at.Version = mvcc.Revision{Main: rev.Main, Sub: rev.Sub}, to.Create, to.Version
 		if r.blind {
 			at.Rev, at.Create, at.Version = mvcc.Revision{}, 0, 0
@@ -147,22 +147,22 @@ func (r *replay) put(rev mvcc.Revision, index wal.Index, op *write) bool {
 // not say that it is committed: it may never take effect, and of several such writes any
 // may turn out to be the last.
 func (r *replay) keepBefore(id seen.EntryID, index wal.Index) {
-	e := r.Keys.At(id)
-	if index <= r.sure || e.Deleted || e.Rev == (mvcc.Revision{}) || slices.Contains(r.Before[id], e.Storage) {
+	e := r.ev.Keys.At(id)
+	if index <= r.sure || e.Deleted || e.Rev == (mvcc.Revision{}) || slices.Contains(r.ev.Before[id], e.Storage) {
 		return
 	}
-	r.Before[id] = append(r.Before[id], e.Storage)
+	r.ev.Before[id] = append(r.ev.Before[id], e.Storage)
 }
 
 // remove deletes the keys of those entries.
 func (r *replay) remove(rev mvcc.Revision, index wal.Index, entries []seen.EntryID) (changed bool) {
 	for _, id := range entries {
-		e := r.Keys.At(id)
+		e := r.ev.Keys.At(id)
 		if e.Deleted {
 			continue
 		}
 		r.keepBefore(id, index)
-		r.Keys.Set(id, seen.Entry{Rev: rev, Index: index, Deleted: true}, nil)
+		r.ev.Keys.Set(id, seen.Entry{Rev: rev, Index: index, Deleted: true}, nil)
 		changed = true
 	}
 	return changed
@@ -173,9 +173,9 @@ func (r *replay) remove(rev mvcc.Revision, index wal.Index, entries []seen.Entry
 // been seen before is known from then on.
 func (r *replay) matching(key, end string) []seen.EntryID {
 	if end == "" {
-		id := r.Keys.Find([]byte(key))
+		id := r.ev.Keys.Find([]byte(key))
 		if id == 0 && r.blind {
-			id = r.Keys.Insert([]byte(key))
+			id = r.ev.Keys.Insert([]byte(key))
 		}
 		if id == 0 {
 			return nil
@@ -186,7 +186,7 @@ func (r *replay) matching(key, end string) []seen.EntryID {
 		return nil
 	}
 	var found []seen.EntryID
-	for id, e := range r.Keys.All() {
+	for id, e := range r.ev.Keys.All() {
 		if inRange(e.Key, key, end) {
 			found = append(found, id)
 		}
@@ -211,13 +211,13 @@ func (r *replay) holds(conditions []compare) bool {
 func (r *replay) holdsOne(c compare) bool {
 	if c.end != "" {
 		for _, id := range r.matching(c.key, c.end) {
-			if e := r.Keys.At(id); !e.Deleted && !r.compare(c, e) {
+			if e := r.ev.Keys.At(id); !e.Deleted && !r.compare(c, e) {
 				return false
 			}
 		}
 		return true
 	}
-	e := r.Keys.Entry(c.key)
+	e := r.ev.Keys.Entry(c.key)
 	if e == nil || e.Deleted {
 		if c.Target == wal.CompareValue {
 			return false // nil can not be compared with anything
@@ -239,7 +239,7 @@ func (r *replay) compare(c compare, e *seen.Entry) bool {
 	case wal.CompareLease:
 		order = cmp.Compare(e.Lease, c.Number)
 	case wal.CompareValue:
-		value, _ := r.Read(e) // the disk tells (addUnread) if that fails
+		value, _ := r.ev.Read(e) // the disk tells (addUnread) if that fails
 		order = strings.Compare(string(value), string(c.value))
 	}
 	switch c.Result {

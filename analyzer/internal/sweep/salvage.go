@@ -25,7 +25,7 @@ const (
 // go on over the ends of pages whose headers are lost, so that what no record covers is
 // looked through by its bytes, wherever pages begin.
 type salvage struct {
-	*seen.Evidence
+	ev    *seen.Evidence
 	after int64 // only records of later main revisions are wanted
 	last  int64 // highest main revision that was taken
 
@@ -45,17 +45,17 @@ type span struct{ off, end int64 }
 // one that is broken. A file whose tree is whole is left alone: its free pages hold what
 // was deleted. If all that is missing is a meta, the tree may be that of the transaction
 // before, and what was written later counts. Its error is that of ctx.
-func salvageKeys(s *seen.Evidence, ctx context.Context, f *page.File, tree *page.Tree) error {
-	v := salvage{Evidence: s, whole: map[int64]bool{}, before: s.Copies.Len()}
+func salvageKeys(ctx context.Context, ev *seen.Evidence, f *page.File, tree *page.Tree) error {
+	v := salvage{ev: ev, whole: map[int64]bool{}, before: ev.Copies.Len()}
 	switch {
-	case s.Torn || tree.Incomplete() || !slices.Contains(s.Buckets, mvcc.BucketKey):
-		s.Lost = true
+	case ev.Torn || tree.Incomplete() || !slices.Contains(ev.Buckets, mvcc.BucketKey):
+		ev.Lost = true
 	case f.MetaErrs[0] != nil || f.MetaErrs[1] != nil:
-		v.after = s.Keys.Newest
+		v.after = ev.Keys.Newest
 	default:
 		return nil
 	}
-	for _, at := range s.Copies.All() {
+	for _, at := range ev.Copies.All() {
 		if at.Complete {
 			v.whole[at.Off] = true
 		}
@@ -70,8 +70,8 @@ func salvageKeys(s *seen.Evidence, ctx context.Context, f *page.File, tree *page
 	}
 	v.scan(len(v.buf))
 	v.merge()
-	if s.Keys.Newest == 0 {
-		s.Keys.Newest = v.last
+	if ev.Keys.Newest == 0 {
+		ev.Keys.Newest = v.last
 	}
 	return nil
 }
@@ -84,7 +84,7 @@ func (v *salvage) page(p page.Page) {
 		return
 	}
 	end := p.Covered // the page that covers these bytes has put them aside
-	if holds := v.Holding(p); holds != seen.HoldsNone {
+	if holds := v.ev.Holding(p); holds != seen.HoldsNone {
 		for e, err := range p.LeafElements() {
 			if holds == seen.HoldsState && mvcc.IsRevision(e.Key) {
 				holds = seen.HoldsResidue // of the bucket "key", and so is what stands beside it
@@ -109,7 +109,7 @@ func (v *salvage) page(p page.Page) {
 
 // spread reports whether an element lies on several pages.
 func (v *salvage) spread(e page.LeafElement) bool {
-	size := int64(v.DB.PageSize)
+	size := int64(v.ev.DB.PageSize)
 	return e.Off/size != (e.Off+int64(len(e.Key)+len(e.Value))-1)/size
 }
 
@@ -134,7 +134,7 @@ func (v *salvage) take(r *mvcc.Record) {
 		return
 	}
 	v.last = max(v.last, r.Revision.Main)
-	k := &v.Keys
+	k := &v.ev.Keys
 	i := k.Find(r.Key)
 	known := i != 0
 	if !known {
@@ -178,7 +178,7 @@ func (v *salvage) aside(b []byte, off int64) {
 
 // scan takes the records that start in the first limit bytes put aside, and drops these.
 func (v *salvage) scan(limit int) {
-	for f := range carve.Scan(v.buf, v.off, v.DB.PageSize) {
+	for f := range carve.Scan(v.buf, v.off, v.ev.DB.PageSize) {
 		start := int(f.Off - v.off)
 		if start >= limit {
 			break
@@ -207,18 +207,18 @@ func (v *salvage) carved(f carve.Find) {
 	}
 	r.Value = v.buf[start : start+f.Claimed]
 	v.take(&r)
-	if f.Complete && !v.whole[f.ValueOff] && (v.Interest.Only != "" || !envelope.IsEncrypted(r.Value)) {
+	if f.Complete && !v.whole[f.ValueOff] && (v.ev.Interest.Only != "" || !envelope.IsEncrypted(r.Value)) {
 		v.whole[f.ValueOff] = true
 		v.spans = append(v.spans, span{f.ValueOff, f.ValueOff + int64(f.Claimed)})
-		at := seen.Copy{File: seen.DbFile, Place: v.placeAt(f.ValueOff), Size: int64(f.Claimed), Off: f.ValueOff, Key: f.Key, Page: report.PageAt(f.ValueOff, v.DB.PageSize),
+		at := seen.Copy{File: seen.DbFile, Place: v.placeAt(f.ValueOff), Size: int64(f.Claimed), Off: f.ValueOff, Key: f.Key, Page: report.PageAt(f.ValueOff, v.ev.DB.PageSize),
 			Rev: r.Revision, Create: r.CreateRevision, Version: r.Version, Object: true, Complete: true}
-		sightValue(v.Evidence, r.Value, v.Interest.KeepsKey([]byte(f.Key)), at)
+		sightValue(v.ev, r.Value, v.ev.Interest.KeepsKey([]byte(f.Key)), at)
 	}
 }
 
 // placeAt is the place of bytes that no page holds as a record.
 func (v *salvage) placeAt(off int64) seen.Place {
-	if uint64(off)/uint64(v.DB.PageSize) >= uint64(v.Tree.HighWater()) {
+	if uint64(off)/uint64(v.ev.DB.PageSize) >= uint64(v.ev.Tree.HighWater()) {
 		return seen.InTail
 	}
 	return seen.InPieces
@@ -239,14 +239,14 @@ func (v *salvage) merge() {
 		})
 		return i < len(v.spans) && v.spans[i].off < off+size
 	}
-	s := v.Evidence
+	ev := v.ev
 	var kept mem.List[seen.Copy]
-	for i, at := range s.Copies.All() {
+	for i, at := range ev.Copies.All() {
 		if i >= v.before || at.Complete || !inside(at.Off, at.Size) {
 			kept.Add(*at)
 		}
 	}
-	s.Copies = kept
-	s.Unkeyed = slices.DeleteFunc(s.Unkeyed, func(f seen.Unkeyed) bool { return inside(f.Off, f.Size) })
-	s.Pieces = slices.DeleteFunc(s.Pieces, func(p seen.Piece) bool { return inside(p.Off, int64(p.Size)) })
+	ev.Copies = kept
+	ev.Unkeyed = slices.DeleteFunc(ev.Unkeyed, func(f seen.Unkeyed) bool { return inside(f.Off, f.Size) })
+	ev.Pieces = slices.DeleteFunc(ev.Pieces, func(p seen.Piece) bool { return inside(p.Off, int64(p.Size)) })
 }

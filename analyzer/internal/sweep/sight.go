@@ -10,64 +10,64 @@ import (
 // sight keeps a copy of a value of r that is watched, or r itself, which stands at
 // at.off, if it is a deletion that is. err says what is wrong with the record. A key of
 // which nothing is kept takes no memory.
-func sight(s *seen.Evidence, r *mvcc.Record, watched bool, at seen.Copy, err error) {
+func sight(ev *seen.Evidence, r *mvcc.Record, watched bool, at seen.Copy, err error) {
 	at.Rev, at.Create, at.Version = r.Revision, r.CreateRevision, r.Version
 	at.Size, at.Object, at.Complete = int64(len(r.Value)), true, err == nil
 	if at.Deletion = r.Tombstone && err == nil; at.Deletion {
-		if s.Interest.Only != "" && watched {
-			at.Key = s.KeyName(r.Key)
-			s.Keep(at)
+		if ev.Interest.Only != "" && watched {
+			at.Key = ev.KeyName(r.Key)
+			ev.Keep(at)
 		}
 		return
 	}
 	at.Off = r.ValueOff
-	if !envelope.IsEncrypted(r.Value) && !s.Interest.KeepsValue(r.Value, at.Off, watched) {
+	if !envelope.IsEncrypted(r.Value) && !ev.Interest.KeepsValue(r.Value, at.Off, watched) {
 		if at.Entry != 0 {
-			s.Ledger.PlainOf(s.Keys.At(at.Entry), r.Key, r.Revision.Main)
+			ev.Ledger.PlainOf(ev.Keys.At(at.Entry), r.Key, r.Revision.Main)
 		} else {
-			s.Ledger.Plain(r.Key, r.Revision.Main)
+			ev.Ledger.Plain(r.Key, r.Revision.Main)
 		}
 		return
 	}
 	if at.Entry == 0 {
-		at.Key = s.KeyName(r.Key)
+		at.Key = ev.KeyName(r.Key)
 	}
-	sightValue(s, r.Value, watched, at)
+	sightValue(ev, r.Value, watched, at)
 }
 
 // sightValue keeps a copy of value, which stands at at.off, if it is watched.
-func sightValue(s *seen.Evidence, value []byte, watched bool, at seen.Copy) {
+func sightValue(ev *seen.Evidence, value []byte, watched bool, at seen.Copy) {
 	if envelope.IsEncrypted(value) {
-		sightSealed(s, value, watched, at)
+		sightSealed(ev, value, watched, at)
 		return
 	}
-	s.Ledger.Plain([]byte(at.Key), at.Rev.Main)
-	if !s.Interest.KeepsValue(value, at.Off, watched) {
+	ev.Ledger.Plain([]byte(at.Key), at.Rev.Main)
+	if !ev.Interest.KeepsValue(value, at.Off, watched) {
 		return
 	}
-	env, err := s.Keys.Open(value, at.Off)
-	at.Storage = s.Keys.Intern(env)
+	env, err := ev.Keys.Open(value, at.Off)
+	at.Storage = ev.Keys.Intern(env)
 	at.Complete = at.Complete && (err == nil || env.Provider == envelope.Identity)
-	at.Sum = s.Interest.Sum(value)
-	if s.Interest.HoldsSecret(at.Key, value, at.Off) {
-		at.Holds = s.Contents.Add(value, at.Off)
+	at.Sum = ev.Interest.Sum(value)
+	if ev.Interest.HoldsSecret(at.Key, value, at.Off) {
+		at.Holds = ev.Contents.Add(value, at.Off)
 	}
-	s.Keep(at)
+	ev.Keep(at)
 }
 
 // sightSealed takes a copy of an encrypted value into the ledger, and keeps it if it is
 // watched.
-func sightSealed(s *seen.Evidence, value []byte, watched bool, at seen.Copy) {
-	env, err := s.Keys.Open(value, at.Off)
-	if at.Place != seen.InTree && at.Place != seen.InWAL && !s.Interest.IsName(&env) {
+func sightSealed(ev *seen.Evidence, value []byte, watched bool, at seen.Copy) {
+	env, err := ev.Keys.Open(value, at.Off)
+	if at.Place != seen.InTree && at.Place != seen.InWAL && !ev.Interest.IsName(&env) {
 		// The bytes behind the prefix may be anything's, such as another object's.
 		env, err = envelope.Envelope{}, decode.ErrValue
 	}
-	at.Storage = s.Keys.Intern(env)
+	at.Storage = ev.Keys.Intern(env)
 	at.Complete = at.Complete && err == nil
-	at.Sum = s.Interest.SealedSum(&env)
-	s.Ledger.Sealed(&at, &env)
-	if s.Interest.KeepsValue(value, at.Off, watched) {
-		s.Keep(at)
+	at.Sum = ev.Interest.SealedSum(&env)
+	ev.Ledger.Sealed(&at, &env)
+	if ev.Interest.KeepsValue(value, at.Off, watched) {
+		ev.Keep(at)
 	}
 }

@@ -20,7 +20,7 @@ import (
 // back until the log says that they are committed, since until then others can take
 // their place, and then applied.
 type logReader struct {
-	*seen.Evidence
+	ev       *seen.Evidence
 	progress Progress
 	chain    wal.Chain
 	file     seen.FileID // of the segment being read
@@ -44,7 +44,7 @@ type entryOf struct {
 }
 
 // WAL reads the segments of one log. Its error is that of ctx.
-func WAL(s *seen.Evidence, ctx context.Context, sources []evidence.Source, progress Progress) error {
+func WAL(ctx context.Context, ev *seen.Evidence, sources []evidence.Source, progress Progress) error {
 	sequence := func(s evidence.Source) uint64 {
 		name, _ := wal.ParseName(s.Name)
 		return name.Seq
@@ -52,7 +52,7 @@ func WAL(s *seen.Evidence, ctx context.Context, sources []evidence.Source, progr
 	slices.SortStableFunc(sources, func(a, b evidence.Source) int {
 		return cmp.Or(cmp.Compare(sequence(a), sequence(b)), cmp.Compare(a.Path, b.Path))
 	})
-	l := &logReader{Evidence: s, progress: progress, applied: wal.Index(s.DB.ConsistentIndex), replay: newReplay(s)}
+	l := &logReader{ev: ev, progress: progress, applied: wal.Index(ev.DB.ConsistentIndex), replay: newReplay(ev)}
 	for _, source := range sources {
 		if err := l.segment(ctx, source); err != nil {
 			return err
@@ -60,9 +60,9 @@ func WAL(s *seen.Evidence, ctx context.Context, sources []evidence.Source, progr
 	}
 	l.replay.sure = max(l.commit, l.applied)
 	l.apply(anyIndex)
-	s.Commit = l.commit
-	if s.File == nil {
-		s.Details.LiveKeys = s.Keys.Entries.Len()
+	ev.Commit = l.commit
+	if ev.File == nil {
+		ev.Details.LiveKeys = ev.Keys.Entries.Len()
 	}
 	return nil
 }
@@ -74,8 +74,8 @@ func (l *logReader) segment(ctx context.Context, source evidence.Source) error {
 		Path: source.Path, Kind: report.KindWAL, Size: source.Size, SnapshotHash: report.HashAbsent, What: source.What,
 		WAL: &report.WALFacts{Sequence: name.Seq},
 	}}
-	l.file, l.block, l.foreign = seen.SegmentFile(len(l.Segments)), seg, false
-	l.Segments = append(l.Segments, seg)
+	l.file, l.block, l.foreign = seen.SegmentFile(len(l.ev.Segments)), seg, false
+	l.ev.Segments = append(l.ev.Segments, seg)
 	sum := digest{Hash: sha256.New()}
 	records := l.chain.Read(source.File, source.Size, source.Name, func(off int64, b []byte) {
 		sum.add(off, b)
@@ -86,7 +86,7 @@ func (l *logReader) segment(ctx context.Context, source evidence.Source) error {
 			return ctx.Err()
 		}
 		if err != nil {
-			l.AddDamageIn(source.Path, 0, err)
+			l.ev.AddDamageIn(source.Path, 0, err)
 			continue
 		}
 		l.record(&r)
@@ -137,22 +137,22 @@ func (l *logReader) entry(e *wal.Entry) {
 	facts.LastIndex = max(facts.LastIndex, uint64(index))
 	if l.foreign {
 		// What another etcd wrote is found, and is nothing that this db has or will have.
-		from := l.Copies.Len()
+		from := l.ev.Copies.Len()
 		l.sightOps(e.Ops, index, e.Term, false)
-		for i := from; i < l.Copies.Len(); i++ {
-			l.Copies.At(i).Replaced = true
+		for i := from; i < l.ev.Copies.Len(); i++ {
+			l.ev.Copies.At(i).Replaced = true
 		}
 		return
 	}
 	if index <= l.last {
 		l.replace(index)
 	}
-	if next := max(l.applied, l.last) + 1; l.File != nil && index > next {
-		l.NotExamined = append(l.NotExamined, report.NotExamined{Path: l.block.Path,
+	if next := max(l.applied, l.last) + 1; l.ev.File != nil && index > next {
+		l.ev.NotExamined = append(l.ev.NotExamined, report.NotExamined{Path: l.block.Path,
 			What: fmt.Sprintf("raft entries %d to %d are in no WAL segment that is here, and the db does not have them", next, index-1)})
 	}
 	l.last = index
-	applied := l.File != nil && index <= l.applied
+	applied := l.ev.File != nil && index <= l.applied
 	ops := l.sightOps(e.Ops, index, e.Term, applied)
 	if !applied && len(ops) > 0 {
 		l.pending = append(l.pending, entryOf{index, ops})
@@ -163,8 +163,8 @@ func (l *logReader) entry(e *wal.Entry) {
 func (l *logReader) replace(index wal.Index) {
 	n, _ := slices.BinarySearchFunc(l.pending, index, func(e entryOf, index wal.Index) int { return cmp.Compare(e.index, index) })
 	l.pending = l.pending[:n]
-	for i := l.Copies.Len() - 1; i >= 0; i-- {
-		at := l.Copies.At(i)
+	for i := l.ev.Copies.Len() - 1; i >= 0; i-- {
+		at := l.ev.Copies.At(i)
 		if at.Place != seen.InWAL || at.Replaced {
 			continue
 		}
@@ -186,12 +186,11 @@ func (l *logReader) apply(index wal.Index) {
 }
 
 // sightOps keeps the writes to watched keys, and all operations without their
-// values.
+// values, each transaction before its branches.
 func (l *logReader) sightOps(ops []wal.Op, index wal.Index, term wal.Term, applied bool) []write {
 	var writes []write
-	for i := range ops {
-		op := &ops[i]
-		w := write{kind: op.Kind, lease: op.Lease, sighting: -1}
+	for op := range wal.All(ops) {
+		w := write{kind: op.Kind, lease: op.Lease, copy: -1}
 		if !applied {
 			w.key, w.end = string(op.Key), string(op.RangeEnd)
 		}
@@ -203,13 +202,12 @@ func (l *logReader) sightOps(ops []wal.Op, index wal.Index, term wal.Term, appli
 		case wal.OpPut:
 			l.put(op, &w, at)
 		case wal.OpDelete:
-			if l.Interest.Only != "" && inRange(l.Interest.Only, string(op.Key), string(op.RangeEnd)) {
-				at.Key, at.Deletion = l.Interest.Only, true
-				l.Keep(at)
+			if only := l.ev.Interest.Only; only != "" && inRange(only, string(op.Key), string(op.RangeEnd)) {
+				at.Key, at.Deletion = only, true
+				l.ev.Keep(at)
 			}
 		case wal.OpTxn:
-			w.success = l.sightOps(op.Success, index, term, applied)
-			w.failure = l.sightOps(op.Failure, index, term, applied)
+			w.success, w.failure = count(op.Success), count(op.Failure)
 			for _, c := range op.Compare {
 				kept := compare{Compare: c, key: string(c.Key), end: string(c.RangeEnd), value: slices.Clone(c.Value)}
 				kept.Key, kept.RangeEnd, kept.Value = nil, nil, nil // they alias the record
@@ -221,19 +219,27 @@ func (l *logReader) sightOps(ops []wal.Op, index wal.Index, term wal.Term, appli
 	return writes
 }
 
+// count is how many operations there are, with those of the branches of transactions.
+func count(ops []wal.Op) (n int) {
+	for range wal.All(ops) {
+		n++
+	}
+	return n
+}
+
 // put keeps a put.
 func (l *logReader) put(op *wal.Op, w *write, at seen.Copy) {
-	before := l.Copies.Len()
+	before := l.ev.Copies.Len()
 	if !op.IgnoreValue {
 		at.Key = string(op.Key)
-		sightValue(l.Evidence, op.Value, l.Interest.KeepsKey(op.Key), at)
+		sightValue(l.ev, op.Value, l.ev.Interest.KeepsKey(op.Key), at)
 	}
-	if l.Copies.Len() > before {
-		w.sighting = before
+	if l.ev.Copies.Len() > before {
+		w.copy = before
 	}
 	w.keepOld = op.IgnoreValue
 	w.value = seen.Entry{File: l.file, Off: op.ValueOff, Size: uint32(len(op.Value)), Lease: op.Lease}
-	w.value.Storage, w.err = l.Keys.Parse(op.Value, op.ValueOff)
+	w.value.Storage, w.err = l.ev.Keys.Parse(op.Value, op.ValueOff)
 	if !op.Complete && w.err == nil {
 		w.err = &decode.FormatError{Off: op.ValueOff, What: "value in the WAL", Err: decode.ErrTruncated}
 	}
@@ -249,7 +255,7 @@ func (l *logReader) searchGap(off, n int64) {
 			continue // reading it has failed before, and that was told
 		}
 		if !page.IsZero(b) {
-			carveIn(l.Evidence, l.file, seen.InPieces, b, off, searchBlock, off+searchStep)
+			carveIn(l.ev, l.file, seen.InPieces, b, off, searchBlock, off+searchStep)
 		}
 	}
 }
