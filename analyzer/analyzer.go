@@ -1,13 +1,16 @@
-// Package analyzer turns decoded records into a Report: which objects are
-// readable from the evidence, what is encrypted with which key, what was read and
-// what was not.
+// Package analyzer turns evidence into a report: which objects can be read from it, what is
+// encrypted with which key, what was read and what was not.
 //
-// Run takes all Sources through the same steps. It sweeps each db once, keeps the
-// newest revision of every key, and every copy of those that may be in scope, in
-// whatever region; reads the WAL, and applies what the db beside it does not have
-// yet; learns from the values how this etcd names its objects; compares pieces that
-// belong to no record with the values of all files; and then classifies each key. A
-// Report holds positions, names and counts, and never a byte of a Secret's value.
+// Run takes all sources through the same phases, one call each, in the order of its body:
+//
+//	sweep    reads the files: the newest revision of each key, and every copy of the keys that matter
+//	keys     decides where the names of encryption keys end
+//	naming   finds out which object each value belongs to, and each piece of one
+//	keys     decrypts, with a configuration; and looks at nonces that two values share
+//	judge    weighs all of it
+//
+// What was seen lies in seen.Evidence, which the phases share; what is said of it is a
+// report.Report, which holds positions, names and counts, and never a byte of a Secret's value.
 package analyzer
 
 import (
@@ -21,7 +24,6 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/internal/keys"
 	"github.com/etcdsift/etcdsift/analyzer/internal/naming"
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
-	"github.com/etcdsift/etcdsift/analyzer/internal/sweep"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/decode/object"
@@ -120,11 +122,11 @@ func Run(ctx context.Context, sources []evidence.Source, o Options) (*report.Rep
 	for _, ev := range evs {
 		ev.Tree = nil // its marks take memory that grows with the file
 	}
-	b := judge.New(evs, o.question(), p, n)
-	if err := b.Compare(ctx, b.Exposed); err != nil {
+	j := judge.New(evs, o.question(), p, n)
+	if err := j.Compare(ctx); err != nil {
 		return nil, err
 	}
-	if err := b.ProveCopies(ctx); err != nil {
+	if err := j.ProveCopies(ctx); err != nil {
 		return nil, err
 	}
 	for _, ev := range evs {
@@ -132,12 +134,12 @@ func Run(ctx context.Context, sources []evidence.Source, o Options) (*report.Rep
 			return nil, err
 		}
 	}
-	return b.Report(), nil
+	return j.Report(), nil
 }
 
 // wanted is what must be kept of the evidence to answer.
-func (o *Options) wanted(n *keys.Nonces) seen.Wanted {
-	return seen.Wanted{Key: string(o.Key), Resources: o.Resources, AnyPrefix: o.Prefixes == nil, Config: o.Encryption,
+func (o *Options) wanted(n *keys.Nonces) seen.Want {
+	return seen.Want{Key: string(o.Key), Resources: o.Resources, AnyPrefix: o.Prefixes == nil, Config: o.Encryption,
 		Configured: o.configured, Distinct: o.Keys, Sealed: n.Add}
 }
 
@@ -151,14 +153,14 @@ func (o *Options) question() judge.Question {
 
 // CheckRetire checks a text for Options.Retire, as far as that can be done before it is known
 // which keys there are. The error is for the user.
-func CheckRetire(arg string) error { return judge.CheckRetire(arg) }
+func CheckRetire(arg string) error { return judge.CheckKeyName(arg) }
 
 // listValues calls Options.Values for the newest value of each live key.
 func listValues(evs []*seen.Evidence, o Options) error {
 	if o.Values == nil {
 		return nil
 	}
-	holding := 0 // surveys with values
+	holding := 0 // pieces of evidence with values
 	for _, ev := range evs {
 		if ev.HasValues() {
 			holding++
@@ -173,44 +175,4 @@ func listValues(evs []*seen.Evidence, o Options) error {
 		}
 	}
 	return nil
-}
-
-// examine reads all sources, and tells progress how far it is. The db and the WAL of one
-// member are one survey.
-func examine(ctx context.Context, sources []evidence.Source, w *seen.Interest, progress sweep.Progress) ([]*seen.Evidence, error) {
-	var evs []*seen.Evidence
-	logs := map[string][]evidence.Source{} // by member
-	var members []string                   // of logs, in the order of the sources
-	for i, source := range sources {
-		if source.Kind == report.KindWAL {
-			member := cmp.Or(source.Member, fmt.Sprintf("source %d", i))
-			if logs[member] == nil {
-				members = append(members, member)
-			}
-			logs[member] = append(logs[member], source)
-			continue
-		}
-		ev := seen.NewSurvey(source, w)
-		evs = append(evs, ev)
-		var err error
-		if source.Kind == report.KindOther {
-			err = sweep.Search(ctx, ev, progress)
-		} else {
-			err = sweep.DB(ctx, ev, progress)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", ev.Title(), err)
-		}
-	}
-	for _, member := range members {
-		ev := holderOf(member, logs[member], evs)
-		if ev == nil {
-			ev = seen.NewSurvey(evidence.Source{Path: logs[member][0].Path}, w)
-			evs = append(evs, ev)
-		}
-		if err := sweep.WAL(ctx, ev, logs[member], progress); err != nil {
-			return nil, fmt.Errorf("%s: %w", ev.Title(), err)
-		}
-	}
-	return evs, nil
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
-// closeEvidence takes down what became of the files of a survey, when all has been read of
+// closeEvidence takes down what became of the files of an evidence, when all has been read of
 // them: what they did not give, what a second witness reads in them, and whether they changed.
 // Its error is that of Options.Witness.
 func closeEvidence(ctx context.Context, ev *seen.Evidence, o Options) error {
@@ -23,7 +23,7 @@ func closeEvidence(ctx context.Context, ev *seen.Evidence, o Options) error {
 	}
 	for _, seg := range ev.Segments {
 		ev.AddUnread(&seg.Source)
-		settleFile(&seg.Evidence, &seg.Source)
+		settleFile(&seg.Facts, &seg.Source)
 	}
 	return nil
 }
@@ -39,7 +39,7 @@ func settleFile(e *report.Evidence, s *evidence.Source) {
 	}
 }
 
-// askWitness asks the second witness on the db of a survey. In a file that is whole as far as
+// askWitness asks the second witness on the db of an evidence. In a file that is whole as far as
 // this program can tell, any other answer than its own is damage: one of the two is wrong.
 func askWitness(ctx context.Context, ev *seen.Evidence, o Options) error {
 	if o.Witness == nil || ev.Kind == report.KindOther {

@@ -15,7 +15,7 @@ import (
 	"github.com/etcdsift/etcdsift/fixtures"
 )
 
-// examined is the survey of a source, as the passes after the sweep find it.
+// examined is the evidence of a source, as the passes after the sweep find it.
 func examined(t *testing.T, sources ...evidence.Source) *seen.Evidence {
 	t.Helper()
 	o := Options{Resources: []object.GroupResource{seen.Secrets}}

@@ -9,9 +9,8 @@ import (
 	"github.com/etcdsift/etcdsift/decode/page"
 )
 
-// Detect tells what kind of evidence a file of size bytes is, by its first
-// bytes: KindDB stands for a snapshot too. It is "" for what is no evidence, and
-// the error is an I/O error.
+// Detect is the kind of evidence that a file of size bytes is, by its first bytes: KindDB, also for
+// a snapshot, KindWAL, or "" if it is neither. The error is an I/O error.
 func Detect(r io.ReaderAt, size int64) (report.Kind, error) {
 	_, err := page.Open(r, size)
 	if err == nil {

@@ -8,92 +8,92 @@ import (
 	"sync/atomic"
 )
 
-// A Reader is the file of a Source, and remembers what it did not give. A file is read more
-// than once: a value that could be read in the first pass, and then not when it was to be
-// compared or decrypted, must not be missing in silence, whoever asked for it.
+// A Reader reads the file of a Source, and remembers what that did not give. A file is read more
+// than once: a value that could be read in the first pass, and then not when it was to be compared
+// or decrypted, must not be missing in silence, whoever asked for it. Several goroutines may use it.
 type Reader struct {
 	file io.ReaderAt
 	size int64
 
-	broken atomic.Bool // failed is not empty: else no read waits for another
+	broken atomic.Bool // failed is not empty; else no read waits for another
 	mu     sync.Mutex
-	failed []failedRead
-	more   int // beyond maxFailed
+	failed []FailedRead
+	more   int // failures beyond maxFailed
 }
 
-// maxFailed bounds the reads that are remembered.
+// maxFailed bounds the failed reads that are remembered.
 const maxFailed = 1000
 
-// A failedRead is n bytes at off that a read of so many bytes in all did not give.
-type failedRead struct {
-	Off, N int64
-	asked  int64
+// A FailedRead is bytes that a read did not give.
+type FailedRead struct {
+	Off, N int64 // N bytes from file offset Off on
+	asked  int64 // how many bytes the read was of
 	Err    error
 }
 
+// NewReader returns a Reader of the file of s, to take the place of s.File.
 func NewReader(s Source) *Reader { return &Reader{file: s.File, size: s.Size} }
 
 // ReadAt implements io.ReaderAt.
-func (d *Reader) ReadAt(b []byte, off int64) (int, error) {
-	n, err := d.file.ReadAt(b, off)
+func (r *Reader) ReadAt(b []byte, off int64) (int, error) {
+	n, err := r.file.ReadAt(b, off)
 	if n < len(b) && err == nil {
 		err = io.ErrUnexpectedEOF // which no ReaderAt should do
 	}
 	asked := int64(len(b))
-	lost := n < len(b) && !(errors.Is(err, io.EOF) && off+asked > d.size)
-	if lost || d.broken.Load() {
-		d.note(failedRead{off, asked, asked, err}, lost)
+	lost := n < len(b) && !(errors.Is(err, io.EOF) && off+asked > r.size)
+	if lost || r.broken.Load() {
+		r.note(FailedRead{off, asked, asked, err}, lost)
 	}
 	return n, err
 }
 
-// note takes the outcome of a read. One that asks for less than a read that failed looks
-// for what of it can be had.
-func (d *Reader) note(r failedRead, lost bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	var kept []failedRead
-	for _, f := range d.failed {
-		if f.asked <= r.asked || f.Off+f.N <= r.Off || r.Off+r.N <= f.Off {
+// Unread is what the file did not give, and how many more failures there were than are remembered.
+func (r *Reader) Unread() (failed []FailedRead, more int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.failed), r.more
+}
+
+// note takes the outcome of a read. It replaces larger reads that failed, where it has the same
+// bytes: a smaller read may get what a larger one did not.
+func (r *Reader) note(now FailedRead, lost bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var kept []FailedRead
+	for _, f := range r.failed {
+		if f.asked <= now.asked || f.Off+f.N <= now.Off || now.Off+now.N <= f.Off {
 			kept = append(kept, f)
 			continue
 		}
-		if n := r.Off - f.Off; n > 0 {
-			kept = append(kept, failedRead{f.Off, n, f.asked, f.Err})
+		if n := now.Off - f.Off; n > 0 {
+			kept = append(kept, FailedRead{f.Off, n, f.asked, f.Err})
 		}
-		if end := r.Off + r.N; end < f.Off+f.N {
-			kept = append(kept, failedRead{end, f.Off + f.N - end, f.asked, f.Err})
+		if end := now.Off + now.N; end < f.Off+f.N {
+			kept = append(kept, FailedRead{end, f.Off + f.N - end, f.asked, f.Err})
 		}
 	}
-	if d.failed = kept; lost {
-		d.add(r)
+	if r.failed = kept; lost {
+		r.add(now)
 	}
-	d.broken.Store(len(d.failed) > 0)
+	r.broken.Store(len(r.failed) > 0)
 }
 
-// add adds a read that failed, to one that it goes on from where there is one.
-func (d *Reader) add(r failedRead) {
-	if errors.Is(r.Err, io.EOF) {
-		r.Err = io.ErrUnexpectedEOF // the file has shrunk
+// add adds a read that failed, to the one that it goes on from if there is one.
+func (r *Reader) add(now FailedRead) {
+	if errors.Is(now.Err, io.EOF) {
+		now.Err = io.ErrUnexpectedEOF // the file has shrunk
 	}
-	for i := range d.failed {
-		f := &d.failed[i]
-		if f.Off <= r.Off && r.Off <= f.Off+f.N && f.asked == r.asked && f.Err.Error() == r.Err.Error() {
-			f.N = max(f.N, r.Off+r.N-f.Off)
+	for i := range r.failed {
+		f := &r.failed[i]
+		if f.Off <= now.Off && now.Off <= f.Off+f.N && f.asked == now.asked && f.Err.Error() == now.Err.Error() {
+			f.N = max(f.N, now.Off+now.N-f.Off)
 			return
 		}
 	}
-	if len(d.failed) == maxFailed {
-		d.more++
+	if len(r.failed) == maxFailed {
+		r.more++
 		return
 	}
-	d.failed = append(d.failed, r)
-}
-
-// Unread is what the file did not give, and how many more failures there were than are
-// remembered.
-func (d *Reader) Unread() (failed []failedRead, more int) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return slices.Clone(d.failed), d.more
+	r.failed = append(r.failed, now)
 }

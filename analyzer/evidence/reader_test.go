@@ -6,10 +6,10 @@ import (
 	"testing"
 )
 
-// A fadingDisk fails once, on a read of the bytes between two offsets.
+// A fadingDisk fails on the first read that touches the bytes between two offsets.
 type fadingDisk struct {
 	*bytes.Reader
-	from, to int64 // the bytes that a read fails on, once
+	from, to int64
 	failed   bool
 }
 
@@ -21,22 +21,22 @@ func (d *fadingDisk) ReadAt(b []byte, off int64) (int, error) {
 	return d.Reader.ReadAt(b, off)
 }
 
-// What a large read did not give, smaller ones may, and then nothing is missing.
-func TestDiskMadeGood(t *testing.T) {
-	d := NewReader(Source{File: &fadingDisk{Reader: bytes.NewReader(make([]byte, 64)), from: 20, to: 21}, Size: 64})
-	read := func(off, n int64) { _, _ = d.ReadAt(make([]byte, n), off) }
-	if read(0, 64); len(d.failed) != 1 {
-		t.Fatalf("%+v", d.failed)
+// Smaller reads may give what a large one did not, and then nothing is missing.
+func TestMadeGood(t *testing.T) {
+	r := NewReader(Source{File: &fadingDisk{Reader: bytes.NewReader(make([]byte, 64)), from: 20, to: 21}, Size: 64})
+	read := func(off, n int64) { _, _ = r.ReadAt(make([]byte, n), off) }
+	if read(0, 64); len(r.failed) != 1 {
+		t.Fatalf("%+v", r.failed)
 	}
 	read(0, 16)
 	read(24, 40)
-	if len(d.failed) != 1 || d.failed[0].Off != 16 || d.failed[0].N != 8 {
-		t.Errorf("%+v", d.failed)
+	if len(r.failed) != 1 || r.failed[0].Off != 16 || r.failed[0].N != 8 {
+		t.Errorf("%+v", r.failed)
 	}
-	if read(16, 8); len(d.failed) != 0 || d.broken.Load() {
-		t.Errorf("%+v", d.failed)
+	if read(16, 8); len(r.failed) != 0 || r.broken.Load() {
+		t.Errorf("%+v", r.failed)
 	}
-	if read(60, 8); len(d.failed) != 0 {
-		t.Errorf("the end of the file: %+v", d.failed)
+	if read(60, 8); len(r.failed) != 0 {
+		t.Errorf("the end of the file: %+v", r.failed)
 	}
 }

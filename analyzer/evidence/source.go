@@ -14,29 +14,24 @@ type Source struct {
 	Name string      // the file's own name: that of a WAL segment has its place in the log
 	File io.ReaderAt
 	Size int64 // in bytes
-	// Kind is KindDB, also for a snapshot, KindWAL, or KindOther for what is only
-	// searched for objects; "" means KindDB.
+	// Kind is KindDB, also for a snapshot, KindWAL, or KindOther for what is only searched for
+	// objects; "" means KindDB.
 	Kind report.Kind
-	// Member is the same for the db and the WAL segments of one member of an etcd.
-	// A source without one stands alone.
+	// Member is the same for the db and the WAL segments of one member of an etcd. A source
+	// without one stands alone.
 	Member string
-	// What says what the file is, if it is not one that an etcd works with.
+	// What says what the file is, if an etcd does not work with it; else it is empty.
 	What string
-	// Changed is asked after the file has been read: what it says, if anything, is
-	// how the file changed meanwhile. nil means that it can not change.
+	// Changed, if not nil, is asked when the file has been read: it says how the file changed
+	// meanwhile, or nothing. nil means that it cannot change.
 	Changed func() string
-	// Lock is asked then, too: what it says, if anything, is who holds a write lock on the
-	// file, so that it may change at any moment. nil means that nobody can.
+	// Lock, if not nil, is asked then, too: it says who holds a write lock on the file, so that it
+	// may change at any moment, or nothing. nil means that nobody can hold one.
 	Lock func() string
 }
 
-// SnapshotHashSize is the size of the SHA-256 that etcd puts behind a snapshot.
-// A db is a whole number of pages, so the size of the file tells of it.
-//
-// Source: the size check in go.etcd.io/etcd/etcdutl/v3/snapshot/v3_snapshot.go.
-const SnapshotHashSize = sha256.Size
-
-// ReadFull fills b; a file that ends before has shrunk.
+// ReadFull fills b from file offset off. Its error is that of File, or io.ErrUnexpectedEOF if the
+// file ends too early: then it has shrunk.
 func (s *Source) ReadFull(b []byte, off int64) error {
 	n, err := s.File.ReadAt(b, off)
 	if n == len(b) {
@@ -47,3 +42,9 @@ func (s *Source) ReadFull(b []byte, off int64) error {
 	}
 	return err
 }
+
+// SnapshotHashSize is the size of the SHA-256 that etcd puts behind a snapshot, in bytes. A db is
+// a whole number of pages, so the size of the file tells whether there is one.
+//
+// Source: the size check in go.etcd.io/etcd/etcdutl/v3/snapshot/v3_snapshot.go.
+const SnapshotHashSize = sha256.Size

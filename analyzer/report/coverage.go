@@ -4,6 +4,17 @@ import (
 	"slices"
 )
 
+// ResidueCounts is what lies outside of the newest trees. Bytes are those that are
+// not zero pages.
+type ResidueCounts struct {
+	Bytes     int64 `json:"bytes"`     // on pages that no newest tree reaches, and in slack
+	Records   int   `json:"records"`   // whole records among them
+	Rereads   int   `json:"rereads"`   // copies of watched keys that the tree has too, at the same revision
+	Fragments int   `json:"fragments"` // values and pieces of them without a whole record around them
+	Random    int64 `json:"random"`    // bytes that look like ciphertext and belong to no known value
+	Other     int64 `json:"other"`     // bytes of values of keys that the verdict is not about
+}
+
 func (r *ResidueCounts) Add(o ResidueCounts) {
 	r.Bytes += o.Bytes
 	r.Records += o.Records
@@ -27,17 +38,6 @@ type Coverage struct {
 	UnattributedMore int           `json:"unattributedMore"`
 	Residue          ResidueCounts `json:"residue"`
 	NotExamined      []NotExamined `json:"notExamined"`
-}
-
-// ResidueCounts is what lies outside of the newest trees. Bytes are those that are
-// not zero pages.
-type ResidueCounts struct {
-	Bytes     int64 `json:"bytes"`     // on pages that no newest tree reaches, and in slack
-	Records   int   `json:"records"`   // whole records among them
-	Rereads   int   `json:"rereads"`   // copies of watched keys that the tree has too, at the same revision
-	Fragments int   `json:"fragments"` // values and pieces of them without a whole record around them
-	Random    int64 `json:"random"`    // bytes that look like ciphertext and belong to no known value
-	Other     int64 `json:"other"`     // bytes of values of keys that the verdict is not about
 }
 
 // Damage is a place where the bytes break their format, or could not be read.

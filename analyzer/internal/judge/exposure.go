@@ -9,192 +9,121 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/internal/mem"
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/analyzer/report"
+	"github.com/etcdsift/etcdsift/decode/object"
 )
 
-// An exposer makes the exposures of some keys, and their findings, beside others that
-// do so at the same time: what they share they only read.
-type exposer struct {
-	*Judge
-	keys      []*Subject // in order
-	exposures []report.Exposure
-	findings  []report.Finding
-	copies    []seen.CopyIn // of the key at hand
-	breaches  []breach      // used again for each key
-	messages  mem.Strings
-	locations []report.Location // with room for those of further findings
-	scratch   []byte
+// exposeAll reports all subjects, as exposures and their findings. It takes the copies out of the
+// evidence, and of the subjects.
+func (j *Judge) exposeAll(subjects []*Subject) {
+	parts := make([]exposer, runtime.GOMAXPROCS(0))
+	exposures := make([]report.Exposure, len(subjects))
+	j.result.Exposures = exposures
+	findings := j.roomForFindings(len(subjects))
+	inParts(subjects, func(part, first, end int) {
+		parts[part] = exposer{evs: j.evs, scope: j.scope, subjects: subjects[first:end], exposures: exposures[first:first:end],
+			findings: findings[findingsOf(first):findingsOf(first):findingsOf(end)]}
+		for _, s := range subjects[first:end] {
+			parts[part].expose(s)
+		}
+	})
+	j.joinFindings(parts)
+	copies := make([]*mem.List[report.Copy], len(j.evs))
+	for i, ev := range j.evs {
+		copies[i] = takeCopies(ev)
+	}
+	for i, s := range subjects {
+		list := make([]*report.Copy, len(s.copies))
+		for n, id := range s.copies {
+			list[n] = copies[id.Evidence].At(int(id.Copy - 1))
+		}
+		exposures[i].Copies = list
+		s.copies = nil
+	}
 }
 
-// inParts calls do for the keys in parts, one after the other a processor, and waits for all.
-// first and end are the numbers of the keys of a part.
-func inParts(keys []*Subject, do func(part, first, end int)) {
+// inParts calls do for as many parts of the subjects as there are processors, at the same time, and
+// waits for all. A part is subjects[first:end].
+func inParts(subjects []*Subject, do func(part, first, end int)) {
 	var done sync.WaitGroup
 	n := runtime.GOMAXPROCS(0)
 	for i := range n {
-		done.Go(func() { do(i, i*len(keys)/n, (i+1)*len(keys)/n) })
+		done.Go(func() { do(i, i*len(subjects)/n, (i+1)*len(subjects)/n) })
 	}
 	done.Wait()
 }
 
-// exposeAll reports all keys of which plaintext copies were seen, in parts.
-func (b *Judge) exposeAll(keys []*Subject) {
-	parts := make([]exposer, runtime.GOMAXPROCS(0))
-	exposures := make([]report.Exposure, len(keys))
-	b.result.Exposures = exposures
-	findings := b.roomForFindings(len(keys))
-	inParts(keys, func(part, lo, hi int) {
-		parts[part] = exposer{Judge: b, keys: keys[lo:hi], exposures: exposures[lo:lo:hi],
-			findings: findings[findingsOf(lo):findingsOf(lo):findingsOf(hi)]}
-		for _, k := range keys[lo:hi] {
-			parts[part].expose(k)
-		}
-	})
-	b.joinFindings(parts)
-	copies := make([]*mem.List[report.Copy], len(b.surveys))
-	for i, ev := range b.surveys {
-		copies[i] = takeCopies(ev)
-	}
-	for i, k := range keys {
-		list := make([]*report.Copy, len(k.copies))
-		for j, c := range k.copies {
-			list[j] = copies[c.Evidence].At(int(c.Copy))
-		}
-		exposures[i].Copies = list
-		k.copies = nil
-	}
-}
-
-// findingsOf is how many findings there is room for that so many keys may have: most have
-// two, of copies in the history and on free pages.
-func findingsOf(keys int) int { return 2*keys + keys/8 }
-
-// roomForFindings is room in the report's list for the findings of so many keys, behind
-// those that it has.
-func (b *Judge) roomForFindings(keys int) []report.Finding {
-	n := len(b.result.Findings)
-	b.result.Findings = slices.Grow(b.result.Findings, findingsOf(keys))
-	return b.result.Findings[n : n+findingsOf(keys)]
-}
-
-// joinFindings appends the findings of all parts to those of the report, in whose list they
-// lie already unless there were more than there was room for: then they must not be moved
-// over each other.
-func (b *Judge) joinFindings(parts []exposer) {
-	for _, part := range parts {
-		if len(part.findings) > findingsOf(len(part.keys)) {
-			b.result.Findings = slices.Clip(b.result.Findings)
-		}
-	}
-	for _, part := range parts {
-		b.result.Findings = append(b.result.Findings, part.findings...)
-	}
-}
-
-// expose reports a key of which plaintext copies were seen. Its copies come later.
-func (b *exposer) expose(k *Subject) {
-	b.copies = k.seen(b.copies[:0], b.surveys)
-	x := report.Exposure{
-		Resource: b.scope[k.id.GroupResource].Resource, Namespace: report.Text(k.id.Namespace), Name: report.Text(k.id.Name),
-		Key: report.Text(k.key), Status: k.exposed(), State: k.state, Type: k.form.Kind, DataKeys: k.form.DataKeys, Current: k.current(),
-		Validity: k.validity,
-	}
-	if x.DataKeys == nil {
-		x.DataKeys = []report.Text{}
-	}
-	b.addPlaintextFindings(&x)
-	b.exposures = append(b.exposures, x)
-}
-
-// seen appends the copies of a key.
-func (k *Subject) seen(list []seen.CopyIn, evs []*seen.Evidence) []seen.CopyIn {
-	for _, c := range k.copies {
-		list = append(list, c.In(evs))
+// takeCopies makes the copies that a report lists out of those of an evidence, under the same
+// numbers. It drops the latter on the way: there may be many more of them than of anything else,
+// and not enough memory for both.
+func takeCopies(ev *seen.Evidence) *mem.List[report.Copy] {
+	list := &mem.List[report.Copy]{}
+	for _, at := range ev.Copies.Drain() {
+		list.Add(seen.CopyIn{Copy: at, In: ev}.Reported())
 	}
 	return list
 }
 
-// compareSeen orders copies by revision, then by where they lie.
-func compareSeen(a, b seen.CopyIn) int {
-	return cmp.Or(cmp.Compare(a.Rev.Main, b.Rev.Main), cmp.Compare(a.Index, b.Index),
-		cmp.Compare(a.Path(), b.Path()), cmp.Compare(a.Off, b.Off))
+// findingsOf is for how many findings of n subjects there is room: most have two, of copies in the
+// history and on free pages.
+func findingsOf(n int) int { return 2*n + n/8 }
+
+// roomForFindings is room in the report's list for the findings of n subjects, behind those that
+// are in it.
+func (j *Judge) roomForFindings(n int) []report.Finding {
+	have := len(j.result.Findings)
+	j.result.Findings = slices.Grow(j.result.Findings, findingsOf(n))
+	return j.result.Findings[have : have+findingsOf(n)]
 }
 
-// ruleOf is the one that a plaintext copy breaks, empty if none: a reachable record
-// that was met once more is no residue.
-func ruleOf(c seen.CopyIn) report.RuleID {
-	if c.Reread {
-		return ""
-	}
-	switch c.Region() {
-	case report.RegionLive:
-		return report.RulePlaintextLive
-	case report.RegionHistory:
-		return report.RulePlaintextHistory
-	case report.RegionWAL:
-		return report.RulePlaintextWAL
-	case report.RegionFree:
-		return report.RulePlaintextFree
-	case report.RegionTail:
-		if c.Complete && c.Rev.Main > 0 {
-			return report.RulePlaintextFree
+// joinFindings appends the findings of all parts to those of the report. They lie in the room
+// behind these already, unless a part had too little of it: then the list gets memory of its own,
+// because findings that move there could overwrite others that have not moved yet.
+func (j *Judge) joinFindings(parts []exposer) {
+	for _, part := range parts {
+		if len(part.findings) > findingsOf(len(part.subjects)) {
+			j.result.Findings = slices.Clip(j.result.Findings)
 		}
 	}
-	return report.RulePlaintextFragment
-}
-
-// A breach is a rule that copies in one file break.
-type breach struct {
-	rule   report.RuleID
-	path   report.Text
-	copies int
-	newest seen.CopyIn
-}
-
-// breach is the one for a rule and a file.
-func (b *exposer) breach(rule report.RuleID, path report.Text) *breach {
-	i := slices.IndexFunc(b.breaches, func(p breach) bool { return p.rule == rule && p.path == path })
-	if i < 0 {
-		i = len(b.breaches)
-		b.breaches = append(b.breaches, breach{rule: rule, path: path})
-	}
-	return &b.breaches[i]
-}
-
-// addPlaintextFindings reports, for each rule and file, the copies of an exposure
-// that break it, by the newest of them.
-func (b *exposer) addPlaintextFindings(x *report.Exposure) {
-	b.breaches = b.breaches[:0]
-	for _, c := range b.copies {
-		if rule := ruleOf(c); rule != "" {
-			p := b.breach(rule, c.Path())
-			p.copies++
-			p.newest = c
-		}
-		if x.Status == report.StatusPlaintext && x.Current.WALIndex != 0 && uint64(c.Index) == x.Current.WALIndex {
-			p := b.breach(report.RulePlaintextLive, c.Path())
-			p.copies, p.newest = 1, c
-		}
-	}
-	for _, p := range b.breaches {
-		f := report.Finding{
-			Rule: p.rule, Severity: report.RuleByID(p.rule).Severity, Resource: x.Resource, Namespace: x.Namespace, Name: x.Name, Key: x.Key,
-			At: b.locate(p.newest), AtMore: p.copies - 1,
-		}
-		b.scratch = appendPlaintext(b.scratch[:0], &f, p.newest.Place == seen.InWAL, x.Status == report.StatusExposed)
-		f.Message = b.messages.Add(b.scratch)
-		b.findings = append(b.findings, f)
+	for _, part := range parts {
+		j.result.Findings = append(j.result.Findings, part.findings...)
 	}
 }
 
-// locationChunk is how many locations share one piece of memory: nearly each finding has one.
-const locationChunk = 512
+// An exposer makes the exposures of some subjects, and their findings, while others do so for other
+// subjects. It only reads what they share.
+type exposer struct {
+	evs   []*seen.Evidence                            // shared
+	scope map[object.GroupResource]*report.ScopeCount // shared
 
-// locate is the place of a copy, as a list.
-func (b *exposer) locate(c seen.CopyIn) []report.Location {
-	if len(b.locations) == cap(b.locations) {
-		b.locations = make([]report.Location, 0, locationChunk)
+	subjects  []*Subject // all of the part, in order
+	exposures []report.Exposure
+	findings  []report.Finding
+	messages  mem.Strings       // of the findings
+	locations []report.Location // of the findings: one piece of memory, with room for more
+
+	// Of the subject at hand.
+	copies   []seen.CopyIn
+	breaches []breach
+	scratch  []byte
+}
+
+// expose makes the exposure of a subject, without its copies, and its findings.
+func (x *exposer) expose(s *Subject) {
+	x.copies = s.appendCopies(x.copies[:0], x.evs)
+	e := report.Exposure{
+		Resource: x.scope[s.id.GroupResource].Resource, Namespace: report.Text(s.id.Namespace), Name: report.Text(s.id.Name),
+		Key: report.Text(s.key), Status: s.exposed(), State: s.state, Type: s.form.Kind, DataKeys: s.form.DataKeys, Current: s.current(),
+		Validity: s.validity,
 	}
-	n := len(b.locations)
-	b.locations = append(b.locations, c.Location())
-	return b.locations[n : n+1 : n+1]
+	if e.DataKeys == nil {
+		e.DataKeys = []report.Text{}
+	}
+	x.addPlaintextFindings(&e)
+	x.exposures = append(x.exposures, e)
+}
+
+// compareCopies orders copies by revision, then by where they lie.
+func compareCopies(x, y seen.CopyIn) int {
+	return cmp.Or(cmp.Compare(x.Rev.Main, y.Rev.Main), cmp.Compare(x.Index, y.Index),
+		cmp.Compare(x.Path(), y.Path()), cmp.Compare(x.Off, y.Off))
 }

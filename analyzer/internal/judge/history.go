@@ -13,28 +13,28 @@ import (
 	"github.com/etcdsift/etcdsift/decode/wal"
 )
 
-// history is what the surveys saw of Options.Key.
-func (b *Judge) history(evs []*seen.Evidence) *report.History {
-	key := string(b.question.Key)
-	h := &report.History{Key: b.question.Key, Copies: []report.Occurrence{}, Similar: []report.Text{}, State: report.StateUnknown}
-	var all []placed
+// history is what all evidence tells of Question.Key.
+func (j *Judge) history(evs []*seen.Evidence) *report.History {
+	key := string(j.question.Key)
+	h := &report.History{Key: j.question.Key, Copies: []report.Occurrence{}, Similar: []report.Text{}, State: report.StateUnknown}
+	var all []timedCopy
 	for _, ev := range evs {
 		if id := ev.Identity(key); h.Resource == "" {
 			h.Resource, h.Namespace, h.Name = report.Text(id.GroupResource.String()), report.Text(id.Namespace), report.Text(id.Name)
 		}
-		all = append(all, placedCopies(ev)...)
-		if e := ev.Keys.Entry(key); e != nil && b.holders.isNewest(ev, e) {
-			h.State = b.stateOf(ev, e)
+		all = append(all, timedCopies(ev)...)
+		if e := ev.Keys.Entry(key); e != nil && j.clusters.isNewest(ev, e) {
+			h.State = j.stateOf(ev, e)
 		}
 	}
-	slices.SortStableFunc(all, comparePlaced)
-	held := h.State != report.StateUnknown
-	for _, p := range all {
-		o := p.occurrence()
-		o.Proof = b.copyProofs[p.Copy]
+	slices.SortStableFunc(all, compareTimes)
+	known := h.State != report.StateUnknown
+	for _, at := range all {
+		o := at.occurrence()
+		o.Proof = j.copyProofs[at.Copy]
 		h.Copies = append(h.Copies, o)
-		if !held {
-			h.State = b.holders.stateOf(p.In, p.Copy) // that of the newest
+		if !known {
+			h.State = j.clusters.stateOf(at.In, at.Copy) // by the newest copy, which is the last one
 		}
 	}
 	if len(h.Copies) == 0 {
@@ -43,47 +43,47 @@ func (b *Judge) history(evs []*seen.Evidence) *report.History {
 	return h
 }
 
-// ProveCopies decrypts the copies of Options.Key, and notes what came of each. Its error is
-// that of ctx, or an *encryption.KMSError.
-func (b *Judge) ProveCopies(ctx context.Context) error {
-	if b.question.Encryption == nil || b.question.Key == "" {
+// ProveCopies decrypts the copies of Question.Key, if there is one, and notes what came of each.
+// Its error is that of ctx, or an *encryption.KMSError.
+func (j *Judge) ProveCopies(ctx context.Context) error {
+	if j.question.Encryption == nil || j.question.Key == "" {
 		return nil
 	}
-	b.copyProofs = map[*seen.Copy]report.Proof{}
-	for _, ev := range b.surveys {
+	j.copyProofs = map[*seen.Copy]report.Proof{}
+	for _, ev := range j.evs {
 		for _, at := range ev.Copies.All() {
 			if at.Deletion || ev.Keys.Storages[at.Storage].Provider == envelope.Identity {
 				continue
 			}
-			proof, err := keys.ProveCopy(ctx, b.question.Encryption, ev, at)
+			proof, err := keys.ProveCopy(ctx, j.question.Encryption, ev, at)
 			if err != nil {
 				return err
 			}
-			b.copyProofs[at] = proof
+			j.copyProofs[at] = proof
 		}
 	}
 	return ctx.Err()
 }
 
-// A placed is a sighting and the revision after which its write was made.
-type placed struct {
+// A timedCopy is a copy with its place in time.
+type timedCopy struct {
 	seen.CopyIn
-	after int64
+	after int64 // the main revision of the copy, or the last one before it; 0 if none is known
 }
 
-// placedCopies places the sightings of a survey in time: by revision, and raft entries of
-// which none is known behind the last entry before them that has one.
-func placedCopies(ev *seen.Evidence) []placed {
+// timedCopies finds the place in time of each copy: by its revision, or for a raft entry without
+// one by the last entry before it that has one.
+func timedCopies(ev *seen.Evidence) []timedCopy {
 	var known []*seen.Copy // in the WAL
 	for _, at := range ev.Copies.All() {
 		if at.Index > 0 && at.Rev.Main > 0 {
 			known = append(known, at)
 		}
 	}
-	slices.SortFunc(known, func(a, b *seen.Copy) int { return cmp.Compare(a.Index, b.Index) })
-	all := make([]placed, ev.Copies.Len())
+	slices.SortFunc(known, func(x, y *seen.Copy) int { return cmp.Compare(x.Index, y.Index) })
+	all := make([]timedCopy, ev.Copies.Len())
 	for i, at := range ev.Copies.All() {
-		all[i] = placed{seen.CopyIn{Copy: at, In: ev}, at.Rev.Main}
+		all[i] = timedCopy{seen.CopyIn{Copy: at, In: ev}, at.Rev.Main}
 		if at.Index == 0 || at.Rev.Main > 0 {
 			continue
 		}
@@ -95,26 +95,23 @@ func placedCopies(ev *seen.Evidence) []placed {
 	return all
 }
 
-func comparePlaced(a, b placed) int {
-	exact := func(p placed) int {
-		if p.Rev.Main > 0 {
-			return 0
-		}
-		return 1
-	}
-	return cmp.Or(cmp.Compare(a.after, b.after), cmp.Compare(exact(a), exact(b)), a.Rev.Compare(b.Rev),
-		cmp.Compare(a.Index, b.Index), cmp.Compare(a.Path(), b.Path()), cmp.Compare(a.Off, b.Off))
+// compareTimes orders copies by time, one that has a revision before those that only follow it, and
+// copies of the same time by where they lie.
+func compareTimes(x, y timedCopy) int {
+	return cmp.Or(cmp.Compare(x.after, y.after), seen.CompareBool(x.Rev.Main <= 0, y.Rev.Main <= 0), x.Rev.Compare(y.Rev),
+		cmp.Compare(x.Index, y.Index), cmp.Compare(x.Path(), y.Path()), cmp.Compare(x.Off, y.Off))
 }
 
-func (p placed) occurrence() report.Occurrence {
+// occurrence is the copy as a History has it, without its proof.
+func (at timedCopy) occurrence() report.Occurrence {
 	o := report.Occurrence{
-		Copy: p.Reported(), Deletion: p.Deletion, WALTerm: uint64(p.Term),
-		Applied: p.Applied, Committed: p.Applied || p.Index > 0 && p.Index <= p.In.Commit, Refused: p.Replaced, Reread: p.Reread,
+		Copy: at.Reported(), Deletion: at.Deletion, WALTerm: uint64(at.Term),
+		Applied: at.Applied, Committed: at.Applied || at.Index > 0 && at.Index <= at.In.Commit, Refused: at.Void, Reread: at.Reread,
 	}
-	if !p.Deletion {
-		how := p.In.Keys.Storages[p.Storage]
+	if !at.Deletion {
+		how := at.In.Keys.Storages[at.Storage]
 		o.Provider, o.Encoding = how.Reported(), report.Encoding(how.Encoding.String())
-		o.KeyName, o.KMSKeyID = report.Text(how.KeyName), report.Text(how.KmsKeyID)
+		o.KeyName, o.KMSKeyID = report.Text(how.KeyName), report.Text(how.KMSKeyID)
 	}
 	return o
 }
@@ -122,7 +119,7 @@ func (p placed) occurrence() report.Occurrence {
 // maxSimilar bounds the keys that are offered in place of one that is not there.
 const maxSimilar = 5
 
-// similar is keys that end in what the user gave, such as "payments/db".
+// similar lists keys that end in what the user gave, such as "payments/db".
 func similar(evs []*seen.Evidence, key string) []report.Text {
 	end := "/" + strings.Trim(key, "/")
 	found := []report.Text{}

@@ -12,30 +12,32 @@ import (
 	"github.com/etcdsift/etcdsift/decode/object"
 )
 
-// A keyUse is a KeyUse that is being counted.
+// A keyUse is a KeyUse in the making: New counts the newest values, and Report the others.
 type keyUse struct {
 	report.KeyUse
-	proven, failed int // of all values
-	newFailed      int // of the newest
-	id             seen.UseID
-	names          []string        // that it may have, where NameMayGoOn
-	places         map[useName]int // index in Namespaces
+	id             seen.KeyID
+	names          []string        // that the key may have, if NameMayGoOn; else nil
+	places         map[placeID]int // index in Namespaces
+	newFailed      int             // newest values that did not open as they should
+	proven, failed int             // of all values; set by Report
 }
 
-type useName struct {
+// A placeID tells the NamespaceUses of a key apart.
+type placeID struct {
 	resource  object.GroupResource
 	namespace string
 }
 
-func (b *Judge) useOf(how seen.Storage) *keyUse {
-	id := how.Use()
-	u := b.uses[id]
+// useOf finds the use of the key that values stored like that need, or adds one.
+func (j *Judge) useOf(how seen.Storage) *keyUse {
+	id := how.KeyID()
+	u := j.uses[id]
 	if u == nil {
-		u = &keyUse{id: id, places: map[useName]int{}, KeyUse: report.KeyUse{
-			Provider: seen.Storage{Provider: id.Provider}.Reported(), KeyName: report.Text(id.KeyName), KMSKeyID: report.Text(id.KmsKeyID),
+		u = &keyUse{id: id, places: map[placeID]int{}, KeyUse: report.KeyUse{
+			Provider: seen.Storage{Provider: id.Provider}.Reported(), KeyName: report.Text(id.KeyName), KMSKeyID: report.Text(id.KMSKeyID),
 			Resources: map[string]int{}, Namespaces: []report.NamespaceUse{},
 		}}
-		b.uses[id] = u
+		j.uses[id] = u
 	}
 	if how.Unsure {
 		u.NameMayGoOn, u.names = true, how.Names
@@ -43,95 +45,95 @@ func (b *Judge) useOf(how seen.Storage) *keyUse {
 	return u
 }
 
-// namespace is the place for the values of an object's resource and namespace.
+// namespace finds the count of the values of a resource in a namespace, or adds one. It is valid
+// until the next call.
 func (u *keyUse) namespace(r object.GroupResource, namespace string) *report.NamespaceUse {
-	name := useName{r, namespace}
-	i, known := u.places[name]
+	id := placeID{r, namespace}
+	i, known := u.places[id]
 	if !known {
 		i = len(u.Namespaces)
-		u.places[name] = i
+		u.places[id] = i
 		u.Namespaces = append(u.Namespaces, report.NamespaceUse{Resource: report.Text(r.String()), Namespace: report.Text(namespace)})
 	}
 	return &u.Namespaces[i]
 }
 
-// use counts the entry of a key in one survey: as the newest value of all, or, if its
-// record is in the tree, as history. The ledger has all records of the tree.
-func (b *Judge) use(ev *seen.Evidence, e *seen.Entry, id object.Identity, newest bool) {
+// addUse counts the value of e, which ev has. newest says that it is the newest of a live key.
+func (j *Judge) addUse(ev *seen.Evidence, e *seen.Entry, id object.Identity, newest bool) {
 	how := ev.Keys.Storages[e.Storage]
 	needed := how
 	if key := e.Proved().Key; key != nil {
-		// The bytes behind a name may look like the rest of a longer one: the key that opens
-		// the value tells.
+		// The bytes behind the name may look like more of it, but this is the key that opens the
+		// value.
 		needed.KeyName, needed.Unsure = key.Name, false
 	}
-	tied := !e.Deleted && b.holders.disagrees(ev, e)
-	b.retireEntry(ev, e, needed, newest || tied)
+	tied := !e.Deleted && j.clusters.disagrees(ev, e)
+	j.addStraggler(ev, e, needed, newest || tied)
 	if e.Deleted || how.Provider == envelope.Identity {
 		return
 	}
 	if (newest || tied) && (how.Provider == envelope.Unknown || how.Lost) {
-		b.unknown++
+		j.unknown++
 	}
 	if how.Provider == envelope.Unknown {
 		return
 	}
 	if newest {
-		b.countOutcome(ev, e, b.useOf(needed))
+		j.countOutcome(ev, e, j.useOf(needed))
 	}
-	if !b.question.Keys {
+	if !j.question.Keys {
 		return
 	}
-	u := b.useOf(how)
+	u := j.useOf(how)
 	n := u.namespace(id.GroupResource, id.Namespace)
-	if e.File == seen.DbFile {
+	if e.File == seen.DBFile && (newest || j.clusters.holdsSame(ev, e)) {
+		// The ledger counts every record of the tree as history. This one is a newest value, or the
+		// same write as one.
 		u.History--
 		n.History--
 	}
 	if !newest {
-		if e.File == seen.DbFile && !b.holders.holdsSame(ev, e) {
-			u.History++
-			n.History++
-		}
 		return
 	}
-	u = b.useOf(needed)
+	u = j.useOf(needed)
 	n = u.namespace(id.GroupResource, id.Namespace)
 	n.Newest++
 	u.Resources[report.Text(id.GroupResource.String()).ValidUTF8()]++
 }
 
-// countOutcome counts a newest value that needs the key, and what came of opening it.
-func (b *Judge) countOutcome(ev *seen.Evidence, e *seen.Entry, u *keyUse) {
+// countOutcome counts a newest value that needs the key of u, and what came of opening it.
+func (j *Judge) countOutcome(ev *seen.Evidence, e *seen.Entry, u *keyUse) {
 	u.Newest++
 	switch e.Proved().Outcome {
 	case seen.Proven:
 		u.Opened++
 	case seen.Closed, seen.NotObject:
 		u.newFailed++
-		if b.isNotOpened(ev, e) {
+		if j.isNotOpened(ev, e) {
 			u.NotOpened++
 		}
 	}
 }
 
-// isNotOpened reports whether the key of that name in the configuration does not open the
-// newest value of a key, nor with the path of another object. The keys of a KMS are its own.
-func (b *Judge) isNotOpened(ev *seen.Evidence, e *seen.Entry) bool {
+// isNotOpened reports whether the configuration has a key of the name in a newest value which does
+// not open it, not even with the path of another object. It says no of a KMS, which chooses among
+// keys of its own.
+func (j *Judge) isNotOpened(ev *seen.Evidence, e *seen.Entry) bool {
 	switch ev.Keys.Storages[e.Storage].Provider {
 	case envelope.KMSv1, envelope.KMSv2:
 		return false
 	}
-	return e.Proved().Outcome == seen.Closed && !b.moved[movedKey{ev, e.Key}]
+	return e.Proved().Outcome == seen.Closed && !j.moved[movedKey{ev, e.Key}]
 }
 
-// addUses adds what the ledgers counted.
-func (b *Judge) addUses(evs []*seen.Evidence, p *keys.Proofs) {
-	if !b.question.Keys {
+// addLedgers adds to the uses what the ledgers counted, and what came of opening those values.
+// proofs is nil if none was decrypted.
+func (j *Judge) addLedgers(evs []*seen.Evidence, proofs *keys.Proofs) {
+	if !j.question.Keys {
 		return
 	}
 	for _, ev := range evs {
-		b.logAlone = b.logAlone || ev.File == nil && ev.Segments[0].What == ""
+		j.logAlone = j.logAlone || ev.File == nil && ev.Segments[0].What == ""
 		ev.Ledger.Settle()
 		for _, r := range ev.Ledger.Resources(ev.Identity) {
 			if r.Storage == 0 {
@@ -141,42 +143,43 @@ func (b *Judge) addUses(evs []*seen.Evidence, p *keys.Proofs) {
 			if how.Provider == envelope.Unknown {
 				continue
 			}
-			u := b.useOf(how)
+			u := j.useOf(how)
 			n := u.namespace(r.Resource, r.Namespace)
 			u.History += r.Reachable
 			n.History += r.Reachable
 			u.Residue += r.Residue
 			n.Residue += r.Residue
-			u.WAL += r.Wal
-			n.WAL += r.Wal
-			u.date(r.First)
-			u.date(r.Last)
+			u.WAL += r.WAL
+			n.WAL += r.WAL
+			u.addRevision(r.First)
+			u.addRevision(r.Last)
 		}
-		for id, facts := range ev.Ledger.Kms {
-			b.useOf(ev.Keys.Storages[id]).kms(facts)
+		for id, facts := range ev.Ledger.KMS {
+			j.useOf(ev.Keys.Storages[id]).addKMS(facts)
 		}
-		if p == nil {
+		if proofs == nil {
 			continue
 		}
-		for id, t := range p.Rows[ev] {
-			u := b.useOf(ev.Keys.Storages[id])
+		for id, t := range proofs.Rows[ev] {
+			u := j.useOf(ev.Keys.Storages[id])
 			u.proven += t.Proven
 			u.failed += t.Failed
 		}
 	}
 }
 
-func (u *keyUse) date(rev int64) {
+// addRevision takes the revision of a value; 0 stands for none.
+func (u *keyUse) addRevision(rev int64) {
 	if rev > 0 && (u.FirstRevision == 0 || rev < u.FirstRevision) {
 		u.FirstRevision = rev
 	}
 	u.LastRevision = max(u.LastRevision, rev)
 }
 
-// kms takes the facts of one file. Each file has its data encryption keys; those that
-// two have are one, but which they are is not kept.
-func (u *keyUse) kms(facts *seen.KmsFacts) {
-	u.DEKs = max(u.DEKs, len(facts.Deks))
+// addKMS takes the facts of one evidence. Two may have the same data encryption keys, and nobody
+// knows by now which they are: the greater number of them counts, not the sum.
+func (u *keyUse) addKMS(facts *seen.KMSFacts) {
+	u.DEKs = max(u.DEKs, len(facts.DEKs))
 	u.MoreDEKs = u.MoreDEKs || facts.More
 	for t := range facts.Sources {
 		u.DEKTypes = append(u.DEKTypes, report.Text(t.String()))
@@ -187,7 +190,7 @@ func (u *keyUse) kms(facts *seen.KmsFacts) {
 	u.DEKTypes, u.Annotations = slices.Compact(u.DEKTypes), slices.Compact(u.Annotations)
 }
 
-// proof is what is known of all newest values, or where there are none of the others.
+// proof is what came of opening the newest values, or if there are none, the others.
 func (u *keyUse) proof() report.Proof {
 	bad, good := u.newFailed > 0, u.Opened == u.Newest
 	if u.Newest == 0 {
@@ -202,33 +205,34 @@ func (u *keyUse) proof() report.Proof {
 	return report.Unproven
 }
 
-// sortedUses is all uses in a stable order.
-func (b *Judge) sortedUses() []*keyUse {
-	return slices.SortedFunc(maps.Values(b.uses), func(x, y *keyUse) int {
-		return cmp.Or(cmp.Compare(x.id.Provider, y.id.Provider), cmp.Compare(x.id.KeyName, y.id.KeyName), cmp.Compare(x.id.KmsKeyID, y.id.KmsKeyID))
+// sortedUses lists all uses, in a stable order.
+func (j *Judge) sortedUses() []*keyUse {
+	return slices.SortedFunc(maps.Values(j.uses), func(x, y *keyUse) int {
+		return cmp.Or(cmp.Compare(x.id.Provider, y.id.Provider), cmp.Compare(x.id.KeyName, y.id.KeyName), cmp.Compare(x.id.KMSKeyID, y.id.KMSKeyID))
 	})
 }
 
-// addKeys makes what `keys` tells.
-func (b *Judge) addKeys() {
-	if !b.question.Keys {
+// listKeys makes Report.Keys and Report.Retire, if the question asks for them. All else is in the
+// report by then, because a key may be dropped only if all was read.
+func (j *Judge) listKeys() {
+	if !j.question.Keys {
 		return
 	}
-	b.result.Keys = []report.KeyUse{}
-	for _, u := range b.sortedUses() {
+	j.result.Keys = []report.KeyUse{}
+	for _, u := range j.sortedUses() {
 		slices.SortFunc(u.Namespaces, func(x, y report.NamespaceUse) int {
 			return cmp.Or(cmp.Compare(x.Resource, y.Resource), cmp.Compare(x.Namespace, y.Namespace))
 		})
 		u.Namespaces = slices.DeleteFunc(u.Namespaces, func(n report.NamespaceUse) bool { return n.Newest+n.History+n.Residue+n.WAL == 0 })
-		u.Proof, u.Config = u.proof(), b.configOf(u.id)
-		b.result.Keys = append(b.result.Keys, u.KeyUse)
+		u.Proof, u.Config = u.proof(), j.configOf(u.id)
+		j.result.Keys = append(j.result.Keys, u.KeyUse)
 	}
-	b.retire()
+	j.answerRetire()
 }
 
-// configOf is what the configuration does with a key.
-func (b *Judge) configOf(id seen.UseID) report.ConfigUse {
-	config := b.question.Encryption
+// configOf is what the configuration does with a key; empty without a configuration.
+func (j *Judge) configOf(id seen.KeyID) report.ConfigUse {
+	config := j.question.Encryption
 	if config == nil {
 		return ""
 	}

@@ -4,9 +4,13 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/encryption"
+	"github.com/etcdsift/etcdsift/decode/envelope"
+	"github.com/etcdsift/etcdsift/decode/object"
 )
 
-// ListValues calls each for every live value in the order of the keys. config is nil without one.
+// ListValues calls each for the newest value of every live key, in the order of the keys. withPath
+// says that values name their file. Without config, which is nil then, they have neither Proof nor
+// Policy. The error is that of each.
 func ListValues(ev *seen.Evidence, config *encryption.Config, each func(report.Value) error, withPath bool) error {
 	for _, id := range ev.Keys.Sorted() {
 		e := ev.Keys.At(id)
@@ -24,6 +28,7 @@ func ListValues(ev *seen.Evidence, config *encryption.Config, each func(report.V
 	return nil
 }
 
+// valueOf is the newest value of a key as a list has it, without its path and state.
 func valueOf(ev *seen.Evidence, config *encryption.Config, e *seen.Entry) report.Value {
 	id := ev.Identity(e.Key)
 	how := ev.Keys.Storages[e.Storage]
@@ -37,11 +42,24 @@ func valueOf(ev *seen.Evidence, config *encryption.Config, e *seen.Entry) report
 		Name:           report.Text(id.Name),
 		Provider:       how.Reported(),
 		KeyName:        report.Text(how.KeyName),
-		KMSKeyID:       report.Text(how.KmsKeyID),
+		KMSKeyID:       report.Text(how.KMSKeyID),
 		Encoding:       report.Encoding(how.Encoding.String()),
 		Size:           int(e.Size),
 		CreateRevision: e.Create,
 		ModRevision:    e.Rev.Main,
 		Version:        e.Version,
 	}
+}
+
+// judgedBy is what a configuration says of the newest value of a key. Both are empty without one,
+// and for a key of no object; Proof is empty for plaintext, too.
+func judgedBy(ev *seen.Evidence, config *encryption.Config, e *seen.Entry, id object.Identity) (report.Proof, report.Policy) {
+	if config == nil || id.Resource == "" {
+		return "", ""
+	}
+	policy, _ := policyOf(ev, config, e, id)
+	if ev.Keys.Storages[e.Storage].Provider == envelope.Identity {
+		return "", reportedPolicy(policy)
+	}
+	return e.Proved().Reported(), reportedPolicy(policy)
 }

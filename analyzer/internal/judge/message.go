@@ -14,10 +14,13 @@ import (
 	"github.com/etcdsift/etcdsift/decode/object"
 )
 
-// Here are the sentences of all findings. Each is made from what the finding has as fields, and
-// from what else its rule knows.
+// The sentences of all findings are made here, each from the fields of the finding and from what
+// else its rule knows.
 
-// appendPlace says where a value lies, of which the finding has the file already.
+// hashMessage says that the hash of a snapshot is wrong.
+const hashMessage = "the SHA-256 at the end of the snapshot is not that of the bytes before it: they changed after etcd wrote them, or the file was cut"
+
+// appendPlace says where a value lies, but not in which file: the finding has that as a field.
 func appendPlace(b []byte, at *report.Location) []byte {
 	if at.ModRevision > 0 {
 		b = append(strconv.AppendInt(append(b, "of revision "...), at.ModRevision, 10), ", "...)
@@ -42,8 +45,9 @@ func placeInFile(at *report.Location) string {
 	return where
 }
 
-// appendPlaintext says where the plaintext copies of an object lie that f is about. inWAL says
-// that the newest of them is a raft entry, superseded that later evidence has another value.
+// appendPlaintext says where the plaintext copies lie that f is about. inWAL says that the newest
+// of them is a raft entry; superseded says that the newest value of the object is another one,
+// which is not plaintext, or that the object is deleted.
 func appendPlaintext(b []byte, f *report.Finding, inWAL, superseded bool) []byte {
 	at := &f.At[0]
 	switch {
@@ -72,10 +76,8 @@ func appendPlaintext(b []byte, f *report.Finding, inWAL, superseded bool) []byte
 	return b
 }
 
-const hashMessage = "the SHA-256 at the end of the snapshot is not that of the bytes before it: they changed after etcd wrote them, or the file was cut"
-
-// places says where the places of a finding on a file are. after stands behind the first of
-// several.
+// places says where the places of a finding on a file are. after stands behind the first one if
+// there are several.
 func places(f *report.Finding, after string) string {
 	first := fmt.Sprintf("at offset %#x", f.At[0].Offset)
 	if n := len(f.At) + f.AtMore; n > 1 {
@@ -84,10 +86,12 @@ func places(f *report.Finding, after string) string {
 	return first
 }
 
+// damageMessage says where a file is damaged, and what is wrong at the first place.
 func damageMessage(f *report.Finding, what string) string {
 	return fmt.Sprintf("something breaks its format or could not be read, %s: %s", places(f, ""), what)
 }
 
+// unattributedMessage says how many bytes belong to nothing known, and where they are.
 func unattributedMessage(f *report.Finding, bytes int64) string {
 	return fmt.Sprintf("%d bytes %s belong to no known object and are not random enough to be ciphertext", bytes, places(f, ","))
 }
@@ -102,14 +106,15 @@ func envelopeMessage(f *report.Finding, broken error) string {
 	return fmt.Sprintf("the value of revision %d at offset %#x can not be understood: %v", f.At[0].ModRevision, f.At[0].Offset, what)
 }
 
-// nonceMessage says which values share a nonce: the first two places of f.
-func nonceMessage(f *report.Finding, first *keys.Sharing) string {
+// nonceMessage says which values share a nonce: those at the first two places of f. first is the
+// one that f is about.
+func nonceMessage(f *report.Finding, first *keys.NonceUse) string {
 	what := "nonce"
 	if first.How.Provider == envelope.AESCBC {
 		what = "IV"
 	}
 	under := seen.KeyLabel(first.How.Provider, first.How.KeyName)
-	if first.Dek {
+	if first.OfDEK {
 		under = "one data encryption key of " + under
 	}
 	more := ""
@@ -120,8 +125,8 @@ func nonceMessage(f *report.Finding, first *keys.Sharing) string {
 		what, under, placeInFile(&f.At[0]), f.At[1].Key.ValidUTF8(), placeInFile(&f.At[1]), more)
 }
 
-// policyMessage says what is wrong with a newest value that was stored like that. stale says
-// that the KMS plugin which opened it would write another form.
+// policyMessage says what the configuration, by that entry of it, has against a newest value that
+// was stored like that. stale says that the KMS plugin which opened it would write another form.
 func policyMessage(f *report.Finding, policy encryption.Policy, entry *encryption.Entry, r object.GroupResource, how seen.Storage, stale bool) string {
 	at := &f.At[0]
 	with := fmt.Sprintf("the newest value, of revision %d, is encrypted with %s", at.ModRevision, how.Label())
@@ -139,7 +144,7 @@ func policyMessage(f *report.Finding, policy encryption.Policy, entry *encryptio
 	switch {
 	case writer.Provider == envelope.Identity:
 		return fmt.Sprintf("%s; the entry %s writes plaintext", with, entry.In())
-	case writer.KMSKeyID() != "" && writer.KMSKeyID() != how.KmsKeyID && writer.Name == how.KeyName:
+	case writer.KMSKeyID() != "" && writer.KMSKeyID() != how.KMSKeyID && writer.Name == how.KeyName:
 		now = fmt.Sprintf("key ID %q", writer.KMSKeyID())
 	case writer.Provider == how.Provider && writer.Name == how.KeyName && stale:
 		now = "another form of the same provider"
@@ -149,7 +154,7 @@ func policyMessage(f *report.Finding, policy encryption.Policy, entry *encryptio
 	return fmt.Sprintf("%s; the entry %s writes with %s", with, entry.In(), now)
 }
 
-// failureMessage says which value can not be opened, and why.
+// failureMessage says which values cannot be opened, and why.
 func failureMessage(f *report.Finding, failed *keys.Failure) string {
 	value := fmt.Sprintf("%d bytes %s, encrypted with %s,", f.At[0].Length, placeInFile(&f.At[0]), failed.In.Keys.Storages[failed.At.Storage].Label())
 	what := "the newest value, " + value
@@ -165,10 +170,10 @@ func failureMessage(f *report.Finding, failed *keys.Failure) string {
 		return what + " decrypts to something that is not this object"
 	case failed.Refused:
 		return what + " can not be read: the KMS plugin does not decrypt its data encryption key"
-	case failed.From != "":
-		return fmt.Sprintf("%s opens with the path of %s alone: it was encrypted for that key, and moved", what, report.Text(failed.From).ValidUTF8())
-	case failed.Given != "":
-		return what + " does not open with the key of that name; " + failed.Given
+	case failed.MovedFrom != "":
+		return fmt.Sprintf("%s opens with the path of %s alone: it was encrypted for that key, and moved", what, report.Text(failed.MovedFrom).ValidUTF8())
+	case failed.GaveUp != "":
+		return what + " does not open with the key of that name; " + failed.GaveUp
 	}
 	return what + " does not open with the key of that name"
 }
@@ -187,15 +192,15 @@ func weakMessage(u *keyUse) string {
 }
 
 // overuseMessage says how often a key has been written with, and whether that is certain.
-func overuseMessage(use seen.UseID, c count) string {
+func overuseMessage(use seen.KeyID, n writeCount) string {
 	key := seen.KeyLabel(use.Provider, use.KeyName)
-	if c.certain > maxWrites {
-		return fmt.Sprintf("at least %d values were written with %s, by the versions of those that are left; its limit is %d", c.certain, key, maxWrites)
+	if n.certain > maxWrites {
+		return fmt.Sprintf("at least %d values were written with %s, by the versions of those that are left; its limit is %d", n.certain, key, maxWrites)
 	}
-	return fmt.Sprintf("%d values were written with %s if no other key has encrypted the same objects since they were created, by their versions; its limit is %d", c.likely, key, maxWrites)
+	return fmt.Sprintf("%d values were written with %s if no other key has encrypted the same objects since they were created, by their versions; its limit is %d", n.likely, key, maxWrites)
 }
 
-// sharedNameMessage says that not all values of a name open with the configured key. files is
+// sharedNameMessage says that not all values that name a key open with the configured one. files is
 // how many configurations there are.
 func sharedNameMessage(u *keyUse, files int) string {
 	where := "this configuration"
@@ -206,11 +211,13 @@ func sharedNameMessage(u *keyUse, files int) string {
 		seen.KeyLabel(u.id.Provider, u.id.KeyName), u.Opened, u.Newest, where)
 }
 
+// identityMessage says which resource is written in plaintext.
 func identityMessage(entry *encryption.Entry) string {
 	return fmt.Sprintf("the first provider of %s is identity: what is written now is plaintext", entry.At())
 }
 
-// disagreementMessage says in which ways two API servers would write.
+// disagreementMessage says in which ways two API servers write. readable says that each reads what
+// the other writes.
 func disagreementMessage(one, other *encryption.Entry, readable bool) string {
 	with, otherWith := writes(one), writes(other)
 	if with == otherWith {
@@ -223,7 +230,7 @@ func disagreementMessage(one, other *encryption.Entry, readable bool) string {
 	return fmt.Sprintf("the entry %s writes with %s, and the entry %s with %s: %s", one.In(), with, other.In(), otherWith, effect)
 }
 
-// writes is what an entry writes with.
+// writes is the key that an entry writes with.
 func writes(entry *encryption.Entry) string {
 	return seen.KeyLabel(entry.Keys[0].Provider, entry.Keys[0].Name)
 }

@@ -1,10 +1,8 @@
 package judge
 
 import (
-	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/agnivade/levenshtein"
@@ -14,141 +12,59 @@ import (
 	"github.com/etcdsift/etcdsift/decode/envelope"
 )
 
-// A KeyName is the name of a key, or of a KMS provider and one of its key IDs. An empty
-// key ID stands for all of them.
-type KeyName struct {
-	Provider envelope.Provider
-	Name     string
-	KMSKeyID string
+// A candidate is a key that the user wants to drop, and what was found of it.
+type candidate struct {
+	label    string                    // as the user gave it
+	printed  bool                      // reports print it like that
+	readings []keyName                 // what it may mean
+	seen     bool                      // see candidateOf
+	hits     map[*seen.Evidence][]bool // by StorageID, whether values stored like that name it
+
+	// See report.Retirement. The stragglers are in no order, and may be there twice.
+	stragglers        []report.Text
+	opened, notOpened int
 }
 
-// ParseKeyName reads PROVIDER:NAME. A name may hold colons itself. The error is for the
-// user.
-func ParseKeyName(s string) (KeyName, error) {
-	provider, name, ok := strings.Cut(s, ":")
-	p, known := envelope.ParseProvider(provider)
-	switch {
-	case !ok || name == "":
-		return KeyName{}, fmt.Errorf("%q: must be PROVIDER:NAME, such as aescbc:key1", s)
-	case provider == "kms":
-		return KeyName{}, fmt.Errorf("%q: provider must be kms-v1 or kms-v2", s)
-	case !known || p == envelope.Identity:
-		return KeyName{}, errors.New(`"` + s + `": provider must be one of aescbc, aesgcm, secretbox, kms-v1, kms-v2`)
-	}
-	return KeyName{Provider: p, Name: name}, nil
-}
-
-// CheckRetire checks a text that names keys to retire, as far as that can be done before it is
-// known which keys there are. The error is for the user.
-func CheckRetire(arg string) error {
-	_, err := ParseKeyName(strings.TrimSpace(arg))
-	return err
-}
-
-// splitKeys takes a list of keys apart at the commas behind which a provider stands: any
-// other comma may be of a name. So may these; the parts and commas together are the list.
-func splitKeys(list string) []string {
-	var parts []string
-	for part := range strings.SplitSeq(list, ",") {
-		word, _, _ := strings.Cut(strings.TrimSpace(part), ":")
-		_, known := envelope.ParseProvider(word)
-		if len(parts) == 0 || known || word == "kms" || strings.TrimSpace(part) == "" {
-			parts = append(parts, part)
-			continue
-		}
-		parts[len(parts)-1] += "," + part
-	}
-	return parts
-}
-
-// readings are what a key may mean as `keys` prints it: a name, or the name of a KMS
-// provider and behind it, in parentheses, a key ID.
-func readings(label string) []KeyName {
-	name, err := ParseKeyName(label)
-	if err != nil {
-		return nil
-	}
-	all := []KeyName{name}
-	before, id, ok := cutLast(name.Name, " (")
-	if !ok || name.Provider != envelope.KMSv2 || !strings.HasSuffix(id, ")") || id == ")" || before == "" {
-		return all
-	}
-	id = strings.TrimSuffix(id, ")")
-	all = append(all, KeyName{name.Provider, before, id})
-	if quoted, ok := strings.CutPrefix(id, "key ID "); ok { // as findings have it
-		if id, err := strconv.Unquote(quoted); err == nil {
-			all = append(all, KeyName{name.Provider, before, id})
-		}
-	}
-	return all
-}
-
-func cutLast(s, sep string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
-	}
-	return s, "", false
-}
-
-// A retiring is a key that the user wants to drop, and what was found of it.
-type retiring struct {
-	label      string // as it was asked for
-	printed    bool   // which is how reports print it
-	readings   []KeyName
-	seen       bool
-	hits       map[*seen.Evidence][]bool // by how the values were stored: it may be that key
-	stragglers []report.Text
-	opened     int // see Retirement
-	notOpened  int
-}
-
-// names reports whether a value that was stored like that names the key, as far as anybody
-// can tell.
-func (r *retiring) names(how *seen.Storage) bool {
-	return slices.ContainsFunc(r.readings, func(name KeyName) bool {
-		return name.Provider == how.Provider && how.MayHave(name.Name) && (name.KMSKeyID == "" || name.KMSKeyID == how.KmsKeyID)
+// names reports whether a value that was stored like that names the key, or may do so.
+func (c *candidate) names(how *seen.Storage) bool {
+	return slices.ContainsFunc(c.readings, func(name keyName) bool {
+		return name.Provider == how.Provider && how.MayHave(name.Name) && (name.KMSKeyID == "" || name.KMSKeyID == how.KMSKeyID)
 	})
 }
 
-// mayNeedBroken reports whether a value that is broken may need the key: its name may be cut,
-// nothing tells where it ends, or the key ID can not be read.
-func (r *retiring) mayNeedBroken(how *seen.Storage) bool {
-	return slices.ContainsFunc(r.readings, func(name KeyName) bool {
-		return name.Provider == how.Provider && (strings.HasPrefix(name.Name, how.KeyName+":") || name.Name == how.KeyName && how.KmsKeyID == "")
+// mayNeedBroken reports whether a broken value that was stored like that may need the key: what is
+// left of the name may be the start of this one, or the key ID cannot be read.
+func (c *candidate) mayNeedBroken(how *seen.Storage) bool {
+	return slices.ContainsFunc(c.readings, func(name keyName) bool {
+		return name.Provider == how.Provider && (strings.HasPrefix(name.Name, how.KeyName+":") || name.Name == how.KeyName && how.KMSKeyID == "")
 	})
 }
 
-// label is a key as reports print it.
-func (b *Judge) label(id seen.UseID) string {
-	if b.question.Label != nil {
-		return b.question.Label(seen.Storage{Provider: id.Provider}.Reported(), report.Text(id.KeyName), report.Text(id.KmsKeyID))
-	}
-	if id.KmsKeyID == "" {
-		return seen.KeyLabel(id.Provider, id.KeyName)
-	}
-	return fmt.Sprintf("%s (%s)", seen.KeyLabel(id.Provider, id.KeyName), report.Text(id.KmsKeyID).ValidUTF8())
-}
-
-// startRetiring finds out which keys the user means: of a list, the longest part that is a
-// key counts as one, because a name may hold a comma, and so do the keys that it is a list of.
-func (b *Judge) startRetiring() {
-	if len(b.question.Retire) == 0 {
+// findCandidates finds out which keys the user means. A name may hold a comma: if the first parts
+// of a list are the name of a key that was seen, the longest such name is a candidate, and so is
+// each of its parts that was seen itself.
+func (j *Judge) findCandidates() {
+	if len(j.question.Retire) == 0 {
 		return
 	}
-	printed := b.printedKeys()
-	for _, list := range b.question.Retire {
+	j.whole = map[*seen.Evidence][]bool{}
+	for _, ev := range j.evs {
+		j.whole[ev] = ev.Ledger.Whole()
+	}
+	printed := j.printedKeys()
+	for _, list := range j.question.Retire {
 		parts := splitKeys(list)
 		for len(parts) > 0 {
 			n := len(parts)
-			r := b.retiringOf(strings.Join(parts, ","), printed)
-			for ; !r.seen && n > 1; r = b.retiringOf(strings.Join(parts[:n], ","), printed) {
+			c := j.candidateOf(strings.Join(parts, ","), printed)
+			for ; !c.seen && n > 1; c = j.candidateOf(strings.Join(parts[:n], ","), printed) {
 				n--
 			}
-			b.startOne(r)
+			j.addCandidate(c)
 			if n > 1 {
 				for _, part := range parts[:n] {
-					if one := b.retiringOf(part, printed); one.seen {
-						b.startOne(one)
+					if one := j.candidateOf(part, printed); one.seen {
+						j.addCandidate(one)
 					}
 				}
 			}
@@ -157,221 +73,143 @@ func (b *Judge) startRetiring() {
 	}
 }
 
-// startOne adds a key to retire, unless it was asked for before or is the end of a list.
-func (b *Judge) startOne(r *retiring) {
-	if r.label != "" && !slices.ContainsFunc(b.retiring, func(other *retiring) bool { return other.label == r.label }) {
-		b.retiring = append(b.retiring, r)
+// addCandidate adds a candidate, unless there is one of that label, or it is empty: behind the
+// last comma of a list.
+func (j *Judge) addCandidate(c *candidate) {
+	if c.label != "" && !slices.ContainsFunc(j.candidates, func(other *candidate) bool { return other.label == c.label }) {
+		j.candidates = append(j.candidates, c)
 	}
 }
 
-// printedKeys are all keys by how reports print them.
-func (b *Judge) printedKeys() map[string][]seen.UseID {
-	printed := map[string][]seen.UseID{}
-	add := func(id seen.UseID) {
-		if label := b.label(id); !slices.Contains(printed[label], id) {
+// printedKeys has all keys of the evidence and of the configuration, by how reports print them.
+func (j *Judge) printedKeys() map[string][]seen.KeyID {
+	printed := map[string][]seen.KeyID{}
+	addOne := func(id seen.KeyID) {
+		if label := j.label(id); !slices.Contains(printed[label], id) {
 			printed[label] = append(printed[label], id)
 		}
 	}
-	all := func(id seen.UseID) {
-		add(id)
-		if id.KmsKeyID != "" {
-			add(seen.UseID{Provider: id.Provider, KeyName: id.KeyName, KmsKeyID: ""})
+	add := func(id seen.KeyID) {
+		addOne(id)
+		if id.KMSKeyID != "" {
+			addOne(seen.KeyID{Provider: id.Provider, KeyName: id.KeyName}) // all key IDs of the provider
 		}
 	}
-	for _, ev := range b.surveys {
+	for _, ev := range j.evs {
 		for i := range ev.Keys.Storages {
 			if how := &ev.Keys.Storages[i]; how.Provider != envelope.Identity && how.Provider != envelope.Unknown {
-				all(how.Use())
+				add(how.KeyID())
 			}
 		}
 	}
-	for _, id := range b.configuredKeys() {
-		all(id)
+	for _, id := range j.configuredKeys() {
+		add(id)
 	}
 	return printed
 }
 
-// retiringOf is the key that a text means. It is seen if a whole value or the configuration
-// names it: bytes that look like a value may be anything.
-func (b *Judge) retiringOf(text string, printed map[string][]seen.UseID) *retiring {
+// candidateOf is the key that a text means. It is seen if a whole value or the configuration names
+// it: bytes that only look like a value may be anything.
+func (j *Judge) candidateOf(text string, printed map[string][]seen.KeyID) *candidate {
 	label := text
 	if printed[text] == nil {
 		label = strings.TrimSpace(text) // spaces around the commas of a list
 	}
-	r := &retiring{label: label, printed: printed[label] != nil, readings: readings(label), hits: map[*seen.Evidence][]bool{}}
-	// A name with bytes that no terminal shows is asked for as it is printed.
+	c := &candidate{label: label, printed: printed[label] != nil, readings: readings(label), hits: map[*seen.Evidence][]bool{}}
+	// The text may have escapes in it, for bytes of the name that no terminal shows.
 	for _, id := range printed[label] {
-		if name := (KeyName{id.Provider, id.KeyName, id.KmsKeyID}); !slices.Contains(r.readings, name) {
-			r.readings = append(r.readings, name)
+		if name := (keyName{id.Provider, id.KeyName, id.KMSKeyID}); !slices.Contains(c.readings, name) {
+			c.readings = append(c.readings, name)
 		}
 	}
-	for _, ev := range b.surveys {
-		r.hits[ev] = make([]bool, len(ev.Keys.Storages))
+	for _, ev := range j.evs {
+		c.hits[ev] = make([]bool, len(ev.Keys.Storages))
 		for i := range ev.Keys.Storages {
-			r.hits[ev][i] = r.names(&ev.Keys.Storages[i])
-			r.seen = r.seen || r.hits[ev][i] && b.whole[ev][i]
+			c.hits[ev][i] = c.names(&ev.Keys.Storages[i])
+			c.seen = c.seen || c.hits[ev][i] && j.whole[ev][i]
 		}
 	}
-	for _, id := range b.configuredKeys() {
-		r.seen = r.seen || r.names(&seen.Storage{Provider: id.Provider, KeyName: id.KeyName, KmsKeyID: id.KmsKeyID})
+	for _, id := range j.configuredKeys() {
+		c.seen = c.seen || c.names(&seen.Storage{Provider: id.Provider, KeyName: id.KeyName, KMSKeyID: id.KMSKeyID})
 	}
-	return r
+	return c
 }
 
-// configuredKeys are the keys of the configuration, with the key IDs that KMS plugins say
-// they write with.
-func (b *Judge) configuredKeys() []seen.UseID {
-	if b.question.Encryption == nil {
-		return nil
-	}
-	var ids []seen.UseID
-	for _, entry := range b.question.Encryption.Entries() {
-		for _, k := range entry.Keys {
-			if k.Provider != envelope.Identity {
-				ids = append(ids, seen.UseID{Provider: k.Provider, KeyName: k.Name, KmsKeyID: k.KMSKeyID()})
-			}
-		}
-	}
-	return ids
-}
-
-// retireEntry notes the keys to retire that the newest revision of a key in one survey needs.
-// needed is how its value was stored, by the key that opened it where one did.
-func (b *Judge) retireEntry(ev *seen.Evidence, e *seen.Entry, needed seen.Storage, newest bool) {
-	if len(b.retiring) == 0 || !b.holders.isNewest(ev, e) && !newest {
+// addStraggler notes for each candidate whether the value of e, which ev has, needs it. needed is
+// how that was stored, with the name of the key that opened it. newest says that it is a newest
+// value.
+func (j *Judge) addStraggler(ev *seen.Evidence, e *seen.Entry, needed seen.Storage, newest bool) {
+	if len(j.candidates) == 0 || !j.clusters.isNewest(ev, e) && !newest {
 		return
 	}
-	for _, r := range b.retiring {
-		now := newest && (r.names(&needed) || (e.Broken || needed.Provider == envelope.KMSv2 && needed.KmsKeyID == "") && e.Proved().Key == nil && r.mayNeedBroken(&needed))
-		if !now && !b.mayNeed(ev, e, r) {
+	broken := e.Proved().Key == nil && (e.Broken || needed.Provider == envelope.KMSv2 && needed.KMSKeyID == "")
+	for _, c := range j.candidates {
+		now := newest && (c.names(&needed) || broken && c.mayNeedBroken(&needed))
+		if !now && !j.mayNeed(ev, e, c) {
 			continue
 		}
-		r.stragglers = append(r.stragglers, report.Text(e.Key))
+		c.stragglers = append(c.stragglers, report.Text(e.Key))
 		switch {
 		case !now:
 		case e.Proved().Outcome == seen.Proven:
-			r.opened++
-		case b.isNotOpened(ev, e):
-			r.notOpened++
+			c.opened++
+		case j.isNotOpened(ev, e):
+			c.notOpened++
 		}
 	}
 }
 
-// mayNeed reports whether a value before the newest one needs the key to retire, where
-// the newest may never take effect.
-func (b *Judge) mayNeed(ev *seen.Evidence, e *seen.Entry, r *retiring) bool {
-	if len(ev.Before) == 0 {
+// mayNeed reports whether the value before the newest one needs the candidate, and may stay: what
+// replaces it is a write in the WAL that may never take effect.
+func (j *Judge) mayNeed(ev *seen.Evidence, e *seen.Entry, c *candidate) bool {
+	if len(ev.ReplacedStorages) == 0 {
 		return false
 	}
-	return slices.ContainsFunc(ev.Before[ev.Keys.Find([]byte(e.Key))], func(before seen.StorageID) bool { return r.hits[ev][before] })
+	return slices.ContainsFunc(ev.ReplacedStorages[ev.Keys.Find([]byte(e.Key))], func(before seen.StorageID) bool { return c.hits[ev][before] })
 }
 
-// retire answers which keys may be dropped.
-func (b *Judge) retire() {
-	if len(b.question.Retire) == 0 {
+// answerRetire answers which of the candidates may be dropped. Keys and all else must be in the
+// report.
+func (j *Judge) answerRetire() {
+	if len(j.question.Retire) == 0 {
 		return
 	}
-	complete, sealed := b.verdict().Complete && !b.logAlone, b.anyEncrypted()
-	b.result.Retire = []report.Retirement{}
-	for _, r := range b.retiring {
-		slices.Sort(r.stragglers)
-		r.stragglers = slices.Compact(r.stragglers) // of members that have gone apart each has it
-		t := report.Retirement{Key: report.Text(r.label), Printed: r.printed, Stragglers: append([]report.Text{}, r.stragglers...), Unreadable: b.unknown,
-			Complete: complete, Seen: r.seen, Opened: r.opened, NotOpened: r.notOpened, Answer: report.RetireSafe}
-		for _, u := range b.uses {
-			if r.names(&seen.Storage{Provider: u.id.Provider, KeyName: u.id.KeyName, KmsKeyID: u.id.KmsKeyID, Names: u.names, Unsure: u.NameMayGoOn}) {
+	complete, encrypted := j.verdict().Complete && !j.logAlone, j.anyEncrypted()
+	j.result.Retire = []report.Retirement{}
+	for _, c := range j.candidates {
+		slices.Sort(c.stragglers)
+		c.stragglers = slices.Compact(c.stragglers) // members that have gone apart each have it
+		t := report.Retirement{
+			Key: report.Text(c.label), Printed: c.printed, Stragglers: append([]report.Text{}, c.stragglers...), Unreadable: j.unknown,
+			Complete: complete, Seen: c.seen, Opened: c.opened, NotOpened: c.notOpened, Writes: j.writesWith(c), Answer: report.RetireSafe,
+		}
+		for _, u := range j.uses {
+			if c.names(&seen.Storage{Provider: u.id.Provider, KeyName: u.id.KeyName, KMSKeyID: u.id.KMSKeyID, Names: u.names, Unsure: u.NameMayGoOn}) {
 				t.History += u.History
 				t.Residue += u.Residue
 				t.WAL += u.WAL
 			}
 		}
-		t.Writes = b.writesWith(r)
 		switch {
 		case len(t.Stragglers) > 0:
 			t.Answer = report.RetireNeeded
 		case !t.Complete || t.Unreadable > 0:
 			t.Answer = report.RetireUnknown
-		case !sealed:
+		case !encrypted:
 			t.Answer = report.RetireEmpty
 		case !t.Seen:
 			t.Answer = report.RetireUnseen
 		}
 		if !t.Seen {
-			t.DidYouMean = b.similarKey(r.label)
+			t.DidYouMean = j.similarKey(c.label)
 		}
 		t.Safe = t.Answer == report.RetireSafe
-		b.result.Retire = append(b.result.Retire, t)
+		j.result.Retire = append(j.result.Retire, t)
 	}
 }
 
-// anyEncrypted reports whether a whole value is encrypted, in whatever region.
-func (b *Judge) anyEncrypted() bool {
-	for _, ev := range b.surveys {
-		for i, how := range ev.Keys.Storages {
-			if b.whole[ev][i] && how.Provider != envelope.Identity && how.Provider != envelope.Unknown {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// writesWith reports whether the configuration encrypts something with the key.
-func (b *Judge) writesWith(r *retiring) bool {
-	if b.question.Encryption == nil {
-		return false
-	}
-	for _, entry := range b.question.Encryption.Entries() {
-		k := entry.Keys[0]
-		if r.names(&seen.Storage{Provider: k.Provider, KeyName: k.Name, KmsKeyID: k.KMSKeyID()}) {
-			return true
-		}
-	}
-	return false
-}
-
-// maxSpelt bounds the names that are compared letter by letter.
-const maxSpelt = 256
-
-// similarKey is the key that is spelt most like the one that was asked for, empty if none is.
-func (b *Judge) similarKey(label string) report.Text {
-	if len(label) > maxSpelt {
-		return ""
-	}
-	best, least := "", max(3, len(label)/3)+1
-	consider := func(id seen.UseID) {
-		other := b.label(id)
-		n := len(other) - len(label)
-		if len(other) > maxSpelt || max(n, -n) > least {
-			return
-		}
-		_, name, _ := strings.Cut(label, ":")
-		if _, same, _ := strings.Cut(other, ":"); same == name {
-			n = 1 // of another provider
-		} else {
-			n = levenshtein.ComputeDistance(label, other)
-		}
-		if n < least || n == least && best != "" && other < best {
-			best, least = other, n
-		}
-	}
-	add := func(id seen.UseID) {
-		consider(id)
-		if id.KmsKeyID != "" && !strings.HasSuffix(label, ")") {
-			consider(seen.UseID{Provider: id.Provider, KeyName: id.KeyName, KmsKeyID: ""})
-		}
-	}
-	for _, u := range b.sortedUses() {
-		add(u.id)
-	}
-	for _, id := range b.configuredKeys() {
-		add(id)
-	}
-	return report.Text(best)
-}
-
-// retireStatus is the exit status that the answers ask for: an unsafe key goes before one
-// that was not seen.
+// retireStatus is the exit status that the answers ask for. A key that may not be dropped counts
+// before one that was not seen.
 func retireStatus(all []report.Retirement) int {
 	status := report.ExitClean
 	for _, t := range all {
@@ -387,4 +225,99 @@ func retireStatus(all []report.Retirement) int {
 		}
 	}
 	return status
+}
+
+// anyEncrypted reports whether any whole value is encrypted, in whatever region.
+func (j *Judge) anyEncrypted() bool {
+	for _, ev := range j.evs {
+		for i, how := range ev.Keys.Storages {
+			if j.whole[ev][i] && how.Provider != envelope.Identity && how.Provider != envelope.Unknown {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// writesWith reports whether the configuration encrypts something with the candidate.
+func (j *Judge) writesWith(c *candidate) bool {
+	if j.question.Encryption == nil {
+		return false
+	}
+	for _, entry := range j.question.Encryption.Entries() {
+		k := entry.Keys[0]
+		if c.names(&seen.Storage{Provider: k.Provider, KeyName: k.Name, KMSKeyID: k.KMSKeyID()}) {
+			return true
+		}
+	}
+	return false
+}
+
+// configuredKeys lists the keys of the configuration, those of KMS plugins with the key IDs that
+// they write with.
+func (j *Judge) configuredKeys() []seen.KeyID {
+	if j.question.Encryption == nil {
+		return nil
+	}
+	var ids []seen.KeyID
+	for _, entry := range j.question.Encryption.Entries() {
+		for _, k := range entry.Keys {
+			if k.Provider != envelope.Identity {
+				ids = append(ids, seen.KeyID{Provider: k.Provider, KeyName: k.Name, KMSKeyID: k.KMSKeyID()})
+			}
+		}
+	}
+	return ids
+}
+
+// label is a key as reports print it.
+func (j *Judge) label(id seen.KeyID) string {
+	if j.question.Label != nil {
+		return j.question.Label(seen.Storage{Provider: id.Provider}.Reported(), report.Text(id.KeyName), report.Text(id.KMSKeyID))
+	}
+	if id.KMSKeyID == "" {
+		return seen.KeyLabel(id.Provider, id.KeyName)
+	}
+	return fmt.Sprintf("%s (%s)", seen.KeyLabel(id.Provider, id.KeyName), report.Text(id.KMSKeyID).ValidUTF8())
+}
+
+// maxSpelt bounds the length, in bytes, of labels that are compared letter by letter.
+const maxSpelt = 256
+
+// similarKey is the label that is spelt most like the one that the user gave, empty if none is
+// much like it. The same name of another provider counts as one letter.
+func (j *Judge) similarKey(label string) report.Text {
+	if len(label) > maxSpelt {
+		return ""
+	}
+	best, least := "", max(3, len(label)/3)+1
+	consider := func(id seen.KeyID) {
+		other := j.label(id)
+		n := len(other) - len(label)
+		if len(other) > maxSpelt || max(n, -n) > least {
+			return
+		}
+		_, name, _ := strings.Cut(label, ":")
+		if _, same, _ := strings.Cut(other, ":"); same == name {
+			n = 1
+		} else {
+			n = levenshtein.ComputeDistance(label, other)
+		}
+		if n < least || n == least && best != "" && other < best {
+			best, least = other, n
+		}
+	}
+	add := func(id seen.KeyID) {
+		consider(id)
+		if id.KMSKeyID != "" && !strings.HasSuffix(label, ")") {
+			consider(seen.KeyID{Provider: id.Provider, KeyName: id.KeyName})
+		}
+	}
+	for _, u := range j.sortedUses() {
+		add(u.id)
+	}
+	for _, id := range j.configuredKeys() {
+		add(id)
+	}
+	return report.Text(best)
 }

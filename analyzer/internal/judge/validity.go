@@ -14,56 +14,59 @@ import (
 	"github.com/etcdsift/etcdsift/decode/object"
 )
 
-// A comparer compares the exposed copies of some Secrets with what they hold now, beside
-// others that do so at the same time: what they share they only read. It reads values, and may
-// ask a KMS.
-type comparer struct {
-	*Judge
-	ctx        context.Context
-	validities map[string]*report.Validity
-	copies     []seen.CopyIn // of the key at hand
-	data, now  []seen.NamedDatum
-}
-
-// Compare puts the copies of all keys in order, and compares those of Secrets with what
-// they hold now. Its error is that of ctx, or an *encryption.KMSError.
-func (b *Judge) Compare(ctx context.Context, keys []*Subject) error {
+// Compare puts the copies of all subjects in order, and compares those of Secrets with what the
+// Secrets hold now. It reads values, and may ask a KMS. Its error is that of ctx, or an
+// *encryption.KMSError.
+func (j *Judge) Compare(ctx context.Context) error {
 	errs := make([]error, runtime.GOMAXPROCS(0))
-	inParts(keys, func(part, lo, hi int) {
-		c := comparer{Judge: b, ctx: ctx, validities: map[string]*report.Validity{}}
-		for _, k := range keys[lo:hi] {
+	inParts(j.exposed, func(part, first, end int) {
+		c := comparer{ctx: ctx, evs: j.evs, validities: map[string]*report.Validity{}}
+		for _, s := range j.exposed[first:end] {
 			if errs[part] = cmp.Or(errs[part], ctx.Err()); errs[part] != nil {
 				return
 			}
-			errs[part] = c.compare(k)
+			errs[part] = c.compare(s)
 		}
 	})
 	return cmp.Or(errs...)
 }
 
-// compare puts the copies of a key in order, and tells of a Secret whether it is still in use.
-func (b *comparer) compare(k *Subject) error {
-	slices.SortStableFunc(k.copies, func(x, y seen.CopyID) int { return compareSeen(x.In(b.surveys), y.In(b.surveys)) })
-	if k.id.GroupResource != seen.Secrets {
+// A comparer compares the copies of some Secrets with what they hold now, while others do so for
+// other Secrets. It only reads what they share.
+type comparer struct {
+	ctx context.Context
+	evs []*seen.Evidence // shared
+
+	validities map[string]*report.Validity // see share
+
+	// Of the Secret at hand.
+	copies    []seen.CopyIn
+	data, now []seen.NamedDatum // of one copy, and of the newest value
+}
+
+// compare puts the copies of a subject in order, and if it is a Secret finds out its form and
+// validity.
+func (c *comparer) compare(s *Subject) error {
+	slices.SortStableFunc(s.copies, func(x, y seen.CopyID) int { return compareCopies(x.In(c.evs), y.In(c.evs)) })
+	if s.id.GroupResource != seen.Secrets {
 		return nil
 	}
-	b.copies = k.seen(b.copies[:0], b.surveys)
-	k.form = describe(b.copies)
+	c.copies = s.appendCopies(c.copies[:0], c.evs)
+	s.form = describe(c.copies)
 	var err error
-	k.validity, err = b.validity(k, k.form.DataKeys)
+	s.validity, err = c.validity(s, s.form.DataKeys)
 	return err
 }
 
-// describe is the type and the names of the data of a Secret, out of the newest copy that
-// tells them. A value that is no object, or a broken one, is readable all the same: what could
-// be made out of it is told.
+// describe is the type and the names of the data of a Secret, by the newest copy that tells them. A
+// copy that is not whole tells them only if no whole one does: what it has is exposed, too.
 func describe(copies []seen.CopyIn) seen.Form {
 	for _, whole := range []bool{true, false} {
-		for _, c := range slices.Backward(copies) {
-			if c.Complete != whole {
+		for _, at := range slices.Backward(copies) {
+			if at.Complete != whole {
 				continue
 			}
-			if f := c.In.Contents.FormOf(c.Holds); f.Kind != "" || len(f.DataKeys) > 0 {
+			if f := at.In.Contents.FormOf(at.Holds); f.Kind != "" || len(f.DataKeys) > 0 {
 				return f
 			}
 		}
@@ -71,16 +74,17 @@ func describe(copies []seen.CopyIn) seen.Form {
 	return seen.Form{}
 }
 
-// validity compares the exposed copies of a Secret, in memory, with what it holds now.
-func (b *comparer) validity(k *Subject, dataKeys []report.Text) (*report.Validity, error) {
+// validity tells which data of the copies of a Secret it still holds. dataKeys are the names of
+// data that are reported even if no copy of them can be compared.
+func (c *comparer) validity(s *Subject, dataKeys []report.Text) (*report.Validity, error) {
 	uses := map[string]report.Use{}
 	switch {
-	case b.onlyNewest(k):
+	case c.onlyNewest(s):
 		for _, name := range dataKeys {
-			uses[string(name)] = report.Unchanged // it is what is in use
+			uses[string(name)] = report.Unchanged
 		}
-	case k.comparable():
-		if err := b.compareCopies(uses, k); err != nil {
+	case s.comparable():
+		if err := c.compareEach(uses, s); err != nil {
 			return nil, err
 		}
 	}
@@ -96,62 +100,63 @@ func (b *comparer) validity(k *Subject, dataKeys []report.Text) (*report.Validit
 	slices.SortFunc(v.DataKeys, func(x, y report.DatumUse) int { return cmp.Compare(x.Name, y.Name) })
 	if len(v.DataKeys) > 0 {
 		v.Status = slices.MinFunc(v.DataKeys, func(x, y report.DatumUse) int { return x.Status.Compare(y.Status) }).Status
-	} else if k.state == report.StateDeleted {
+	} else if s.state == report.StateDeleted {
 		v.Status = report.Gone
 	}
-	return b.shared(v), nil
+	return c.share(v), nil
 }
 
-// shared is v, or an equal one that was made before: many Secrets have the same data keys.
-func (b *comparer) shared(v report.Validity) *report.Validity {
+// share returns v, or an equal one that was made before: many Secrets have the same data keys.
+func (c *comparer) share(v report.Validity) *report.Validity {
 	key := []byte(v.Status)
 	for _, d := range v.DataKeys {
 		key = append(append(binary.AppendUvarint(key, uint64(len(d.Name))), d.Name...), d.Status...)
 	}
-	have := b.validities[string(key)]
-	if have == nil {
-		have = &v
-		b.validities[string(key)] = have
+	other := c.validities[string(key)]
+	if other == nil {
+		other = &v
+		c.validities[string(key)] = other
 	}
-	return have
+	return other
 }
 
-// onlyNewest reports whether the newest value is the one plaintext copy.
-func (b *comparer) onlyNewest(k *Subject) bool {
-	e := k.newest
-	return e != nil && !e.Broken && len(b.copies) == 1 && b.copies[0].Complete && k.isNewest(b.copies[0])
+// onlyNewest reports whether the newest value, whole, is the only plaintext copy.
+func (c *comparer) onlyNewest(s *Subject) bool {
+	e := s.newest
+	return e != nil && !e.Broken && len(c.copies) == 1 && c.copies[0].Complete && s.isNewest(c.copies[0])
 }
 
-// comparable reports whether the current value can be told: without the key that opens
-// it the copies need not be read.
-func (k *Subject) comparable() bool {
-	if k.state == report.StateDeleted {
+// comparable reports whether the data that a Secret holds now can be told: there is none, or its
+// newest value is plaintext or was opened. Otherwise its copies need not be read.
+func (s *Subject) comparable() bool {
+	if s.state == report.StateDeleted {
 		return true
 	}
-	e := k.newest
-	return e != nil && !e.Broken && (k.in.Keys.Storages[e.Storage].Provider == envelope.Identity || e.Proved().Outcome == seen.Proven)
+	e := s.newest
+	return e != nil && !e.Broken && (s.in.Keys.Storages[e.Storage].Provider == envelope.Identity || e.Proved().Outcome == seen.Proven)
 }
 
-// compareCopies compares every copy of a Secret with what it holds now.
-func (b *comparer) compareCopies(uses map[string]report.Use, k *Subject) error {
-	current, known, err := b.current(k)
+// compareEach compares every copy of a Secret with what it holds now, and notes in uses what
+// became of each datum.
+func (c *comparer) compareEach(uses map[string]report.Use, s *Subject) error {
+	current, known, err := c.current(s)
 	if err != nil {
 		return err
 	}
-	for _, c := range b.copies {
-		if c.Object {
-			b.data, _ = c.In.Contents.DataOf(b.data[:0], c.Holds)
-			compareData(uses, b.data, current, known)
+	for _, at := range c.copies {
+		if at.Object {
+			c.data, _ = at.In.Contents.DataOf(c.data[:0], at.Holds)
+			compareData(uses, c.data, current, known)
 		}
 	}
-	if slices.ContainsFunc(b.copies, func(c seen.CopyIn) bool { return !c.Object }) {
-		return b.comparePieces(uses, k)
+	if slices.ContainsFunc(c.copies, func(at seen.CopyIn) bool { return !at.Object }) {
+		return c.comparePieces(uses, s)
 	}
 	return nil
 }
 
-// compareData compares the data of one exposed copy with the current ones. Of several
-// copies, the one whose datum is still in use counts.
+// compareData compares the data of one copy with the current ones; known says whether these are. Of
+// several copies of a datum the one that is most in use counts.
 func compareData(uses map[string]report.Use, data, current []seen.NamedDatum, known bool) {
 	for _, d := range data {
 		use := report.UseUnknown
@@ -159,8 +164,8 @@ func compareData(uses map[string]report.Use, data, current []seen.NamedDatum, kn
 			use = report.Gone
 			for _, now := range current {
 				switch {
-				case now.Datum == d.Datum && (now.Name == d.Name || d.Size >= minDatum):
-					use = report.Unchanged // under another name, too
+				case now.Datum == d.Datum && (now.Name == d.Name || d.Size >= minDatum): // under another name it is in use, too
+					use = report.Unchanged
 				case now.Name == d.Name && use == report.Gone:
 					use = report.Changed
 				}
@@ -172,24 +177,24 @@ func compareData(uses map[string]report.Use, data, current []seen.NamedDatum, kn
 	}
 }
 
-// minDatum is the least length of a datum that is looked for in a piece of a value, in
-// bytes: a shorter one may be there by chance.
+// minDatum is the least length, in bytes, of a datum that is looked for in a piece of a value or
+// under another name: a shorter one may be there by chance.
 const minDatum = 8
 
-// comparePieces looks for current data in the pieces from the middle of exposed copies.
-func (b *comparer) comparePieces(uses map[string]report.Use, k *Subject) error {
-	current, wipe, _, err := b.readCurrent(k)
+// comparePieces looks for current data in the copies that are pieces from the middle of a value.
+func (c *comparer) comparePieces(uses map[string]report.Use, s *Subject) error {
+	current, wipe, _, err := c.readCurrent(s)
 	if err != nil {
 		return err
 	}
 	defer wipe()
-	for _, c := range b.copies {
-		if c.Object {
+	for _, at := range c.copies {
+		if at.Object {
 			continue
 		}
-		piece, err := c.In.ReadSighting(c.Copy)
+		piece, err := at.In.ReadCopy(at.Copy)
 		if err != nil {
-			continue // the disk tells (addUnread)
+			continue // the file keeps the error for AddUnread
 		}
 		findData(uses, piece, current)
 		clear(piece)
@@ -197,7 +202,7 @@ func (b *comparer) comparePieces(uses map[string]report.Use, k *Subject) error {
 	return nil
 }
 
-// findData looks for current data in a piece.
+// findData notes in uses the current data that a piece has.
 func findData(uses map[string]report.Use, piece []byte, current []object.Datum) {
 	for _, now := range current {
 		if len(now.Value) >= minDatum && bytes.Contains(piece, now.Value) {
@@ -206,43 +211,37 @@ func findData(uses map[string]report.Use, piece []byte, current []object.Datum) 
 	}
 }
 
-// current is the data that a Secret has now, of use until the next call; false if that can
-// not be told.
-func (b *comparer) current(k *Subject) (data []seen.NamedDatum, known bool, err error) {
-	for _, c := range b.copies {
-		if k.isNewest(c) && c.Holds != 0 {
-			b.now, known = k.in.Contents.DataOf(b.now[:0], c.Holds)
-			return b.now, known, nil
+// current is the data that a Secret holds now, valid until the next call. known is false if that
+// cannot be told.
+func (c *comparer) current(s *Subject) (data []seen.NamedDatum, known bool, err error) {
+	for _, at := range c.copies {
+		if s.isNewest(at) && at.Holds != 0 {
+			c.now, known = s.in.Contents.DataOf(c.now[:0], at.Holds)
+			return c.now, known, nil
 		}
 	}
-	read, wipe, known, err := b.readCurrent(k)
-	if err != nil || k.in == nil {
+	read, wipe, known, err := c.readCurrent(s)
+	if err != nil || s.in == nil {
 		return nil, known, err
 	}
 	defer wipe()
-	return k.in.Contents.Sums(read), known, nil
+	return s.in.Contents.Sums(read), known, nil
 }
 
-// isNewest reports whether a copy is the newest value.
-func (k *Subject) isNewest(c seen.CopyIn) bool {
-	e := k.newest
-	return e != nil && c.In == k.in && c.File == e.File && c.Off == e.Off
-}
-
-// readCurrent reads the data that a Secret has now; false if that can not be told. wipe
-// clears all that it was read from. The error ends the run.
-func (b *comparer) readCurrent(k *Subject) (data []object.Datum, wipe func(), known bool, err error) {
+// readCurrent reads the data that a Secret holds now. known is false if that cannot be told. wipe
+// clears the data and all that they were read from. The error ends the run.
+func (c *comparer) readCurrent(s *Subject) (data []object.Datum, wipe func(), known bool, err error) {
 	nothing := func() {}
-	if k.state == report.StateDeleted {
+	if s.state == report.StateDeleted {
 		return nil, nothing, true, nil
 	}
-	e, ev := k.newest, k.in
+	e, ev := s.newest, s.in
 	value := make([]byte, e.Size)
 	if err := ev.SourceOf(e.File).ReadFull(value, e.Off); err != nil {
-		return nil, nothing, false, nil // the disk tells (addUnread)
+		return nil, nothing, false, nil // the file keeps the error for AddUnread
 	}
 	if ev.Keys.Storages[e.Storage].Provider != envelope.Identity {
-		opened, err := e.Proved().Key.Open(b.ctx, value, []byte(e.Key))
+		opened, err := e.Proved().Key.Open(c.ctx, value, []byte(e.Key))
 		if err != nil {
 			return nil, nothing, false, err
 		}

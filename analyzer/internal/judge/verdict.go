@@ -6,10 +6,11 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
-// verdict weighs the report as a whole.
-func (b *Judge) verdict() report.Verdict {
-	r := b.result
-	v := report.Verdict{Status: report.StatusIncomplete, ExitStatus: b.exitStatus()}
+// verdict weighs the report as a whole. All but Keys and Retire must be in it; with Retire the exit
+// status says what these answer.
+func (j *Judge) verdict() report.Verdict {
+	r := j.result
+	v := report.Verdict{Status: report.StatusIncomplete, ExitStatus: j.exitStatus()}
 	v.Complete = len(r.Coverage.NotExamined) == 0 && v.ExitStatus != report.ExitIncomplete && v.ExitStatus != report.ExitChanged
 	switch {
 	case slices.ContainsFunc(r.Exposures, func(x report.Exposure) bool { return x.Status == report.StatusPlaintext }):
@@ -18,7 +19,7 @@ func (b *Judge) verdict() report.Verdict {
 		v.Status = report.StatusExposed
 	case v.Complete && slices.ContainsFunc(r.Findings, func(f report.Finding) bool { return f.Rule == report.RuleUnattributed }):
 		v.Status = report.StatusUnattributed
-	case v.Complete && b.empty():
+	case v.Complete && j.empty():
 		v.Status = report.StatusEmpty
 	case v.Complete:
 		v.Status = report.StatusClean
@@ -26,33 +27,33 @@ func (b *Judge) verdict() report.Verdict {
 	return v
 }
 
-// empty reports whether there is nothing that a verdict could be about. "Clean" of it
-// would be true, and read as an answer on a cluster.
-func (b *Judge) empty() bool {
-	return !slices.ContainsFunc(b.result.Scope, func(s report.ScopeCount) bool { return s.Keys > 0 })
+// empty reports whether there is nothing that a verdict could be about. To call that clean would be
+// true, and be read as an answer on a cluster.
+func (j *Judge) empty() bool {
+	return !slices.ContainsFunc(j.result.Scope, func(s report.ScopeCount) bool { return s.Keys > 0 })
 }
 
-// exitStatus is the first of these that holds, the one that says least about the
-// evidence: it changed, it was not read whole, it was not found, it is not clean.
-func (b *Judge) exitStatus() int {
-	r := b.result
+// exitStatus is the first of these that holds: the evidence changed, it was not read whole, it was
+// not found, it is not clean. Each of them makes those behind it uncertain.
+func (j *Judge) exitStatus() int {
+	r := j.result
 	switch {
 	case slices.ContainsFunc(r.Evidence, func(e report.Evidence) bool { return e.Changed != "" }),
 		slices.ContainsFunc(r.Coverage.NotExamined, func(n report.NotExamined) bool { return n.Gone }):
 		return report.ExitChanged
 	case r.Coverage.Unread() || slices.ContainsFunc(r.Evidence, unconfirmed):
 		return report.ExitIncomplete
-	case len(b.question.NotEvidence) > 0 || b.empty() && !b.question.AllowEmpty:
+	case len(j.question.NotEvidence) > 0 || j.empty() && !j.question.AllowEmpty:
 		return report.ExitNotEvidence
 	case len(r.Retire) > 0:
 		return retireStatus(r.Retire)
-	case b.question.FailOn > report.SeverityNone && slices.ContainsFunc(r.Findings, func(f report.Finding) bool { return f.Severity >= b.question.FailOn }):
+	case j.question.FailOn > report.SeverityNone && slices.ContainsFunc(r.Findings, func(f report.Finding) bool { return f.Severity >= j.question.FailOn }):
 		return report.ExitFindings
 	}
 	return report.ExitClean
 }
 
-// unconfirmed reports whether the second witness was asked and did not agree.
+// unconfirmed reports whether a second witness was asked on a file, and did not agree.
 func unconfirmed(e report.Evidence) bool {
 	return e.SecondWitness != nil && e.SecondWitness.Result != report.WitnessAgrees
 }

@@ -11,70 +11,81 @@ import (
 	"github.com/etcdsift/etcdsift/decode/envelope"
 )
 
-// MaxNonces bounds the nonces that are compared at once: 16 bytes each, 32 MiB with the
-// room that a table needs. With more than that, a part of them is compared in each of
-// several passes over the values.
+// MaxNonces bounds the nonces that are compared at once: 16 bytes each, 32 MiB with the room that
+// a hash map needs. If there are more, each of several passes over the values compares a part of
+// them.
 const MaxNonces = 1 << 20
 
-// maxParts bounds the passes: two to the power of it. Beyond, the table grows.
-const maxParts = 12
+// maxBits bounds the passes, to two to the power of it. Beyond that the hash map grows.
+const maxBits = 12
 
-// MaxReused bounds the nonces that are looked at, and maxSharing the values of each.
+// Bounds of what is kept to report.
 const (
-	MaxReused  = 1 << 14
+	// MaxReused bounds the nonces that are suspect.
+	MaxReused = 1 << 14
+	// maxSharing bounds the values of each.
 	maxSharing = 16
 )
 
-// Nonces finds two different values with the same nonce under the same key, among all
-// values of a run. It keeps hashes, and looks at the values themselves once more where
-// two hashes agree and two others do not.
+// Nonces finds different values with the same nonce under the same key, among all values of a run,
+// in three steps: Add takes the values during the sweep, Confirm reads the suspect ones again, and
+// Shared returns those that share a nonce. Up to Confirm it keeps hashes alone. It is for one
+// goroutine.
 type Nonces struct {
 	seed maphash.Seed
-	all  mem.HashMap // from the hash of a key and a nonce to that of the value
-	// Of the hashes only those count that end in the bits of part.
-	bits uint
-	part uint64
-	max  int // of hashes in all
+	max  int // of hashes at once
 
-	suspects map[uint64][]Sharing
-	More     bool // there were more than maxReused
+	// From the hash of a key and a nonce to the hash of a value. Only hashes whose lowest bits are
+	// those of part are in it: the others have a pass of their own in Confirm, which empties it.
+	hashes mem.HashMap
+	bits   uint
+	part   uint64
+
+	// By the hash of a key and a nonce that different values have. The values come with Confirm.
+	suspects map[uint64][]NonceUse
+
+	// More says that there were more suspects than MaxReused. It is valid after Confirm.
+	Incomplete bool
 }
 
-// A Sharing is a value whose nonce another value has too.
-type Sharing struct {
+// A NonceUse is a value whose nonce another value has, too.
+type NonceUse struct {
 	At    seen.CopyIn
-	Key   string
-	nonce uint64 // hash of the nonce where the whole name of its key is known
-	value uint64 // hash
-	tail  string // what authenticates it, or depends on all of it
-	body  uint64 // hash of all but the tail; 0 for AES-CBC
-	Dek   bool   // the nonce belongs to a data encryption key
+	Key   string // etcd's, of the object
+	OfDEK bool   // the nonce belongs to a data encryption key
 	How   seen.Storage
+
+	nonce uint64 // hash of the key and the nonce, by the whole name of the key if that is known
+	value uint64 // hash of the value
+	tail  string // see tailOf
+	body  uint64 // see bodyOf
 }
 
+// NewNonces makes Nonces that compare as many at once as most says.
 func NewNonces(most int) *Nonces {
-	return &Nonces{seed: maphash.MakeSeed(), max: most, suspects: map[uint64][]Sharing{}}
+	return &Nonces{seed: maphash.MakeSeed(), max: most, suspects: map[uint64][]NonceUse{}}
 }
 
-// hash is of what must not occur twice.
+// hash is the hash of a key and a nonce, which must not occur together twice. It is not 0. dek says
+// that they are those of a data encryption key; ok is false if the value has no nonce.
 func (n *Nonces) hash(env *envelope.Envelope) (h uint64, dek, ok bool) {
-	d, nonce, ok := env.Nonce()
+	key, nonce, ok := env.Nonce()
 	if !ok {
 		return 0, false, false
 	}
 	var m maphash.Hash
 	m.SetSeed(n.seed)
 	_ = m.WriteByte(byte(env.Provider))
-	for _, b := range [][]byte{env.KeyName, d, nonce} {
+	for _, b := range [][]byte{env.KeyName, key, nonce} {
 		_, _ = m.Write(b)
-		_ = m.WriteByte(byte(len(b))) // what follows is no part of it
+		_ = m.WriteByte(byte(len(b))) // or else a longer name and a shorter nonce would have the same hash
 	}
-	return max(m.Sum64(), 1), d != nil, true
+	return max(m.Sum64(), 1), key != nil, true
 }
 
-// Add takes a value that is whole. sum is the hash of its bytes. Where its key may have a
-// longer name, it has a nonce for the shortest and one for the longest: if a name between
-// them is right, equal nonces make the bytes behind the shortest alike, too.
+// Add takes a value that is whole. sum is the hash of its bytes. If its key may have a longer name,
+// the nonce behind the shortest one and that behind the longest one count: if a name between them
+// is right, equal nonces make the bytes behind the shortest one equal, too.
 func (n *Nonces) Add(env *envelope.Envelope, sum uint64) {
 	n.addNonce(env, sum)
 	if env.MoreName != nil {
@@ -83,56 +94,58 @@ func (n *Nonces) Add(env *envelope.Envelope, sum uint64) {
 	}
 }
 
+// addNonce takes a value by the name of its key that is in env.
 func (n *Nonces) addNonce(env *envelope.Envelope, sum uint64) {
 	h, _, ok := n.hash(env)
 	if !ok || !n.counts(h) {
 		return
 	}
-	for n.all.Used >= n.max && n.bits < maxParts {
+	for n.hashes.Used >= n.max && n.bits < maxBits {
 		n.halve()
 		if !n.counts(h) {
 			return
 		}
 	}
-	switch have, known := n.all.Put(h, sum); {
+	switch have, known := n.hashes.Put(h, sum); {
 	case !known, have == max(sum, 1), n.suspects[h] != nil:
 	case len(n.suspects) == MaxReused:
-		n.More = true
+		n.Incomplete = true
 	default:
-		n.suspects[h] = []Sharing{}
+		n.suspects[h] = []NonceUse{}
 	}
 }
 
-// counts reports whether a hash is of the part that is compared in this pass.
+// counts reports whether a hash is of the part that this pass compares.
 func (n *Nonces) counts(h uint64) bool { return h&(1<<n.bits-1) == n.part }
 
 // halve leaves half of the nonces for a later pass.
 func (n *Nonces) halve() {
 	n.bits++
-	n.all.Keep(n.counts)
+	n.hashes.Keep(n.counts)
 }
 
-// Confirm makes the passes that are left, and looks at the values that share a nonce.
-// Its error is that of ctx.
+// Confirm makes the passes that are left, and one more to read the suspect values. It comes after
+// DecideNames. Its error is that of ctx.
 func (n *Nonces) Confirm(ctx context.Context, evs []*seen.Evidence) error {
 	for n.part++; n.part < 1<<n.bits; n.part++ {
-		n.all = mem.HashMap{}
-		// Where this part is halved, the other half is one of the parts that are new at the end.
+		n.hashes = mem.HashMap{}
+		// If this part is halved, its other half is among the parts that this adds at the end.
 		if err := n.pass(ctx, evs, n.addAgain); err != nil {
 			return err
 		}
 	}
-	n.all = mem.HashMap{}
+	n.hashes = mem.HashMap{}
 	if len(n.suspects) == 0 {
 		return nil
 	}
-	return n.pass(ctx, evs, n.look)
+	return n.pass(ctx, evs, n.inspect)
 }
 
+// pass calls each for all encrypted values that are whole.
 func (n *Nonces) pass(ctx context.Context, evs []*seen.Evidence, each func(*seen.Value, *envelope.Envelope)) error {
 	for _, ev := range evs {
 		err := ev.EachSealed(ctx, func(v *seen.Value) error {
-			// As in the sweep, when no other names were known: hashes must be comparable.
+			// With the names that the sweep knew: otherwise the hashes would be others.
 			env, err := envelope.ParseNamed(v.Value, v.Off, ev.Interest.Names[:ev.Interest.Configured])
 			if err == nil && v.Whole {
 				each(v, &env)
@@ -146,29 +159,31 @@ func (n *Nonces) pass(ctx context.Context, evs []*seen.Evidence, each func(*seen
 	return nil
 }
 
+// addAgain is Add for a value that is read again.
 func (n *Nonces) addAgain(v *seen.Value, env *envelope.Envelope) {
 	n.Add(env, v.In.Interest.SealedSum(env))
 }
 
-// look keeps a value of which a nonce is suspect.
-func (n *Nonces) look(v *seen.Value, env *envelope.Envelope) {
-	whole, err := v.In.Keys.Open(v.Value, v.Off) // with the name that its key has
+// inspect adds a value to the suspects of its nonces, if there are any.
+func (n *Nonces) inspect(v *seen.Value, env *envelope.Envelope) {
+	whole, err := v.In.Keys.ParseEnvelope(v.Value, v.Off) // with the names that are known by now
 	if err != nil {
 		whole = *env
 	}
 	nonce, dek, _ := n.hash(&whole)
 	h, _, _ := n.hash(env)
-	n.keep(h, nonce, dek, v, &whole)
+	n.addSuspect(h, nonce, dek, v, &whole)
 	if env.MoreName != nil {
 		longest := env.Longest()
 		h, _, _ := n.hash(&longest)
-		n.keep(h, nonce, dek, v, &whole)
+		n.addSuspect(h, nonce, dek, v, &whole)
 	}
 }
 
-// keep keeps a value with the suspects of the hash h. Copies of one write are one value:
-// equal bytes, or bytes of the same key and revision, of which one copy is then damaged.
-func (n *Nonces) keep(h, nonce uint64, dek bool, v *seen.Value, env *envelope.Envelope) {
+// addSuspect adds a value to the suspects of the hash h, if that is suspect. Copies of one write
+// are one value: they are equal, or one of them is damaged. nonce is the hash with the whole name
+// of the key, which env has.
+func (n *Nonces) addSuspect(h, nonce uint64, dek bool, v *seen.Value, env *envelope.Envelope) {
 	have, suspect := n.suspects[h]
 	if !suspect || len(have) == maxSharing {
 		return
@@ -179,16 +194,18 @@ func (n *Nonces) keep(h, nonce uint64, dek bool, v *seen.Value, env *envelope.En
 			return
 		}
 	}
-	n.suspects[h] = append(have, Sharing{
-		At:  seen.CopyIn{Copy: &seen.Copy{Key: string(v.Key), Rev: v.Rev, Place: v.Place, File: v.File, Off: v.Off, Size: int64(len(v.Value)), Index: v.Index}, In: v.In},
-		Key: string(v.Key), nonce: nonce, value: sum, tail: tailOf(env), body: bodyOf(v, env), Dek: dek, How: v.In.Keys.Storages[v.In.Keys.Intern(*env)],
+	key := string(v.Key)
+	at := &seen.Copy{Key: key, Rev: v.Rev, Place: v.Place, File: v.File, Off: v.Off, Size: int64(len(v.Value)), Index: v.Index}
+	n.suspects[h] = append(have, NonceUse{
+		At: seen.CopyIn{Copy: at, In: v.In}, Key: key, OfDEK: dek, How: v.In.Keys.Storages[v.In.Keys.StorageOf(*env)],
+		nonce: nonce, value: sum, tail: tailOf(env), body: bodyOf(v, env),
 	})
 }
 
-// sameWrite reports whether two values of one key are copies of the same write, one of
-// which is damaged: they have the same revision, or where the WAL tells of none, the same
-// length and the same tag.
-func sameWrite(other *Sharing, v *seen.Value, env *envelope.Envelope) bool {
+// sameWrite reports whether two values of one key, which differ, are copies of the same write, so
+// that one is damaged: they have the same revision, or if the WAL does not tell it, the same
+// length and either the same tail or the same body.
+func sameWrite(other *NonceUse, v *seen.Value, env *envelope.Envelope) bool {
 	if v.Rev.Main > 0 && other.At.Rev.Main > 0 {
 		return other.At.Rev == v.Rev
 	}
@@ -199,9 +216,8 @@ func sameWrite(other *Sharing, v *seen.Value, env *envelope.Envelope) bool {
 	return other.tail == tailOf(env) || body != 0 && other.body == body
 }
 
-// bodyOf is a hash of a value without its tag. Where all else is equal and the tag is not,
-// the tag is damaged: under one nonce equal plaintexts have equal tags. The last block of
-// AES-CBC is no tag, and 0 stands for its values.
+// bodyOf is a hash of a value without its tag; 0 if it has none, because it is of AES-CBC. If all
+// but the tag is equal, the tag is damaged: under one nonce equal plaintexts have equal tags.
 func bodyOf(v *seen.Value, env *envelope.Envelope) uint64 {
 	if env.Provider == envelope.AESCBC || env.Provider == envelope.KMSv1 {
 		return 0
@@ -218,7 +234,7 @@ func bodyOf(v *seen.Value, env *envelope.Envelope) uint64 {
 	return max(h.Sum64(), 1)
 }
 
-// tailOf is the tag of a value, or the last block of AES-CBC, which depends on all before.
+// tailOf is the tag of a value, or the last block of AES-CBC, which depends on all before it.
 func tailOf(env *envelope.Envelope) string {
 	b := env.Payload
 	switch {
@@ -230,19 +246,20 @@ func tailOf(env *envelope.Envelope) string {
 	return string(b[max(0, len(b)-16):])
 }
 
-// Shared is the values that share a nonce, by nonce, in no order. What is suspect by the
-// first colon of a name may share the rest of the name alone.
-func (n *Nonces) Shared() [][]Sharing {
-	byNonce := map[uint64][]Sharing{}
+// Shared lists the values that share a nonce, one list for each nonce, in no order. It comes after
+// Confirm. Values that are suspect by a short name of their key may share the rest of that name
+// alone: they are not in it.
+func (n *Nonces) Shared() [][]NonceUse {
+	byNonce := map[uint64][]NonceUse{}
 	for _, suspects := range n.suspects {
 		for _, s := range suspects {
-			// The same values may be suspect by two names.
-			if !slices.ContainsFunc(byNonce[s.nonce], func(other Sharing) bool { return other.value == s.value && other.Key == s.Key }) {
+			// A value may be suspect by two names.
+			if !slices.ContainsFunc(byNonce[s.nonce], func(other NonceUse) bool { return other.value == s.value && other.Key == s.Key }) {
 				byNonce[s.nonce] = append(byNonce[s.nonce], s)
 			}
 		}
 	}
-	var all [][]Sharing
+	var all [][]NonceUse
 	for _, values := range byNonce {
 		if len(values) > 1 {
 			all = append(all, values)

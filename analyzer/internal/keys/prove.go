@@ -14,55 +14,53 @@ import (
 	"github.com/etcdsift/etcdsift/decode/object"
 )
 
-// ProveCopy decrypts one copy. A key opens whole values only.
-func ProveCopy(ctx context.Context, config *encryption.Config, ev *seen.Evidence, at *seen.Copy) (report.Proof, error) {
-	if !at.Complete {
-		return report.Unproven, nil
-	}
-	value, err := ev.ReadSighting(at)
-	if err != nil {
-		return report.Unproven, nil // the disk tells (addUnread)
-	}
-	result, err := proveValue(ctx, config, ev, at.Key, value)
-	return result.Reported(), err
-}
-
-// A Failure is an encrypted value that its key does not open, or not as it should.
-type Failure struct {
-	In      *seen.Evidence
-	Key     string
-	Outcome seen.Outcome
-	Newest  bool // the newest of its key
-	Refused bool // see proof
-	At      seen.Copy
-	Copies  int // equal failures of the key, of which at is the one with the highest revision
-	From    string
-	Given   string // why the search for another key's path ended early
-}
-
-// Proofs is what proving all values of a run gave.
+// Proofs is what came of decrypting all values of a run. That of a newest value is in its
+// seen.Entry, too.
 type Proofs struct {
-	Rows     map[*seen.Evidence]map[seen.StorageID]*tally // by how the values were stored
+	// Rows counts the values of each evidence by how they were stored. It has a map for every
+	// evidence, and a Tally for the Storage of every encrypted value.
+	Rows map[*seen.Evidence]map[seen.StorageID]*Tally
+	// Failures are newest values first, then by key.
 	Failures []*Failure
 }
 
-// A tally counts the values of one key of a provider.
-type tally struct{ Proven, Failed int }
+// A Tally counts values. Those that no key was tried on are in neither number.
+type Tally struct {
+	Proven int
+	Failed int // no key opens them, or what is in them is not the object of the key
+}
 
-// A prover decrypts all encrypted values of a run. It reads them in the order of the
-// files, and hands them in batches to as many goroutines as there are processors.
+// A Failure is an encrypted value that its key does not open, or not as it should. Equal failures
+// of the values of one object are one.
+type Failure struct {
+	In      *seen.Evidence
+	Key     string       // etcd's, of the object
+	Outcome seen.Outcome // Closed or NotObject
+	Newest  bool         // the newest value of the object
+	Copies  int          // how many values fail like that
+	At      seen.Copy    // the one of the highest revision, without its key
+	Refused bool         // of that one, see seen.Proof
+
+	// What the search for the key that the value was encrypted for gave.
+	MovedFrom string // the key whose path opens the value; empty if none was found
+	GaveUp    string // why the search ended early, in words; empty if it did not
+}
+
+// A prover decrypts all encrypted values of a run. It reads them in the order of the files, and
+// hands them in batches to as many goroutines as there are processors.
 type prover struct {
 	config *encryption.Config
 	ctx    context.Context
 	cancel context.CancelFunc
-	spare  sync.Pool // of batches
+	spare  sync.Pool // of *batch
 
-	mu       sync.Mutex
-	err      error // that ended it: of a plugin or the context
+	mu       sync.Mutex // guards what follows, until the goroutines have ended
+	err      error      // the first that ended the run: of a plugin or the context
 	proofs   *Proofs
 	failures map[failureID]*Failure
 }
 
+// A failureID tells what failures are equal.
 type failureID struct {
 	in      *seen.Evidence
 	key     string
@@ -70,22 +68,24 @@ type failureID struct {
 	newest  bool
 }
 
-// Prove decrypts the values of all surveys, and notes for each newest one what came of
-// it. Its error is that of ctx, or an *encryption.KMSError.
+// Prove decrypts the encrypted values of all evidence, and sets Proof of each entry whose newest
+// value is one. For values that their key does not open it looks for the path that they were
+// encrypted for. It comes after naming, which tells the resources of keys. Its error is that of
+// ctx, or an *encryption.KMSError.
 func Prove(ctx context.Context, evs []*seen.Evidence, config *encryption.Config) (*Proofs, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	p := &prover{config: config, ctx: ctx, cancel: cancel, failures: map[failureID]*Failure{},
-		proofs: &Proofs{Rows: map[*seen.Evidence]map[seen.StorageID]*tally{}}}
+		proofs: &Proofs{Rows: map[*seen.Evidence]map[seen.StorageID]*Tally{}}}
 	for _, ev := range evs {
-		p.proofs.Rows[ev] = map[seen.StorageID]*tally{} // before the goroutines that look it up
+		p.proofs.Rows[ev] = map[seen.StorageID]*Tally{} // before the goroutines that look it up
 	}
 	jobs := make(chan *batch, runtime.GOMAXPROCS(0))
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
 			for b := range jobs {
-				p.batch(b)
+				p.decrypt(b)
 				p.spare.Put(b)
 			}
 		})
@@ -105,7 +105,7 @@ func Prove(ctx context.Context, evs []*seen.Evidence, config *encryption.Config)
 	return p.proofs, p.relocate(evs)
 }
 
-// read sends the values of all surveys to jobs, copied, in batches.
+// read sends copies of all encrypted values to jobs, in batches.
 func (p *prover) read(evs []*seen.Evidence, jobs chan<- *batch) error {
 	for _, ev := range evs {
 		b := p.newBatch(ev)
@@ -131,24 +131,24 @@ func (p *prover) read(evs []*seen.Evidence, jobs chan<- *batch) error {
 	return nil
 }
 
-// A batch is some values of one survey, copied.
+// A batch is some values of one evidence.
 type batch struct {
 	in    *seen.Evidence
-	bytes []byte
+	bytes []byte // of the keys and the values, each value behind its key
 	jobs  []job
 }
 
 // A job is a value of a batch.
 type job struct {
-	at         seen.Copy   // without its key
-	entry      *seen.Entry // of which it is the newest value; else nil
-	key        int         // where the etcd key starts in bytes
-	start, end int         // of the value, which follows it
+	at              seen.Copy   // without its key
+	entry           *seen.Entry // that it is the newest value of; nil if of none
+	key, start, end int         // where in bytes the key starts, and where the value starts and ends
 }
 
-// batchSize is how many bytes of values go into a batch, unless one is longer.
+// batchSize is from how many bytes on a batch is full.
 const batchSize = 256 << 10
 
+// newBatch returns an empty batch, in the memory of one that is done if there is any.
 func (p *prover) newBatch(ev *seen.Evidence) *batch {
 	b, ok := p.spare.Get().(*batch)
 	if !ok {
@@ -160,10 +160,12 @@ func (p *prover) newBatch(ev *seen.Evidence) *batch {
 
 func (b *batch) full() bool { return len(b.bytes) >= batchSize }
 
+// add copies a value into the batch.
 func (b *batch) add(v *seen.Value) {
 	j := job{entry: v.Entry(), key: len(b.bytes), at: seen.Copy{
-		Rev: v.Rev, Place: v.Place, File: v.File, Off: v.Off, Size: int64(len(v.Value)), Index: v.Index, Complete: v.Whole}}
-	j.at.Storage, _ = v.In.Keys.Parse(v.Value, v.Off)
+		Rev: v.Rev, Place: v.Place, File: v.File, Off: v.Off, Size: int64(len(v.Value)), Index: v.Index, Complete: v.Whole,
+	}}
+	j.at.Storage, _ = v.In.Keys.ParseStorage(v.Value, v.Off)
 	b.bytes = append(b.bytes, v.Key...)
 	j.start = len(b.bytes)
 	b.bytes = append(b.bytes, v.Value...)
@@ -171,8 +173,8 @@ func (b *batch) add(v *seen.Value) {
 	b.jobs = append(b.jobs, j)
 }
 
-// batch decrypts the values of b.
-func (p *prover) batch(b *batch) {
+// decrypt decrypts the values of a batch. An error ends the run.
+func (p *prover) decrypt(b *batch) {
 	results := make([]seen.Proof, len(b.jobs))
 	for i := range b.jobs {
 		j := &b.jobs[i]
@@ -180,7 +182,7 @@ func (p *prover) batch(b *batch) {
 			continue // a key opens whole values only
 		}
 		var err error
-		results[i], err = p.value(b.in, b.bytes[j.key:j.start], b.bytes[j.start:j.end])
+		results[i], err = proveValue(p.ctx, p.config, b.in, string(b.bytes[j.key:j.start]), b.bytes[j.start:j.end])
 		if err != nil {
 			p.stop(err)
 			return
@@ -193,6 +195,7 @@ func (p *prover) batch(b *batch) {
 	}
 }
 
+// stop ends the run with an error, unless it has one.
 func (p *prover) stop(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -202,14 +205,14 @@ func (p *prover) stop(err error) {
 	p.cancel()
 }
 
-// note keeps what came of one value.
+// note takes what came of one value. p.mu is locked.
 func (p *prover) note(b *batch, j *job, result seen.Proof) {
 	if j.entry != nil {
-		j.entry.Proof = &result // of this job alone
+		j.entry.Proof = &result
 	}
 	rows := p.proofs.Rows[b.in]
 	if rows[j.at.Storage] == nil {
-		rows[j.at.Storage] = &tally{}
+		rows[j.at.Storage] = &Tally{}
 	}
 	switch result.Outcome {
 	case seen.Proven:
@@ -226,19 +229,30 @@ func (p *prover) note(b *batch, j *job, result seen.Proof) {
 		f = &Failure{In: b.in, Key: id.key, Outcome: id.outcome, Newest: id.newest, Refused: result.Refused, At: j.at}
 		p.failures[id] = f
 	}
-	// Goroutines end in any order; the report must not.
+	// The batches end in any order, and equal evidence must give equal reports.
 	if cmp.Or(f.At.Rev.Compare(j.at.Rev), cmp.Compare(j.at.File, f.At.File), cmp.Compare(j.at.Off, f.At.Off)) < 0 {
 		f.At, f.Refused = j.at, result.Refused
 	}
 	f.Copies++
 }
 
-// value decrypts one value with the keys that its resource has, or where none of them
-// has the name, with any other that does. Its error ends the run.
-func (p *prover) value(ev *seen.Evidence, key, value []byte) (seen.Proof, error) {
-	return proveValue(p.ctx, p.config, ev, string(key), value)
+// ProveCopy decrypts one copy, which is encrypted. One that is not whole, or cannot be read again,
+// stays unproven. Its error is that of ctx, or an *encryption.KMSError.
+func ProveCopy(ctx context.Context, config *encryption.Config, ev *seen.Evidence, at *seen.Copy) (report.Proof, error) {
+	if !at.Complete {
+		return report.Unproven, nil
+	}
+	value, err := ev.ReadCopy(at)
+	if err != nil {
+		return report.Unproven, nil // the file keeps the error for AddUnread
+	}
+	result, err := proveValue(ctx, config, ev, at.Key, value)
+	return result.Reported(), err
 }
 
+// proveValue decrypts one whole value of a key with the keys that its resource has in the
+// configuration, or if none of them has the name, with any other that does. Its error is that of
+// ctx, or an *encryption.KMSError.
 func proveValue(ctx context.Context, config *encryption.Config, ev *seen.Evidence, key string, value []byte) (seen.Proof, error) {
 	id := ev.Identity(key)
 	keys := ConfiguredFor(config, id).Match(value)
@@ -270,12 +284,13 @@ func proveValue(ctx context.Context, config *encryption.Config, ev *seen.Evidenc
 		}
 	}
 	if !result.Covered && result.Outcome == seen.Closed {
-		result.Outcome = seen.Unproven // a key of another resource, which happens to have the name
+		result.Outcome = seen.Unproven // a key of another resource may have the name by chance
 	}
 	return result, nil
 }
 
-// ConfiguredFor is the entries of the resource of an object; none for a key that names none.
+// ConfiguredFor is the entries that the configuration has for the resource of an object. There are
+// none for a key that names no object, or without a configuration.
 func ConfiguredFor(config *encryption.Config, id object.Identity) encryption.Entries {
 	if config == nil || id.Resource == "" {
 		return nil
@@ -283,8 +298,8 @@ func ConfiguredFor(config *encryption.Config, id object.Identity) encryption.Ent
 	return config.For(id.GroupResource)
 }
 
-// isObjectOf reports whether plain is a Kubernetes object at all, and whether it is that
-// of its etcd key, by namespace and name. What API servers keep of themselves has no name.
+// isObjectOf reports whether plain is a Kubernetes object at all, and whether it is that of its
+// etcd key, by namespace and name. What API servers keep of themselves has no name.
 func isObjectOf(id object.Identity, key string, plain []byte) (found, is bool) {
 	m, err := object.ParseName(plain, 0)
 	if err != nil || m.Kind == "" {

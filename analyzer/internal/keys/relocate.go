@@ -10,42 +10,42 @@ import (
 	"github.com/etcdsift/etcdsift/decode/envelope"
 )
 
-// maxTrials and maxTrialBytes bound the search for the paths of moved values: with all of
-// n values moved it takes n*n trials.
+// Bounds of the search for the paths of moved values: if all of n values are moved, it takes up to
+// n*n trials.
 const (
 	maxTrials     = 2_000_000
 	maxTrialBytes = 4 << 30
 )
 
-// relocate looks for the etcd keys that moved values were encrypted for: a value that its
-// key does not open may open with the path of another object of its resource. Its error
-// ends the run.
+// relocate looks for the etcd keys that moved values were encrypted for: a value that its key does
+// not open may open with the path of another object of its resource. It sorts the failures, and
+// sets From and Given of each. Its error ends the run.
 func (p *prover) relocate(evs []*seen.Evidence) error {
 	slices.SortFunc(p.proofs.Failures, func(x, y *Failure) int {
 		return cmp.Or(seen.CompareBool(y.Newest, x.Newest), cmp.Compare(x.Key, y.Key), cmp.Compare(x.Outcome, y.Outcome),
 			cmp.Compare(x.In.SourceOf(x.At.File).Path, y.In.SourceOf(y.At.File).Path))
 	})
-	paths := newPaths(evs, p.proofs.Failures)
+	paths := newCandidates(evs, p.proofs.Failures)
 	trials, bytes := 0, int64(0)
 	for _, f := range p.proofs.Failures {
-		if f.Outcome != seen.Closed || f.Refused || !boundToKey(providerOf(&f.In.Keys, f)) {
+		if f.Outcome != seen.Closed || f.Refused || !boundToKey(f.In.Keys.Storages[f.At.Storage].Provider) {
 			continue
 		}
-		value, err := f.In.ReadSighting(&f.At)
+		value, err := f.In.ReadCopy(&f.At)
 		if err != nil {
-			continue // it could be read before: what changed meanwhile is told elsewhere
+			continue // the file keeps the error for AddUnread
 		}
 		keys := p.config.Match(value)
 		for _, path := range paths.of(f) {
 			if trials++; trials > maxTrials || bytes > maxTrialBytes {
-				f.Given = "the search for the key that it was encrypted for ended at a limit"
+				f.GaveUp = "the search for the key that it was encrypted for ended at a limit"
 				break
 			}
 			bytes += int64(len(value))
 			if ok, err := p.opens(keys, value, path); err != nil {
 				return err
 			} else if ok {
-				f.From = path
+				f.MovedFrom = path
 				break
 			}
 		}
@@ -68,30 +68,25 @@ func (p *prover) opens(keys []*encryption.Key, value []byte, path string) (bool,
 	return false, p.ctx.Err()
 }
 
-// boundToKey reports whether the ciphertext of a provider opens with one path alone.
+// boundToKey reports whether a ciphertext of the provider opens with the path that it was made for
+// alone.
 func boundToKey(p envelope.Provider) bool {
 	return p == envelope.AESGCM || p == envelope.KMSv1 || p == envelope.KMSv2
 }
 
-// providerOf is the provider of the value of a failure.
-func providerOf(k *seen.Keyspace, f *Failure) envelope.Provider {
-	return k.Storages[f.At.Storage].Provider
-}
+// candidates are the etcd keys that moved values may have been encrypted for, by resource. Those
+// whose own values failed come first, because values are often swapped.
+type candidates map[string][]string
 
-// paths are the etcd keys that moved values may have been encrypted for, by resource:
-// those that failed themselves first, as values are often swapped.
-type paths struct {
-	byResource map[string][]string
-}
-
-func newPaths(evs []*seen.Evidence, failures []*Failure) paths {
-	p := paths{map[string][]string{}}
+// newCandidates takes all keys of the resources whose values failed.
+func newCandidates(evs []*seen.Evidence, failures []*Failure) candidates {
+	c := candidates{}
 	known := map[string]bool{}
 	add := func(ev *seen.Evidence, key string) {
 		if !known[key] {
 			known[key] = true
 			resource := ev.Identity(key).GroupResource.String()
-			p.byResource[resource] = append(p.byResource[resource], key)
+			c[resource] = append(c[resource], key)
 		}
 	}
 	wanted := map[string]bool{}
@@ -102,7 +97,7 @@ func newPaths(evs []*seen.Evidence, failures []*Failure) paths {
 		}
 	}
 	if len(wanted) == 0 {
-		return p
+		return c
 	}
 	for _, ev := range evs {
 		for _, e := range ev.Keys.Entries.All() {
@@ -111,10 +106,10 @@ func newPaths(evs []*seen.Evidence, failures []*Failure) paths {
 			}
 		}
 	}
-	return p
+	return c
 }
 
-// of are the paths to try for a failure.
-func (p paths) of(f *Failure) []string {
-	return p.byResource[f.In.Identity(f.Key).GroupResource.String()]
+// of lists the paths to try for a failure.
+func (c candidates) of(f *Failure) []string {
+	return c[f.In.Identity(f.Key).GroupResource.String()]
 }

@@ -6,8 +6,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A table does what a map does.
-func TestTable(t *testing.T) {
+// A HashMap does what a map does.
+func TestHashMap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var got HashMap
 		want := map[uint64]uint64{}

@@ -4,51 +4,53 @@ import (
 	"iter"
 )
 
-// chunkLen is how many items share one piece of memory in chunks.
+// chunkLen is how many items of a List share one piece of memory.
 const chunkLen = 1 << 9
 
-// List is a list that grows without being copied: for a moment, a slice that grows
-// takes more than twice the memory of what is in it. Pointers into it stay good.
+// A List is a list that grows without being copied: while a slice grows, it takes more than twice
+// the memory of what is in it. Pointers to its items stay good. The zero List is empty.
 type List[T any] struct {
-	parts [][]T
-	count int
+	chunks [][]T // all but the last are full
+	count  int
 }
 
-func (c *List[T]) Len() int { return c.count }
+// Len is how many items there are.
+func (l *List[T]) Len() int { return l.count }
 
-// At is item i.
-func (c *List[T]) At(i int) *T { return &c.parts[i/chunkLen][i%chunkLen] }
+// At is item i, from 0.
+func (l *List[T]) At(i int) *T { return &l.chunks[i/chunkLen][i%chunkLen] }
 
-func (c *List[T]) Add(item T) {
-	if c.count%chunkLen == 0 {
-		c.parts = append(c.parts, make([]T, 0, chunkLen))
+// Add appends an item.
+func (l *List[T]) Add(item T) {
+	if l.count%chunkLen == 0 {
+		l.chunks = append(l.chunks, make([]T, 0, chunkLen))
 	}
-	last := &c.parts[len(c.parts)-1]
+	last := &l.chunks[len(l.chunks)-1]
 	*last = append(*last, item)
-	c.count++
+	l.count++
 }
 
-// All yields each item and its number.
-func (c *List[T]) All() iter.Seq2[int, *T] {
+// All yields each item and its index. Items that are added meanwhile do not come.
+func (l *List[T]) All() iter.Seq2[int, *T] {
 	return func(yield func(int, *T) bool) {
-		for i := range c.count {
-			if !yield(i, c.At(i)) {
+		for i := range l.count {
+			if !yield(i, l.At(i)) {
 				return
 			}
 		}
 	}
 }
 
-// Drain yields each item and its number, and drops the memory of those before it. It leaves
-// the list empty.
-func (c *List[T]) Drain() iter.Seq2[int, *T] {
+// Drain yields each item and its index, and drops the memory of those before it: they must not be
+// used any more. It leaves the list empty, also when the loop ends early.
+func (l *List[T]) Drain() iter.Seq2[int, *T] {
 	return func(yield func(int, *T) bool) {
-		defer func() { *c = List[T]{} }()
-		for i := range c.count {
+		defer func() { *l = List[T]{} }()
+		for i := range l.count {
 			if i > 0 && i%chunkLen == 0 {
-				c.parts[i/chunkLen-1] = nil
+				l.chunks[i/chunkLen-1] = nil
 			}
-			if !yield(i, c.At(i)) {
+			if !yield(i, l.At(i)) {
 				return
 			}
 		}

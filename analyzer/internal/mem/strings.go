@@ -4,22 +4,22 @@ import (
 	"strings"
 )
 
-// arenaChunk is how many bytes of strings share one piece of memory in an arena.
-const arenaChunk = 64 << 10
+// stringsChunk is how many bytes of Strings share one piece of memory.
+const stringsChunk = 64 << 10
 
-// A Strings holds many short strings in few pieces of memory.
+// Strings makes many short strings in few pieces of memory. The zero Strings is ready.
 type Strings struct{ chunk strings.Builder }
 
-// Add returns a string of the bytes of b.
-func (a *Strings) Add(b []byte) string {
-	if len(b) > arenaChunk/8 {
+// Add returns a string of the bytes of b. A long one gets memory of its own.
+func (s *Strings) Add(b []byte) string {
+	if len(b) > stringsChunk/8 {
 		return string(b)
 	}
-	if a.chunk.Cap()-a.chunk.Len() < len(b) {
-		a.chunk = strings.Builder{}
-		a.chunk.Grow(arenaChunk)
+	if s.chunk.Cap()-s.chunk.Len() < len(b) {
+		s.chunk = strings.Builder{}
+		s.chunk.Grow(stringsChunk)
 	}
-	start := a.chunk.Len()
-	a.chunk.Write(b)
-	return a.chunk.String()[start:]
+	start := s.chunk.Len()
+	s.chunk.Write(b)
+	return s.chunk.String()[start:]
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
-	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode"
 	"github.com/etcdsift/etcdsift/decode/carve"
 	"github.com/etcdsift/etcdsift/decode/envelope"
@@ -16,23 +15,52 @@ import (
 	"github.com/etcdsift/etcdsift/decode/page"
 )
 
-// An attributor finds out to which known values the orphaned pieces of all surveys
-// belong. A piece that lies on a page of its own says nothing of itself; but its
-// bytes may occur in a copy of a known key, in any region of any file.
+// Attribute compares the pieces of all evidence with every value that any of it has: a piece on
+// a page of its own says nothing of itself, but its bytes may occur in a value of a known key,
+// anywhere in any file. A piece that occurs in one becomes a Copy that is Owned; the rest goes
+// to Unattributed. The error is that of ctx.
+func Attribute(ctx context.Context, evs []*seen.Evidence) error {
+	a := newAttributor(evs)
+	if len(a.pieces) > 0 {
+		compare := func(v *seen.Value) error {
+			a.compare(v)
+			return nil
+		}
+		for _, ev := range evs {
+			if err := ev.EachValue(ctx, compare); err != nil {
+				return err
+			}
+		}
+	}
+	for number, p := range a.pieces {
+		p.assign(a.owners[number])
+	}
+	for _, ev := range evs {
+		mergePieces(ev)
+		keepOwned(ev)
+		if ev.SkippedPieceBytes > 0 {
+			ev.AddDamage(&decode.FormatError{Off: 0, Err: decode.ErrLimit,
+				What: fmt.Sprintf("%d orphaned pieces and %d bytes more, which were not compared with known values", seen.MaxPieces, ev.SkippedPieceBytes)})
+		}
+	}
+	return nil
+}
+
+// An attributor finds the known values in which pieces occur.
 type attributor struct {
-	index   *carve.Index
-	surveys []*seen.Evidence
-	pieces  []pieceOf             // by their number in index
-	owners  map[int32][]ownership // by the same number
+	index  *carve.Index
+	pieces []pieceOf       // by their numbers in index
+	owners map[int][]owner // by the same numbers; most pieces have none
 }
 
+// A pieceOf is a piece and the evidence that it is of.
 type pieceOf struct {
-	in *seen.Evidence
 	seen.Piece
+	in *seen.Evidence
 }
 
-// An ownership says that the bytes lo to hi of a piece occur in a value.
-type ownership struct {
+// An owner is a value in which the bytes lo to hi of a piece occur.
+type owner struct {
 	lo, hi    int32
 	key       string
 	rev       mvcc.Revision // 0 if several revisions have the same bytes
@@ -41,83 +69,63 @@ type ownership struct {
 	start     bool // lo is the start of the value
 	reachable bool // a record of the tree has the bytes
 	plaintext bool
-	stored    seen.StorageID // in the survey of the piece
+	storage   seen.StorageID // in the evidence of the piece
 }
 
-// Attribute compares the pieces of all surveys with every value that any of them
-// has, and turns those that occur in one into sightings. What belongs to none is in
-// the survey's unattributed. The error is that of ctx.
-func Attribute(ctx context.Context, evs []*seen.Evidence) error {
-	a := &attributor{index: carve.NewIndex(), surveys: evs, owners: map[int32][]ownership{}}
+// newAttributor puts the pieces of all evidence into an index. Those in which nothing is
+// distinctive go to Unattributed at once.
+func newAttributor(evs []*seen.Evidence) *attributor {
+	a := &attributor{index: carve.NewIndex(), owners: map[int][]owner{}}
 	for _, ev := range evs {
 		for _, p := range ev.Pieces {
 			b, err := ev.ReadPiece(p)
 			if err != nil {
-				continue // the disk tells (addUnread), as of all values that are read again
+				continue // AddUnread tells, as of all bytes that are read again
 			}
-			if id, ok := a.index.Add(b); ok {
-				for len(a.pieces) <= id {
-					a.pieces = append(a.pieces, pieceOf{})
-				}
-				a.pieces[id] = pieceOf{ev, p}
+			if _, ok := a.index.Add(b); ok {
+				a.pieces = append(a.pieces, pieceOf{p, ev})
 			} else {
 				ev.Unattributed = append(ev.Unattributed, p)
 			}
 		}
 		ev.Pieces = nil
 	}
-	if len(a.pieces) > 0 {
-		for _, ev := range evs {
-			if err := a.values(ctx, ev); err != nil {
-				return err
-			}
-		}
-	}
-	for id, p := range a.pieces {
-		if p.in != nil {
-			a.settle(int32(id), p)
-		}
-	}
-	for _, ev := range evs {
-		mergePieces(ev)
-	}
-	return nil
+	return a
 }
 
-// values compares all values of a survey with the pieces.
-func (a *attributor) values(ctx context.Context, ev *seen.Evidence) error {
-	return ev.EachValue(ctx, func(v *seen.Value) error {
-		if len(v.Value) >= carve.MinMatch {
-			a.value(v)
-		}
-		return nil
-	})
-}
-
-// value compares one value with the pieces.
-func (a *attributor) value(v *seen.Value) {
-	value := v.Value
-	o := ownership{rev: v.Rev, create: v.Create, version: v.Version, reachable: v.Place == seen.InTree, plaintext: !envelope.IsEncrypted(value)}
-	for c := range a.index.Candidates(value) {
+// compare compares a value with the pieces.
+func (a *attributor) compare(v *seen.Value) {
+	if len(v.Value) < carve.MinMatch {
+		return
+	}
+	o := owner{
+		rev: v.Rev, create: v.Create, version: v.Version,
+		reachable: v.Place == seen.InTree, plaintext: !envelope.IsEncrypted(v.Value),
+	}
+	for c := range a.index.Candidates(v.Value) {
 		p := a.pieces[c.Piece]
 		b, err := p.in.ReadPiece(p.Piece)
 		if err != nil {
-			continue // it could be read before: what changed meanwhile is told elsewhere
+			continue // newAttributor could read it; AddUnread tells
 		}
-		lo, hi, ok := c.Match(b, value)
+		lo, hi, ok := c.Match(b, v.Value)
 		if !ok {
 			continue
 		}
 		o.key, o.lo, o.hi, o.start = string(v.Key), int32(lo), int32(hi), lo+c.Delta == 0
-		o.stored, _ = p.in.Keys.Parse(value, 0)
-		a.own(int32(c.Piece), o)
+		o.storage, _ = p.in.Keys.ParseStorage(v.Value, 0)
+		a.add(c.Piece, o)
 	}
 }
 
-// own notes that a part of a piece belongs to a value. Of several values that have
-// the same bytes, one in the tree counts before the others.
-func (a *attributor) own(id int32, o ownership) {
-	owners := a.owners[id]
+// maxOwners bounds the owners of one piece. A page has room for several values, but not for
+// many that left no record.
+const maxOwners = 64
+
+// add adds an owner to the piece of that number. Of several revisions that have the same bytes,
+// one in the tree counts before the others.
+func (a *attributor) add(number int, o owner) {
+	owners := a.owners[number]
 	for i := range owners {
 		have := &owners[i]
 		if have.key != o.key || have.lo >= o.hi || o.lo >= have.hi {
@@ -134,63 +142,62 @@ func (a *attributor) own(id int32, o ownership) {
 		return
 	}
 	if len(owners) < maxOwners {
-		a.owners[id] = append(owners, o)
+		a.owners[number] = append(owners, o)
 	}
 }
 
-// maxOwners bounds the values that one piece may belong to. On a page there is room
-// for several, but not for many that left no record.
-const maxOwners = 64
-
-// settle turns what is known of a piece into sightings. Where bytes occur in values
-// of several keys, that of a watched key counts, and else the first.
-func (a *attributor) settle(id int32, p pieceOf) {
-	ev, owners := p.in, a.owners[id]
-	slices.SortFunc(owners, func(x, y ownership) int {
-		return cmp.Or(cmp.Compare(x.lo, y.lo), seen.CompareBool(ev.Interest.KeepsKey([]byte(y.key)), ev.Interest.KeepsKey([]byte(x.key))), cmp.Compare(y.hi, x.hi), cmp.Compare(x.key, y.key))
+// assign gives each byte of p to one of its owners, or to Unattributed. The owner that starts first
+// comes first. Of those that start together a watched key does, then the longest.
+func (p pieceOf) assign(owners []owner) {
+	watched := func(o owner) bool { return p.in.Interest.KeepsKey([]byte(o.key)) }
+	slices.SortFunc(owners, func(x, y owner) int {
+		return cmp.Or(
+			cmp.Compare(x.lo, y.lo),
+			seen.CompareBool(watched(y), watched(x)),
+			cmp.Compare(y.hi, x.hi),
+			cmp.Compare(x.key, y.key),
+		)
 	})
 	end := int32(0)
 	for _, o := range owners {
 		if o.lo = max(o.lo, end); o.lo >= o.hi {
 			continue
 		}
-		leave(ev, p.Piece, end, o.lo)
-		attributed(ev, p.Piece, o)
+		p.leave(end, o.lo)
+		p.give(o)
 		end = o.hi
 	}
-	leave(ev, p.Piece, end, p.Size)
+	p.leave(end, p.Size)
 }
 
-// leave notes that the bytes lo to hi of a piece belong to nothing known.
-func leave(ev *seen.Evidence, p seen.Piece, lo, hi int32) {
+// leave puts the bytes lo to hi of p into Unattributed.
+func (p pieceOf) leave(lo, hi int32) {
 	if lo < hi {
-		ev.Unattributed = append(ev.Unattributed, seen.Piece{Off: p.Off + int64(lo), Size: hi - lo, File: p.File, Class: p.Class})
+		p.in.Unattributed = append(p.in.Unattributed, seen.Piece{Off: p.Off + int64(lo), Size: hi - lo, File: p.File, Class: p.Class})
 	}
 }
 
-// attributed keeps a piece of a value of which the key is known now.
-func attributed(ev *seen.Evidence, p seen.Piece, o ownership) {
-	size := int64(o.hi - o.lo)
-	if !ev.Interest.KeepsKey([]byte(o.key)) && ev.Disguised[o.key].Name == "" || ev.Interest.Only == "" && !o.plaintext {
-		ev.Counts.Other += size
+// give makes a copy of the bytes that o owns, and puts it into Owned if its key is in scope.
+func (p pieceOf) give(o owner) {
+	ev, size := p.in, int64(o.hi-o.lo)
+	if !ev.Interest.KeepsKey([]byte(o.key)) && ev.Disguised[o.key].Name == "" || ev.Interest.OnlyKey == "" && !o.plaintext {
+		ev.Residue.Other += size
 		return
 	}
-	ev.Counts.Fragments++
+	ev.Residue.Fragments++
+	off := p.Off + int64(o.lo)
 	at := seen.Copy{
-		Key: o.key, Place: seen.InPieces, File: p.File, Off: p.Off + int64(o.lo), Size: size,
-		Rev: o.rev, Create: o.create, Version: o.version, Object: o.start, Reread: o.reachable, Storage: o.stored, Owned: true,
+		Key: o.key, Rev: o.rev, Create: o.create, Version: o.version, Storage: o.storage,
+		File: p.File, Place: seen.InPieces, Off: off, Size: size, Page: ev.PageAt(p.File, off),
+		Object: o.start, Reread: o.reachable, Owned: true,
 	}
-	if p.File == seen.DbFile && ev.DB.PageSize > 0 {
-		at.Page = report.PageAt(at.Off, ev.DB.PageSize)
-		if number, _ := at.Page.Number(); ev.Tree != nil && page.ID(number) >= ev.Tree.HighWater() {
-			at.Place = seen.InTail
-		}
+	if number, ok := at.Page.Number(); ok && ev.Tree != nil && page.ID(number) >= ev.Tree.HighWater() {
+		at.Place = seen.InTail
 	}
 	ev.Owned = append(ev.Owned, at)
 }
 
-// mergePieces makes one extent of pieces that lie side by side: of sightings of the
-// same key, and of what belongs to nothing.
+// mergePieces joins pieces in Unattributed that lie side by side.
 func mergePieces(ev *seen.Evidence) {
 	slices.SortFunc(ev.Unattributed, func(a, b seen.Piece) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Off, b.Off))
@@ -207,15 +214,10 @@ func mergePieces(ev *seen.Evidence) {
 		merged = append(merged, p)
 	}
 	ev.Unattributed = merged
-	mergeOwned(ev)
-	if ev.Skipped > 0 {
-		ev.AddDamage(&decode.FormatError{Off: 0, Err: decode.ErrLimit,
-			What: fmt.Sprintf("%d orphaned pieces and %d bytes more, which were not compared with known values", seen.MaxPieces, ev.Skipped)})
-	}
 }
 
-// mergeOwned joins orphaned pieces of one value that lie side by side, and keeps them.
-func mergeOwned(ev *seen.Evidence) {
+// keepOwned joins copies in Owned that are of one key and lie side by side, and keeps them.
+func keepOwned(ev *seen.Evidence) {
 	slices.SortStableFunc(ev.Owned, func(a, b seen.Copy) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Off, b.Off))
 	})

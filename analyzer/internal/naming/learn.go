@@ -12,30 +12,18 @@ import (
 	"github.com/etcdsift/etcdsift/decode/object"
 )
 
-// groupSamples is how many plaintext values of a resource are asked for their
-// API group. One would do, unless it was written by an old API version.
+// groupSamples is how many plaintext values of a resource are asked for their API group. One
+// value would do if no old API version had written any.
 const groupSamples = 5
 
 // crdSegment is the part of a key that names a CustomResourceDefinition.
 const crdSegment = "apiextensions.k8s.io/customresourcedefinitions"
 
-// A prefixError says that no key lies under any --prefix.
-type prefixError struct {
-	given, found []string
-}
-
-func (e *prefixError) Error() string {
-	text := fmt.Sprintf("no key lies under --prefix %s", strings.Join(e.given, ", "))
-	if len(e.found) > 0 {
-		text += "; keys lie under " + strings.Join(e.found, ", ")
-	}
-	return text
-}
-
-// Learn learns how this etcd names its objects: which prefixes Kubernetes'
-// keys have, the API groups of built-in resources from their plaintext values,
-// and the scope of custom resources from their CRDs. Prefixes that are given are
-// taken as they are; it is an error if a db with keys has none below them.
+// Learn learns how this etcd names its objects: the prefixes of Kubernetes' keys, the API
+// groups of built-in resources from their plaintext values, and the scope of custom resources
+// from their CRDs. It sets Names, Details.Prefixes and Disguised of ev. given are the prefixes
+// to use, nil for those that the keys show. The error is that of ctx, or says that ev has keys
+// and none of them lies below a given prefix.
 func Learn(ctx context.Context, ev *seen.Evidence, given []string) error {
 	prefixes := given
 	if given == nil {
@@ -45,8 +33,8 @@ func Learn(ctx context.Context, ev *seen.Evidence, given []string) error {
 		ev.Details.Prefixes = append(ev.Details.Prefixes, report.Text(cmp.Or(prefix, "/")))
 	}
 	ev.Names = object.NewRegistry(prefixes)
-	samples := map[string]int{}
-	inside := 0
+	samples := map[string]int{} // by segment
+	inside := 0                 // keys below a prefix
 	for _, e := range ev.Keys.Entries.All() {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -67,7 +55,7 @@ func Learn(ctx context.Context, ev *seen.Evidence, given []string) error {
 			learnGroup(ev, segment, e)
 		}
 	}
-	if given == nil && ev.Interest.Secrets {
+	if given == nil && ev.Interest.AnySecret {
 		findDisguised(ev)
 	}
 	if given != nil && inside == 0 && ev.Keys.Entries.Len() > 0 {
@@ -76,8 +64,21 @@ func Learn(ctx context.Context, ev *seen.Evidence, given []string) error {
 	return nil
 }
 
-// findDisguised looks for Secrets whose keys name none: one under a prefix or a path
-// that nobody knows must not go unseen.
+// A prefixError says that no key lies under any --prefix.
+type prefixError struct {
+	given, found []string
+}
+
+func (e *prefixError) Error() string {
+	text := fmt.Sprintf("no key lies under --prefix %s", strings.Join(e.given, ", "))
+	if len(e.found) > 0 {
+		text += "; keys lie under " + strings.Join(e.found, ", ")
+	}
+	return text
+}
+
+// findDisguised finds the Secrets whose keys do not say so, because they lie under a prefix or
+// a path that nobody knows.
 func findDisguised(ev *seen.Evidence) {
 	for _, at := range ev.Copies.All() {
 		if _, found := ev.Disguised[at.Key]; found || !at.Object || !ev.IsPlaintext(at) {
@@ -87,7 +88,7 @@ func findDisguised(ev *seen.Evidence) {
 		if ev.Names.Knows(at.Key) && !strings.HasSuffix(segment, "/secrets") {
 			continue
 		}
-		value, err := ev.ReadSighting(at)
+		value, err := ev.ReadCopy(at)
 		if err == nil && seen.IsSecret(value, at.Off) {
 			m, _ := object.ParseMeta(value, at.Off) // a broken one leaves its name empty
 			ev.Disguised[at.Key] = object.Identity{GroupResource: seen.Secrets, Namespace: m.Namespace, Name: m.Name}
@@ -95,14 +96,15 @@ func findDisguised(ev *seen.Evidence) {
 	}
 }
 
+// isObject reports whether a plaintext value in that encoding can be an object of Kubernetes.
 func isObject(e envelope.Encoding) bool {
 	return e == envelope.Protobuf || e == envelope.JSON || e == envelope.CBOR
 }
 
-// learnCRD reads the scope of a custom resource. A definition that can not be
-// read leaves the scope to the number of parts in a key.
+// learnCRD reads the scope of a custom resource. Without its definition the number of parts in
+// a key tells the scope.
 func learnCRD(ev *seen.Evidence, e *seen.Entry) {
-	value, err := ev.Read(e)
+	value, err := ev.ReadValue(e)
 	if err != nil {
 		return
 	}
@@ -111,8 +113,9 @@ func learnCRD(ev *seen.Evidence, e *seen.Entry) {
 	}
 }
 
+// learnGroup reads the API group of the resource that segment names.
 func learnGroup(ev *seen.Evidence, segment string, e *seen.Entry) {
-	value, err := ev.Read(e)
+	value, err := ev.ReadValue(e)
 	if err != nil {
 		return
 	}

@@ -12,14 +12,14 @@ import (
 	"github.com/etcdsift/etcdsift/decode/object"
 )
 
-// MaxPrefixes bounds the prefixes that are taken for API servers'. One is usual;
-// each costs time for every key.
+// MaxPrefixes bounds the prefixes that Learn takes for those of API servers. One is usual; each
+// costs time for every key.
 const MaxPrefixes = 16
 
-// findPrefixes is the prefixes that keys of this db have: of the usual ones those
-// in use, and that of an API server with another --etcd-prefix. It shows where a
-// value looks like Kubernetes' and its key names a built-in resource further down,
-// below a usual prefix too: "/registry/cluster-a/secrets/default/db".
+// findPrefixes finds the prefixes of the keys of ev: the usual ones that are in use, and those
+// of API servers with another --etcd-prefix. Such a prefix shows where a value may be
+// Kubernetes' and its key names a built-in resource further down, below a usual prefix too, as
+// in "/registry/cluster-a/secrets/default/db". The result is sorted.
 func findPrefixes(ev *seen.Evidence) []string {
 	counts := map[string]int{}
 	usual := object.NewRegistry(object.DefaultPrefixes)
@@ -43,7 +43,7 @@ func findPrefixes(ev *seen.Evidence) []string {
 	return found
 }
 
-// prefixOf guesses the prefix of one key.
+// prefixOf guesses the prefix of the key of e. usual knows the usual prefixes.
 func prefixOf(ev *seen.Evidence, e *seen.Entry, usual *object.Registry) (string, bool) {
 	underUsual := ""
 	if found, known := usual.Finds(e.Key); found {
@@ -62,8 +62,9 @@ func prefixOf(ev *seen.Evidence, e *seen.Entry, usual *object.Registry) (string,
 	return underUsual, underUsual != ""
 }
 
-// namespacedUnder asks for more than FindPrefix does: a namespace of an unknown
-// resource may have the name of a resource of cluster scope.
+// namespacedUnder reports whether key names an object in a namespace below prefix. FindPrefix
+// alone is not enough below a usual prefix, because a namespace of an unknown resource may have
+// the name of a resource of cluster scope.
 func namespacedUnder(prefix, key string) bool {
 	id, ok := object.NewRegistry([]string{prefix}).Identify(key)
 	return ok && id.Namespace != ""

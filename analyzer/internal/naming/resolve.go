@@ -7,63 +7,56 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
-	"github.com/etcdsift/etcdsift/decode/mvcc"
 	"github.com/etcdsift/etcdsift/decode/object"
 )
 
-// Resolve finds the keys of objects that were found without one: the key of the
-// same resource, namespace and name, or the one that it would have had.
+// Resolve finds the keys of objects that were found without one: the key in ev of the same
+// resource, namespace and name, or the one that the object would have had. It turns Unkeyed
+// into Copies, and adds to Disguised. Learn comes before it.
 func Resolve(ev *seen.Evidence) {
-	byKey := map[string][]int{}
+	copies := map[string][]int{} // copies that were found with a key, by the keys of Unkeyed
 	for i := range ev.Unkeyed {
-		f := &ev.Unkeyed[i]
-		if f.Key = keyOf(ev, f); f.Key != "" {
-			byKey[f.Key] = nil
+		o := &ev.Unkeyed[i]
+		if o.Key = keyOf(ev, o); o.Key != "" {
+			copies[o.Key] = nil
 		}
 	}
 	for i, at := range ev.Copies.All() {
-		if list, ok := byKey[at.Key]; ok {
-			byKey[at.Key] = append(list, i)
+		if list, ok := copies[at.Key]; ok {
+			copies[at.Key] = append(list, i)
 		}
 	}
 	for i := range ev.Unkeyed {
-		f := &ev.Unkeyed[i]
-		if f.Key == "" || ev.Interest.Only != "" && f.Key != ev.Interest.Only {
+		o := &ev.Unkeyed[i]
+		if o.Key == "" || ev.Interest.OnlyKey != "" && o.Key != ev.Interest.OnlyKey {
 			continue
 		}
-		if _, ok := ev.Names.Identify(f.Key); !ok && f.TypeMeta.Kind == seen.SecretType.Kind {
-			ev.Disguised[f.Key] = object.Identity{GroupResource: seen.Secrets, Namespace: f.Namespace, Name: f.Name}
+		if _, ok := ev.Names.Identify(o.Key); !ok && o.TypeMeta.Kind == seen.SecretType.Kind {
+			ev.Disguised[o.Key] = object.Identity{GroupResource: seen.Secrets, Namespace: o.Namespace, Name: o.Name}
 		}
-		date(ev, &f.Copy, byKey[f.Key])
-		ev.Keep(f.Copy)
+		date(ev, &o.Copy, copies[o.Key])
+		ev.Keep(o.Copy)
 	}
 	ev.Unkeyed = nil
 }
 
-// keyOf is the key that an object has.
-func keyOf(ev *seen.Evidence, f *seen.Unkeyed) string {
-	parts := make([]string, 0, 2)
-	for _, part := range []string{f.Namespace, f.Name} {
-		if part != "" {
-			parts = append(parts, part)
-		}
+// keyOf is the key that an object has in ev, or would have; empty if nothing names the object.
+func keyOf(ev *seen.Evidence, o *seen.Unkeyed) string {
+	name := o.Name
+	switch {
+	case name == "":
+		name = o.Namespace
+	case o.Namespace != "":
+		name = o.Namespace + "/" + name
 	}
-	end := strings.Join(parts, "/")
-	if end == "" {
+	if name == "" {
 		return ""
 	}
-	plural, _ := meta.UnsafeGuessKindToResource(schema.FromAPIVersionAndKind(f.APIVersion, f.Kind))
-	paths := []string{plural.Resource}
-	if strings.Contains(plural.Group, ".") {
-		paths = append(paths, plural.Group+"/"+plural.Resource)
-	}
-	for _, last := range object.LastSegments(object.GroupResource{Resource: plural.Resource}) {
-		paths = append(paths, last, "services/"+last)
-	}
+	paths := pathsOf(o.TypeMeta)
 	prefixes := ev.Names.Prefixes()
 	for _, prefix := range prefixes {
 		for _, path := range paths {
-			if key := prefix + "/" + path + "/" + end; ev.Keys.Entry(key) != nil || ev.Unheld[key] != "" {
+			if key := prefix + "/" + path + "/" + name; ev.Keys.Entry(key) != nil || ev.OtherKeys[key] != "" {
 				return key
 			}
 		}
@@ -71,21 +64,19 @@ func keyOf(ev *seen.Evidence, f *seen.Unkeyed) string {
 	if len(prefixes) == 0 {
 		prefixes = object.DefaultPrefixes
 	}
-	return prefixes[0] + "/" + paths[0] + "/" + end
+	return prefixes[0] + "/" + paths[0] + "/" + name
 }
 
-// date gives a copy without a revision that of the copy of the same key, among the
-// sightings of those numbers, with the same bytes, if there is just one such revision.
-func date(ev *seen.Evidence, at *seen.Copy, among []int) {
-	for _, i := range among {
-		other := ev.Copies.At(i)
-		if other.Sum != at.Sum || other.Rev.Main == 0 || !other.Complete || other.Deletion || other.Owned {
-			continue
-		}
-		if at.Rev.Main != 0 && at.Rev != other.Rev {
-			at.Rev, at.Create, at.Version = mvcc.Revision{}, 0, 0
-			return
-		}
-		at.Rev, at.Create, at.Version = other.Rev, other.Create, other.Version
+// pathsOf is what may stand between prefix and name in the keys of objects of a kind, the
+// usual path first.
+func pathsOf(t object.TypeMeta) []string {
+	plural, _ := meta.UnsafeGuessKindToResource(schema.FromAPIVersionAndKind(t.APIVersion, t.Kind))
+	paths := []string{plural.Resource}
+	if strings.Contains(plural.Group, ".") {
+		paths = append(paths, plural.Group+"/"+plural.Resource)
 	}
+	for _, last := range object.LastSegments(object.GroupResource{Resource: plural.Resource}) {
+		paths = append(paths, last, "services/"+last)
+	}
+	return paths
 }

@@ -9,37 +9,40 @@ import (
 	"github.com/etcdsift/etcdsift/decode/object"
 )
 
-// contents is what the plaintext copies of Secrets hold, taken down when each is met, so
-// that none must be read once more: of which form it is, and a hash of each datum. The
-// hashes are of no use outside of the run, and never leave it.
-type contents struct {
+// Contents are what the plaintext copies of Secrets hold: the form of each, and a hash of each
+// datum. The sweep takes them down when it meets a copy, so that no pass must read it again. The
+// hashes mean nothing outside of the run, and never leave it.
+type Contents struct {
 	seed   maphash.Seed
 	forms  []Form
-	byForm map[string]uint32
+	byForm map[string]uint32      // index in forms, by all that a Form holds
 	names  map[string]report.Text // equal ones share their memory
-	list   mem.List[content]
-	data   mem.List[Datum]
+	list   mem.List[content]      // by number less one
+	data   mem.List[Datum]        // of all copies, one after the other
 
-	scratch []byte
+	scratch []byte // of form
 }
+
+// A ContentID is what one plaintext copy of a Secret holds; 0 is none.
+type ContentID uint32
 
 // A Form is what many Secrets have in common.
 type Form struct {
-	Kind     report.Text   // such as "Opaque"
+	Kind     report.Text   // the type, such as "Opaque"
 	DataKeys []report.Text // of data and stringData
 	names    []report.Text // of the data that could be read
 	whole    bool          // and there are no others
 }
 
-// A content is one copy: its form, and where its data are in the list of all.
+// A content is one copy: the indexes of its form and of the first of its data.
 type content struct {
 	form, first uint32
 }
 
-// A Datum stands for the bytes of one entry of a Secret's data.
+// A Datum stands for the bytes of one entry of a Secret's data. Equal bytes give equal ones.
 type Datum struct {
 	sum  uint64
-	Size uint32
+	Size uint32 // in bytes
 }
 
 // A NamedDatum is a datum under its name.
@@ -48,32 +51,69 @@ type NamedDatum struct {
 	Datum
 }
 
-func newContents(seed maphash.Seed) *contents {
-	return &contents{seed: seed, byForm: map[string]uint32{}, names: map[string]report.Text{}}
+func newContents(seed maphash.Seed) *Contents {
+	return &Contents{seed: seed, byForm: map[string]uint32{}, names: map[string]report.Text{}}
 }
 
-// Add takes down what the Secret in value holds, and numbers it from 1.
-func (c *contents) Add(value []byte, off int64) int32 {
+// Add takes down what the Secret in value holds, which starts at off, and returns its ID.
+func (c *Contents) Add(value []byte, off int64) ContentID {
 	holds := object.ParseContents(value, off)
 	first := c.data.Len()
 	for _, d := range holds.Data {
-		c.data.Add(Datum{maphash.Bytes(c.seed, d.Value), uint32(len(d.Value))})
+		c.data.Add(c.datum(d))
 	}
 	c.list.Add(content{c.form(&holds), uint32(first)})
-	return int32(c.list.Len())
+	return ContentID(c.list.Len())
 }
 
-// form finds the form in the list, or puts it there.
-func (c *contents) form(holds *object.Contents) uint32 {
+// FormOf is the form of the copy with that ID, the zero Form for 0.
+func (c *Contents) FormOf(id ContentID) Form {
+	if id == 0 {
+		return Form{}
+	}
+	return c.forms[c.list.At(int(id-1)).form]
+}
+
+// DataOf appends to data those of the copy with that ID, and reports whether it has no
+// others. With 0 nothing is known.
+func (c *Contents) DataOf(data []NamedDatum, id ContentID) (all []NamedDatum, whole bool) {
+	if id == 0 {
+		return data, false
+	}
+	at := c.list.At(int(id - 1))
+	f := &c.forms[at.form]
+	for i, name := range f.names {
+		data = append(data, NamedDatum{name, *c.data.At(int(at.first) + i)})
+	}
+	return data, f.whole
+}
+
+// Sums are the data of a Secret that is not among the copies, to compare with theirs.
+func (c *Contents) Sums(data []object.Datum) []NamedDatum {
+	out := make([]NamedDatum, len(data))
+	for i, d := range data {
+		out[i] = NamedDatum{report.Text(d.Name), c.datum(d)}
+	}
+	return out
+}
+
+func (c *Contents) datum(d object.Datum) Datum {
+	return Datum{maphash.Bytes(c.seed, d.Value), uint32(len(d.Value))}
+}
+
+// form finds the form in the list, or adds it. It does not allocate if it is there.
+func (c *Contents) form(holds *object.Contents) uint32 {
 	key := binary.AppendUvarint(c.scratch[:0], uint64(len(holds.Type)))
 	key = append(key, holds.Type...)
 	key = binary.AppendUvarint(key, uint64(len(holds.DataKeys)))
 	for _, name := range holds.DataKeys {
 		key = append(binary.AppendUvarint(key, uint64(len(name))), name...)
 	}
+	whole := byte(0)
 	if holds.Whole {
-		key = append(key, 1)
+		whole = 1
 	}
+	key = append(key, whole)
 	for _, d := range holds.Data {
 		key = append(binary.AppendUvarint(key, uint64(len(d.Name))), d.Name...)
 	}
@@ -94,42 +134,11 @@ func (c *contents) form(holds *object.Contents) uint32 {
 	return i
 }
 
-func (c *contents) name(s string) report.Text {
+func (c *Contents) name(s string) report.Text {
 	name, known := c.names[s]
 	if !known {
 		name = report.Text(s)
 		c.names[s] = name
 	}
 	return name
-}
-
-// DataOf appends the data of a copy with that number, and says whether it has no others. A copy
-// without a number has none that are known.
-func (c *contents) DataOf(data []NamedDatum, number int32) (all []NamedDatum, whole bool) {
-	if number == 0 {
-		return data, false
-	}
-	at := c.list.At(int(number - 1))
-	f := &c.forms[at.form]
-	for i, name := range f.names {
-		data = append(data, NamedDatum{name, *c.data.At(int(at.first) + i)})
-	}
-	return data, f.whole
-}
-
-// FormOf is the form of a copy with that number; the zero form for none.
-func (c *contents) FormOf(number int32) Form {
-	if number == 0 {
-		return Form{}
-	}
-	return c.forms[c.list.At(int(number-1)).form]
-}
-
-// Sums are the data of a Secret that is not kept.
-func (c *contents) Sums(data []object.Datum) []NamedDatum {
-	out := make([]NamedDatum, len(data))
-	for i, d := range data {
-		out[i] = NamedDatum{report.Text(d.Name), Datum{maphash.Bytes(c.seed, d.Value), uint32(len(d.Value))}}
-	}
-	return out
 }

@@ -13,85 +13,88 @@ import (
 	"github.com/etcdsift/etcdsift/decode/wal"
 )
 
-func MembersOf(ev *Evidence) []mvcc.MemberID {
-	ids := slices.Clone(ev.Etcd.RemovedMembers)
-	for _, m := range ev.Etcd.Members {
-		ids = append(ids, m.ID)
-	}
-	return ids
-}
-
-// PageAt is the page of an offset in a file, none in a WAL segment.
-func (ev *Evidence) PageAt(file FileID, off int64) report.Page {
-	return report.PageAt(off, ev.pageSizeOf(ev.SourceOf(file)))
-}
-
-// ReadSighting reads the bytes of a sighting again.
-func (ev *Evidence) ReadSighting(at *Copy) ([]byte, error) {
-	b := make([]byte, at.Size)
-	if err := ev.SourceOf(at.File).ReadFull(b, at.Off); err != nil {
-		return nil, readError(at.Page, at.Off, err)
-	}
-	return b, nil
-}
-
-// Identity is which object a key stands for; the zero Identity for none.
-func (ev *Evidence) Identity(key string) object.Identity {
-	if id, ok := ev.Disguised[key]; ok {
-		return id
-	}
-	id, _ := ev.Names.Identify(key)
-	return id
-}
-
-// HasValues reports whether the survey is of what an etcd works with: what it left
-// behind holds no newest values of its own.
-func (ev *Evidence) HasValues() bool { return ev.What == "" && ev.Kind != report.KindOther }
-
-// IsBlind reports whether nobody knows what the log comes after: there is no db, or it
-// does not tell any more which entries it has.
-func (ev *Evidence) IsBlind() bool { return ev.File == nil || ev.Lost && ev.Etcd.ConsistentIndex == 0 }
-
-// An Evidence is the examination of one piece of evidence: a db and the WAL beside it,
-// where it has one, or a WAL alone.
+// An Evidence is what a run has seen of one piece of evidence: a db and the WAL beside it, where
+// it has one; a WAL alone; or a file without a structure, which is searched for objects.
+//
+// Its fields stand in the order of the phases that set them, and are valid once their phase is
+// over. Before that they are zero or empty, and they stay so if there is nothing to tell: without
+// a WAL there are no Segments. A comment says where a later phase changes a field.
 type Evidence struct {
-	evidence.Source // the db; File is nil for a WAL alone
-	Interest        *Interest
-	Facts           report.Evidence
-	DB              report.DBFacts
-	Details         report.Details
-	Keys            Keyspace
-	Etcd            mvcc.State
-	Names           *object.Registry
-	Disguised       map[string]object.Identity // Secrets whose keys do not say so, by key
-	Segments        []*Segment                 // of the WAL
-	Commit          wal.Index                  // the highest index that the WAL says is committed
+	// Opening, by NewSurvey.
 
-	Ledger *ledger // of all values, whoever watches them
-	Copies mem.List[Copy]
-	// before is how values were stored that only writes replace that may never take effect,
-	// by the entry of their key.
-	Before map[EntryID][]StorageID
+	// Source is the db, or the file that is searched. Of a WAL alone it has the Path of a segment
+	// and nothing else; File is nil.
+	evidence.Source
+	// Interest says which copies the passes keep. All evidence of a run shares it.
+	Interest *Interest
+	// Facts are what the report says of Source; they mean nothing of a WAL alone. The sweep
+	// adds kind and hashes. At the end the analyzer adds what the second witness read, and what
+	// became of the file.
+	Facts report.Evidence
 
-	Unheld   map[string]string // keys of sightings that the tree does not have
-	Contents *contents
-	residue
-	Pages *page.File // nil if it is no db
-	Tree  *page.Tree // nil when nothing reads the pages any more
-	Torn  bool       // a record of the tree, or an element that may be one, could not be read
-	Lost  bool       // something of the tree is missing
+	// The sweep of the db. A file that is searched has BytesRead alone; a WAL alone has none of
+	// these but Details.LiveKeys.
 
+	Pages   *page.File // nil if Source is no db
+	Tree    *page.Tree // valid during the sweep, too; nil again when no phase needs it: its marks take memory
+	Buckets []string   // paths, by the index in page.Tree.Buckets
+	DB      report.DBFacts
+	Etcd    mvcc.State
+	// Torn says that a record of the tree, or an element that may be one, could not be read, or
+	// that a record stands where none belongs.
+	Torn bool
+	// Lost says that something of the tree is missing. Its keys were then looked for on all other
+	// pages, and an Entry may be Unknown.
+	Lost        bool
+	BytesRead   int64          // of Source; less than Size if something could not be read
+	TreeRecords int            // of the tree, broken ones too
+	Details     report.Details // naming adds the prefixes
+
+	// The sweep of the WAL.
+
+	Segments []*Segment // in the order of the log
+	Commit   wal.Index  // the highest index that the log says is committed; 0 if it says none
+	// Before is how values were stored that a later write in the log replaces, where the log does
+	// not say that the write is committed: it may never take effect. It goes by the entry of the key.
+	ReplacedStorages map[EntryID][]StorageID
+
+	// The sweep of all files: the values in them.
+
+	Keys   Keyspace // the newest revision of each key, as the db would have it with the log applied
+	Ledger *Ledger  // counts all values, whether Interest keeps copies of them or not
+	// Copies are the places of the values that Interest keeps, in the order in which they were met.
+	// Naming adds those whose keys it finds, gives others their revisions, and sets Reread.
+	Copies    mem.List[Copy]
+	OtherKeys map[string]string // keys of Copies that had no entry in Keys, each by itself
+	Contents  *Contents         // what the plaintext Secrets among Copies and Unkeyed hold
+	// Pieces are bytes outside of records that say nothing of themselves. Naming compares them with
+	// the values of all files, and empties the list.
+	Pieces            []Piece
+	SkippedPieceBytes int64 // bytes of pieces beyond MaxPieces, which are not compared
+	// Unkeyed are objects that were found without their keys. Naming finds those, and empties the
+	// list.
+	Unkeyed []Unkeyed
+	// Counts are of all that lies outside of the tree. Naming adds the pieces, and the judge Rereads.
+	Residue report.ResidueCounts
+
+	// Naming: the objects that keys stand for, and the values that pieces belong to.
+
+	Names        *object.Registry           // how this etcd names its objects
+	Disguised    map[string]object.Identity // Secrets whose keys do not say so, by key
+	Owned        []Copy                     // pieces that belong to a known value; empty once they are among Copies
+	Unattributed []Piece                    // pieces that belong to nothing known, in file order
+
+	// All phases: what could not be read, or was not looked at.
+
+	Damage      []report.Damage // AddDamage bounds it
+	DamageMore  int             // damage that was not listed there
 	NotExamined []report.NotExamined
-
-	Damage     []report.Damage
-	DamageMore int
-	BytesRead  int64
-	Records    int
-	Buckets    []string // names by the index in page.Tree.Buckets
 }
 
-func NewSurvey(source evidence.Source, w *Interest) *Evidence {
-	ev := &Evidence{Source: source, Interest: w, Disguised: map[string]object.Identity{}}
+// New is an evidence of which nothing was seen yet. Of a WAL alone source has a Path and
+// nothing else.
+func New(source evidence.Source, interest *Interest) *Evidence {
+	ev := &Evidence{Source: source, Interest: interest}
 	ev.Facts = report.Evidence{
 		Path: ev.Path, Size: ev.Size, Kind: cmp.Or(ev.Kind, report.KindDB), SnapshotHash: report.HashAbsent, What: ev.What,
 	}
@@ -99,47 +102,47 @@ func NewSurvey(source evidence.Source, w *Interest) *Evidence {
 	return ev
 }
 
-// Title is what errors call the survey.
+// Reset forgets all but what is known without the tree, so that the db can be swept once more.
+func (ev *Evidence) Reset() {
+	*ev = Evidence{
+		Source: ev.Source, Interest: ev.Interest, Facts: ev.Facts,
+		Pages: ev.Pages, DB: report.DBFacts{PageSize: ev.DB.PageSize},
+		Details:          report.Details{Metas: []report.MetaDetails{}, Buckets: []report.BucketDetails{}, Prefixes: []report.Text{}},
+		ReplacedStorages: map[EntryID][]StorageID{},
+		Keys:             newKeyspace(ev.Interest),
+		Ledger:           newLedger(&ev.Keys, ev.Interest),
+		OtherKeys:        map[string]string{},
+		Contents:         newContents(ev.Interest.Seed),
+		Disguised:        map[string]object.Identity{},
+	}
+}
+
+// Title is what errors call the evidence.
 func (ev *Evidence) Title() string { return ev.Path.ValidUTF8() }
 
-// A FileID is a file of a survey, in which bytes lie; 0 is none.
-type FileID int32
+// HasValues reports whether the evidence is what an etcd works with: what an etcd left behind
+// holds no newest values of its own.
+func (ev *Evidence) HasValues() bool { return ev.What == "" && ev.Kind != report.KindOther }
 
-// DbFile is the db. The segments of its WAL come after it, in their order.
-const DbFile FileID = 1
+// IsBlind reports whether nobody knows what the log comes after: there is no db, or it does not
+// tell any more which entries it has. It is valid after the sweep of the db.
+func (ev *Evidence) IsBlind() bool { return ev.File == nil || ev.Lost && ev.Etcd.ConsistentIndex == 0 }
 
-// SegmentFile is the segment of that index in survey.segments.
-func SegmentFile(i int) FileID { return DbFile + 1 + FileID(i) }
-
-// SourceOf is the file of that ID, which is not 0.
-func (ev *Evidence) SourceOf(id FileID) *evidence.Source {
-	if id == DbFile {
-		return &ev.Source
+// Members is the members of the etcd, by what its db says: the removed ones, then the others.
+func (ev *Evidence) Members() []mvcc.MemberID {
+	ids := slices.Clone(ev.Etcd.RemovedMembers)
+	for _, m := range ev.Etcd.Members {
+		ids = append(ids, m.ID)
 	}
-	return &ev.Segments[id-SegmentFile(0)].Source
+	return ids
 }
 
-// Reset forgets what a sweep found.
-func (ev *Evidence) Reset() {
-	ev.Keys, ev.Etcd = newKeyspace(ev.Interest), mvcc.State{}
-	ev.Ledger, ev.Before = newLedger(&ev.Keys, ev.Interest), map[EntryID][]StorageID{}
-	ev.Copies, ev.Unheld, ev.Contents = mem.List[Copy]{}, map[string]string{}, newContents(ev.Interest.Seed)
-	ev.residue = residue{}
-	ev.Damage, ev.DamageMore, ev.BytesRead, ev.Records, ev.Torn, ev.Lost = nil, 0, 0, 0, false, false
-	ev.Buckets, ev.Details = nil, report.Details{Metas: []report.MetaDetails{}, Buckets: []report.BucketDetails{}, Prefixes: []report.Text{}}
-	ev.DB.FreePages = 0
-}
-
-// bucketName is the name of the bucket of p.
-func (ev *Evidence) bucketName(p page.Page) string {
-	if p.Bucket < len(ev.Buckets) {
-		return ev.Buckets[p.Bucket]
+// Identity is the object that a key stands for, the zero Identity if it stands for none. It is
+// valid after naming.
+func (ev *Evidence) Identity(key string) object.Identity {
+	if id, ok := ev.Disguised[key]; ok {
+		return id
 	}
-	return ""
-}
-
-// Read reads the value of e again.
-func (ev *Evidence) Read(e *Entry) ([]byte, error) {
-	b := make([]byte, e.Size)
-	return b, ev.SourceOf(e.File).ReadFull(b, e.Off)
+	id, _ := ev.Names.Identify(key)
+	return id
 }

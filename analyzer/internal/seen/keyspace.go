@@ -13,62 +13,68 @@ import (
 	"github.com/etcdsift/etcdsift/decode/wal"
 )
 
-// maxName bounds what is kept of the name of a key and of a KMS key ID, in bytes. The
-// API server sets no bound for names; a hostile value could claim megabytes.
-const maxName = 64 << 10
+// A Keyspace is the newest revision of each key of one evidence. It grows with the number of
+// keys, not of records.
+//
+// The sweep fills it: first with the records of the tree, then with those that were salvaged,
+// last with what the log adds. After the sweep only Storage.KeyName, Storage.Unsure and
+// Entry.Proof change.
+type Keyspace struct {
+	interest *Interest
+	Entries  mem.List[Entry] // by EntryID less one, in the order in which the keys were met
+	index    keyIndex
+	strings  mem.Strings // of the keys
 
-// maxNames bounds the bytes of all names of one db.
-const maxNames = 16 << 20
+	Storages     []Storage            // by StorageID; the first is none
+	storageIndex map[string]StorageID // by what Intern makes of an envelope
+	scratch      []byte               // of Intern
+	named        int                  // bytes of all names in Storages
 
-// An EntryID is an entry of a keyspace; 0 is none.
+	Broken map[EntryID]error // what is wrong with an entry that is Broken
+	// Newest is the highest main revision of any record of the tree, or where that has none, of
+	// those that were salvaged; 0 without any. The log does not count.
+	Newest int64
+	// Marker is the highest main revision of a record of the tree without a KeyValue; 0 without one.
+	Marker int64
+}
+
+// An EntryID is an entry of a Keyspace; 0 is none. It means nothing in another evidence.
 type EntryID uint32
 
 // An Entry is the newest revision of a key that the sweep has met so far.
 type Entry struct {
 	Key     string
-	Rev     mvcc.Revision
-	Create  int64
-	Version int64
-	Off     int64 // of the value in the file
-	Lease   int64
-	Index   wal.Index // of the raft entry that wrote it, if that is in the WAL alone
-	Size    uint32    // of the value
-	Storage StorageID // of the value; 0 of a deletion
-	dir     dirID     // of the key, in the ledger; 0 if it is not known
-	File    FileID    // that the value lies in; 0 of a deletion that is in the WAL alone
+	Rev     mvcc.Revision // 0 of a key that was inserted and not set; without a db, the raft index is its Sub
+	Create  int64         // main revision; 0 of a deletion
+	Version int64         // number of the write since then, from 1; 0 of a deletion
+	Off     int64         // of the value, in File
+	Lease   int64         // 0 if it has none
+	Index   wal.Index     // of the raft entry that wrote it, if that is in the WAL alone; else 0
+	Size    uint32        // of the value, in bytes
+	Storage StorageID     // of the value; 0 of a deletion
+	dir     dirID         // of the key, in the ledger; 0 until the ledger has met it
+	File    FileID        // that the value lies in; 0 of a deletion that is in the WAL alone
 	Deleted bool
-	Broken  bool // the record or its envelope breaks its format
-	Watched bool // all copies are kept: see watch
+	Broken  bool // the record or its envelope breaks its format: Keyspace.Broken says how
+	Watched bool // Interest keeps all copies of the key
 	Unknown bool // no tree has it: it was salvaged, and nobody knows what came after it
 
-	Proof *Proof // of the value, nil where no key was tried
+	Proof *Proof // of the value; nil until keys.Prove, and where no key was tried
 }
 
-// A Keyspace is the newest revision of each key of one db. It grows with the
-// number of keys, not of records.
-type Keyspace struct {
-	interest *Interest
-	Entries  mem.List[Entry]
-	index    keyIndex
-	strings  mem.Strings // of the keys
-
-	Storages     []Storage // by storedID
-	storageIndex map[string]StorageID
-	scratch      []byte
-	named        int // bytes of all names in stored
-
-	// broken says what is wrong with an entry.
-	Broken map[EntryID]error
-	// newest is the highest main revision of any record, marker that of a record
-	// without a KeyValue; 0 without one.
-	Newest, Marker int64
+// Proved is what came of decrypting the value of e, the zero Proof if nobody tried.
+func (e *Entry) Proved() Proof {
+	if e.Proof == nil {
+		return Proof{}
+	}
+	return *e.Proof
 }
 
-func newKeyspace(w *Interest) Keyspace {
+func newKeyspace(interest *Interest) Keyspace {
 	return Keyspace{
-		interest:     w,
+		interest:     interest,
+		Storages:     make([]Storage, 1),
 		storageIndex: map[string]StorageID{},
-		Storages:     []Storage{{}}, // of which the first is none
 		Broken:       map[EntryID]error{},
 	}
 }
@@ -81,7 +87,7 @@ func (k *Keyspace) Entry(key string) *Entry {
 	return nil
 }
 
-// At is the entry of that ID, which is not 0.
+// At is the entry of that ID, which is not 0. The pointer stays good.
 func (k *Keyspace) At(id EntryID) *Entry { return k.Entries.At(int(id - 1)) }
 
 // All yields the entries in the order in which their keys were met.
@@ -95,33 +101,45 @@ func (k *Keyspace) All() iter.Seq2[EntryID, *Entry] {
 	}
 }
 
-// Add takes a record, and returns the entry of its key. recordErr says what is wrong with
-// the record, nil if nothing is.
+// Sorted is the live entries in the order of their keys.
+func (k *Keyspace) Sorted() []EntryID {
+	live := make([]EntryID, 0, k.Entries.Len())
+	for id, e := range k.All() {
+		if !e.Deleted {
+			live = append(live, id)
+		}
+	}
+	slices.SortFunc(live, func(a, b EntryID) int { return strings.Compare(k.At(a).Key, k.At(b).Key) })
+	return live
+}
+
+// Add takes a record of the tree, and returns the entry of its key. recordErr says what is wrong
+// with the record, nil if nothing is.
 func (k *Keyspace) Add(r *mvcc.Record, recordErr error) EntryID {
 	k.Newest = max(k.Newest, r.Revision.Main)
-	i := k.Find(r.Key)
-	known := i != 0
+	id := k.Find(r.Key)
+	known := id != 0
 	if !known {
-		i = k.Insert(r.Key)
+		id = k.Insert(r.Key)
 	}
-	e := k.At(i)
+	e := k.At(id)
 	if known && r.Revision.Compare(e.Rev) <= 0 {
-		return i
+		return id
 	}
 	to := Entry{
 		Rev: r.Revision, Create: r.CreateRevision, Version: r.Version, Lease: r.Lease,
-		File: DbFile, Off: r.ValueOff, Size: uint32(len(r.Value)), Deleted: r.Tombstone && recordErr == nil,
+		File: DBFile, Off: r.ValueOff, Size: uint32(len(r.Value)), Deleted: r.Tombstone && recordErr == nil,
 	}
 	if !to.Deleted {
 		var err error
-		to.Storage, err = k.Parse(r.Value, r.ValueOff)
+		to.Storage, err = k.ParseStorage(r.Value, r.ValueOff)
 		recordErr = cmp.Or(recordErr, err)
 	}
-	k.Set(i, to, recordErr)
-	return i
+	k.Set(id, to, recordErr)
+	return id
 }
 
-// Insert adds an entry for a key that has none.
+// Insert adds an entry for a key that has none. Set says what is known of it.
 func (k *Keyspace) Insert(key []byte) EntryID {
 	k.Entries.Add(Entry{Key: k.strings.Add(key), Watched: k.interest.KeepsKey(key)})
 	id := EntryID(k.Entries.Len())
@@ -129,8 +147,8 @@ func (k *Keyspace) Insert(key []byte) EntryID {
 	return id
 }
 
-// Set replaces what is known of the key of an entry by what to says. err says what is
-// wrong with its record or value, nil if nothing is.
+// Set replaces what is known of the key of an entry: Key, Watched and Broken of to do not count.
+// err says what is wrong with the record or value, nil if nothing is.
 func (k *Keyspace) Set(id EntryID, to Entry, err error) {
 	e := k.At(id)
 	to.Key, to.dir, to.Watched, to.Broken = e.Key, e.dir, e.Watched, err != nil
@@ -142,23 +160,31 @@ func (k *Keyspace) Set(id EntryID, to Entry, err error) {
 	}
 }
 
-// Parse tells how a value was stored. The error is that of envelope.Parse.
-func (k *Keyspace) Parse(value []byte, off int64) (stored StorageID, err error) {
-	env, err := k.Open(value, off)
-	return k.Intern(env), err
+// ParseStorage is how a value that starts at off was stored. The error is that of envelope.Parse; the
+// Storage is valid all the same.
+func (k *Keyspace) ParseStorage(value []byte, off int64) (StorageID, error) {
+	env, err := k.ParseEnvelope(value, off)
+	return k.StorageOf(env), err
 }
 
-// Open takes a value apart, with the names of keys that are known by then.
-func (k *Keyspace) Open(value []byte, off int64) (envelope.Envelope, error) {
+// ParseEnvelope takes apart a value that starts at off, with the names of keys that Interest knows by now.
+// The error is that of envelope.Parse.
+func (k *Keyspace) ParseEnvelope(value []byte, off int64) (envelope.Envelope, error) {
 	return envelope.ParseNamed(value, off, k.interest.Names)
 }
 
-// Intern finds how env was stored in the list, without allocating where it is
-// there already. What stands where an unknown provider's key name might be is not
-// kept: nobody knows whether it is one, or a piece of the value.
-func (k *Keyspace) Intern(env envelope.Envelope) StorageID {
+// maxName bounds what is kept of the name of a key and of a KMS key ID, in bytes. The API server
+// sets no bound for names; a hostile value could claim megabytes.
+const maxName = 64 << 10
+
+// maxNames bounds the bytes of all names of one evidence: it is more than any cluster has. Beyond
+// it all names count as one.
+const maxNames = 16 << 20
+
+// StorageOf finds the Storage of env, or adds it. It does not allocate if there is one.
+func (k *Keyspace) StorageOf(env envelope.Envelope) StorageID {
 	if env.Provider == envelope.Unknown {
-		env.KeyName = nil
+		env.KeyName = nil // nobody knows whether it is a name, or a piece of the value
 	}
 	lost := len(env.KeyName) > maxName || len(env.Object.KeyID) > maxName
 	if len(env.KeyName) > maxName {
@@ -167,7 +193,7 @@ func (k *Keyspace) Intern(env envelope.Envelope) StorageID {
 	env.Object.KeyID = env.Object.KeyID[:min(len(env.Object.KeyID), maxName)]
 	if k.named > maxNames {
 		lost = lost || len(env.KeyName) > 0
-		env.KeyName, env.MoreName, env.Object.KeyID = nil, nil, nil // more than any cluster has: they are counted as one
+		env.KeyName, env.MoreName, env.Object.KeyID = nil, nil, nil
 	}
 	b := append(k.scratch[:0], byte(env.Provider), byte(env.Encoding))
 	b = append(append(b, env.Version...), 0)
@@ -176,47 +202,38 @@ func (k *Keyspace) Intern(env envelope.Envelope) StorageID {
 		b = append(append(b, ':'), env.MoreName...)
 	}
 	b = append(append(b, 0), env.Object.KeyID...)
-	k.scratch = b
 	if lost {
-		b = append(b, 0, 1) // and is not taken for one of that name
-		k.scratch = b
+		b = append(b, 0, 1) // else it would be taken for one of the name that is left
 	}
-	i, ok := k.storageIndex[string(b)]
+	k.scratch = b
+	id, ok := k.storageIndex[string(b)]
 	if !ok {
-		i = StorageID(len(k.Storages))
-		k.storageIndex[string(b)] = i
+		id = StorageID(len(k.Storages))
+		k.storageIndex[string(b)] = id
 		k.named += len(b)
 		how := Storage{
-			Provider: env.Provider, version: string(env.Version), KeyName: string(env.KeyName),
-			KmsKeyID: string(env.Object.KeyID), Encoding: env.Encoding, Shortest: string(env.KeyName), Lost: lost,
+			Provider: env.Provider, Encoding: env.Encoding, KMSKeyID: string(env.Object.KeyID),
+			KeyName: string(env.KeyName), Shortest: string(env.KeyName), Lost: lost,
 		}
 		if env.MoreName != nil {
 			how.Names = env.Names()
 		}
 		k.Storages = append(k.Storages, how)
 	}
-	return i
+	return id
 }
 
-// status is the answer on a live entry.
-func (k *Keyspace) status(e *Entry) report.Status {
+// StatusOf is the status of a key whose newest value is that of e, as far as anybody knows. It
+// means nothing of a deletion.
+func (ev *Evidence) StatusOf(e *Entry) report.Status {
+	plaintext := ev.Keys.Storages[e.Storage].Provider == envelope.Identity && !(e.Broken && e.Size == 0)
 	switch {
-	case k.Storages[e.Storage].Provider == envelope.Identity && !(e.Broken && e.Size == 0):
+	case plaintext && e.Unknown:
+		return report.StatusExposed // what was seen of it: nobody knows its newest value
+	case plaintext:
 		return report.StatusPlaintext
 	case e.Broken:
 		return report.StatusUnreadable
 	}
 	return report.StatusEncrypted
-}
-
-// Sorted is the live entries in the order of their keys.
-func (k *Keyspace) Sorted() []EntryID {
-	live := make([]EntryID, 0, k.Entries.Len())
-	for id, e := range k.All() {
-		if !e.Deleted {
-			live = append(live, id)
-		}
-	}
-	slices.SortFunc(live, func(a, b EntryID) int { return strings.Compare(k.At(a).Key, k.At(b).Key) })
-	return live
 }

@@ -8,15 +8,15 @@ import (
 	"github.com/etcdsift/etcdsift/decode/envelope"
 )
 
-// Long names are kept up to a bound, and all in number up to another.
+// One bound holds for each name, and another for all of them.
 func TestLongNames(t *testing.T) {
-	k := newKeyspace(NewInterest(Wanted{}))
+	k := newKeyspace(NewInterest(Want{}))
 	long := strings.Repeat("n", maxName)
 	const more = 100
 	for i := range maxNames/maxName + more {
 		value := fmt.Appendf(nil, "k8s:enc:aescbc:v1:%06d%s:%s", i, long, strings.Repeat("v", 48))
-		if stored, err := k.Parse(value, 0); err != nil || k.Storages[stored].Provider != envelope.AESCBC {
-			t.Fatalf("%+v, %v", k.Storages[stored], err)
+		if id, err := k.ParseStorage(value, 0); err != nil || k.Storages[id].Provider != envelope.AESCBC {
+			t.Fatalf("%+v, %v", k.Storages[id], err)
 		}
 	}
 	bytes := 0

@@ -13,43 +13,43 @@ import (
 	"github.com/etcdsift/etcdsift/decode/object"
 )
 
-// MaxCarved bounds the encrypted values outside of records that are kept for proof,
-// and maxDEKs the data encryption keys that are told apart for one KMS key.
-const (
-	MaxCarved = 1 << 18
-	maxDEKs   = 1 << 12
-)
-
-// A ledger counts all values of one survey by how they were stored, in whatever region.
-// It grows with the namespaces and the keys of providers; with the number of values
-// only where `keys` asks for distinct ones, and where aesgcm counts its writes.
-type ledger struct {
+// A Ledger counts all values of one evidence by how they were stored, in whatever region. It
+// grows with the namespaces and the keys of providers; with the number of values only where
+// `keys` asks for distinct ones, and where aesgcm counts its writes.
+//
+// The sweep fills it, and Settle ends it.
+type Ledger struct {
 	keys *Keyspace
-	rows map[rowID]*row
-	// plaintext is the rows of plaintext values, by the ID of their dir less one.
-	plaintext mem.List[row]
-	dirs      map[string]dirID // what stands before the last slash of a key
-	// samples has a key of each dir, by its ID less one. Of what kind its objects are is known
-	// when the whole file has been read.
+	rows map[rowID]*Row // of encrypted values
+	// plaintext is the rows of plaintext values, by dirID less one.
+	plaintext mem.List[Row]
+	dirs      map[string]dirID // by what stands before the last slash of a key
+	// Samples has a key of each dir, by dirID less one. What kind of objects lie in the dir is
+	// known after naming.
 	Samples []string
 
-	Written map[uint64]Incarnation  // by the hash of what it is
-	Kms     map[StorageID]*KmsFacts // by how the values were stored
+	Written map[uint64]Incarnation  // writes of aesgcm, by a hash that is the same in all evidence of a run
+	KMS     map[StorageID]*KMSFacts // of KMS v2, by how the values were stored
 
-	// seen and residue are hashes of the values that were counted in the tree and outside
-	// of it, as a free page often holds a value of the tree once more. They are nil unless
-	// distinct values are asked for.
+	// seen has hashes of the values that were counted in the tree, and residue of those outside of
+	// it: a free page often holds a value of the tree once more. They are nil unless Interest asks
+	// for distinct values, and after Settle.
 	seen    map[uint64]bool
-	residue map[uint64]*row
+	residue map[uint64]*Row
 
 	carved        []carvedValue
-	CarvedSkipped int
+	CarvedSkipped int // values beyond MaxCarved
 	seed          maphash.Seed
-	sealedValue   func(env *envelope.Envelope, sum uint64) // see watch.sealed
+	sealed        func(env *envelope.Envelope, sum uint64) // see Wanted
 }
 
-// A dirID is a dir that keys lie in; 0 is none.
-type dirID int32
+// A Row counts values of one dir that were stored in one way.
+type Row struct {
+	Reachable, WAL int   // in the tree, and in the WAL
+	Residue        int   // elsewhere; after Settle those that the tree has not, if distinct values are asked for
+	whole          int   // elsewhere, in whole records, whether the tree has them or not
+	First, Last    int64 // lowest and highest main revision; 0 if none is known
+}
 
 // A rowID is how encrypted values were stored, and the dir that their keys lie in.
 type rowID struct {
@@ -57,33 +57,28 @@ type rowID struct {
 	dir     dirID
 }
 
-// A row counts values. Residue has those of which the tree has no copy, if the ledger
-// knows.
-type row struct {
-	Reachable, Wal int
-	Residue        int
-	whole          int   // of residue, those that are whole records, whether the tree has them or not
-	First, Last    int64 // main revisions; 0 if none is known
-}
+// A dirID is a dir that keys lie in; 0 is none.
+type dirID int32
 
-// An Incarnation is a key from its creation to its deletion, encrypted in one way, with
-// the lowest and the highest version that was seen of it.
+// An Incarnation is a key from its creation to its deletion, encrypted in one way, with the
+// lowest and the highest version that was seen of it.
 type Incarnation struct {
 	Storage   StorageID
-	Dir       dirID
-	Create    int64
+	Dir       dirID // its sample is Samples[Dir-1]
+	Create    int64 // main revision
 	Low, High int64
 }
 
-// KmsFacts is what KMS v2 values say of their data encryption keys.
-type KmsFacts struct {
-	Deks        map[uint64]bool
-	More        bool // there are more than deks holds
+// KMSFacts are what KMS v2 values say of their data encryption keys.
+type KMSFacts struct {
+	DEKs        map[uint64]bool // hashes of the encrypted ones, at most maxDEKs
+	More        bool            // there are more than Deks has
 	Sources     map[envelope.DEKSourceType]bool
-	annotations map[string]bool
+	annotations map[string]bool // names, at most maxAnnotations
 }
 
-// A carvedValue is an encrypted value that was found outside of a record of a page.
+// A carvedValue is an encrypted value that was found outside of a record of a page. It keeps
+// what EachValue needs to read it again.
 type carvedValue struct {
 	key   string
 	rev   mvcc.Revision
@@ -94,51 +89,27 @@ type carvedValue struct {
 	whole bool
 }
 
-func newLedger(keys *Keyspace, w *Interest) *ledger {
-	l := &ledger{keys: keys, rows: map[rowID]*row{}, dirs: map[string]dirID{},
-		Written: map[uint64]Incarnation{}, Kms: map[StorageID]*KmsFacts{}, seed: w.Seed, sealedValue: w.sealed}
-	if w.distinct {
-		l.seen, l.residue = map[uint64]bool{}, map[uint64]*row{}
+func newLedger(keys *Keyspace, interest *Interest) *Ledger {
+	l := &Ledger{
+		keys: keys, rows: map[rowID]*Row{}, dirs: map[string]dirID{},
+		Written: map[uint64]Incarnation{}, KMS: map[StorageID]*KMSFacts{}, seed: interest.Seed, sealed: interest.sealed,
+	}
+	if interest.distinct {
+		l.seen, l.residue = map[uint64]bool{}, map[uint64]*Row{}
 	}
 	return l
 }
 
-// dir is the dir of a key.
-func (l *ledger) dir(key []byte) dirID {
-	dir := key[:max(0, bytes.LastIndexByte(key, '/'))]
-	i, ok := l.dirs[string(dir)]
-	if !ok {
-		l.Samples = append(l.Samples, string(key))
-		l.plaintext.Add(row{})
-		i = dirID(len(l.Samples))
-		l.dirs[string(dir)] = i
-	}
-	return i
-}
-
-func (l *ledger) row(stored StorageID, dir dirID) *row {
-	id := rowID{stored, dir}
-	r := l.rows[id]
-	if r == nil {
-		r = &row{}
-		l.rows[id] = r
-	}
-	return r
-}
-
-// plainRow is the row of the plaintext values in a dir.
-func (l *ledger) plainRow(dir dirID) *row { return l.plaintext.At(int(dir - 1)) }
-
-// Plain counts a plaintext value: its revision tells when the key that encrypts its
-// resource now was not in use yet.
-func (l *ledger) Plain(key []byte, rev int64) {
+// AddPlain notes the revision of a plaintext value, 0 if it is not known: it tells since when the
+// key that encrypts the resource now is in use.
+func (l *Ledger) AddPlain(key []byte, rev int64) {
 	if rev > 0 && len(key) > 0 {
 		l.plainRow(l.dir(key)).date(rev)
 	}
 }
 
-// PlainOf is plain for a key that has an entry, which knows its dir.
-func (l *ledger) PlainOf(e *Entry, key []byte, rev int64) {
+// AddPlainOf is Plain for a key that has an entry, which remembers the dir.
+func (l *Ledger) AddPlainOf(e *Entry, key []byte, rev int64) {
 	if e.dir == 0 {
 		e.dir = l.dir(key)
 	}
@@ -147,18 +118,8 @@ func (l *ledger) PlainOf(e *Entry, key []byte, rev int64) {
 	}
 }
 
-func (r *row) date(rev int64) {
-	if rev == 0 {
-		return
-	}
-	if r.First == 0 || rev < r.First {
-		r.First = rev
-	}
-	r.Last = max(r.Last, rev)
-}
-
-// Sealed counts an encrypted value.
-func (l *ledger) Sealed(at *Copy, env *envelope.Envelope) {
+// AddSealed counts an encrypted value. Its key is empty if nothing tells it.
+func (l *Ledger) AddSealed(at *Copy, env *envelope.Envelope) {
 	dir := l.dir([]byte(at.Key))
 	r := l.row(at.Storage, dir)
 	r.date(at.Rev.Main)
@@ -169,7 +130,7 @@ func (l *ledger) Sealed(at *Copy, env *envelope.Envelope) {
 			l.seen[l.write(at)] = true
 		}
 	case InWAL:
-		r.Wal++
+		r.WAL++
 	default:
 		l.outside(at, r)
 		if at.Place == OnFreePage && at.Complete {
@@ -177,7 +138,7 @@ func (l *ledger) Sealed(at *Copy, env *envelope.Envelope) {
 		}
 	}
 	if at.Complete {
-		l.sealedValue(env, at.Sum)
+		l.sealed(env, at.Sum)
 	}
 	switch env.Provider {
 	case envelope.AESGCM:
@@ -190,7 +151,7 @@ func (l *ledger) Sealed(at *Copy, env *envelope.Envelope) {
 }
 
 // outside counts a value outside of the tree, each distinct one once.
-func (l *ledger) outside(at *Copy, r *row) {
+func (l *Ledger) outside(at *Copy, r *Row) {
 	if l.residue == nil {
 		r.Residue++
 		return
@@ -202,72 +163,87 @@ func (l *ledger) outside(at *Copy, r *row) {
 }
 
 // write is a hash that tells a value of a key from all others.
-func (l *ledger) write(at *Copy) uint64 {
+func (l *Ledger) write(at *Copy) uint64 {
 	return maphash.Comparable(l.seed, struct {
 		key string
 		sum uint64
 	}{at.Key, at.Sum})
 }
 
-// Carve notes where a value lies that no record of a page holds, if it is encrypted: it is
-// read once more to be proven.
-func (l *ledger) Carve(value []byte, at Copy) {
-	switch {
-	case !envelope.IsEncrypted(value):
-	case len(l.carved) == MaxCarved:
-		l.CarvedSkipped++
-	default:
-		l.carved = append(l.carved, carvedValue{at.Key, at.Rev, at.Place, at.File, at.Off, int32(at.Size), at.Complete})
-	}
-}
-
-// count notes the version of a value of aesgcm, which tells how often its key has been
-// written since it was created.
-func (l *ledger) count(at *Copy, dir dirID) {
+// count notes the version of a value of aesgcm, which tells how many writes its key has
+// encrypted since the object was created.
+func (l *Ledger) count(at *Copy, dir dirID) {
 	if at.Version <= 0 || at.Create <= 0 {
 		return
 	}
-	// The index in keyspace.stored may be another in another file, the name is not.
+	// The name, because a StorageID means nothing in another evidence.
 	id := maphash.String(l.seed, at.Key) + uint64(at.Create)*0x9e3779b97f4a7c15 ^ maphash.String(l.seed, l.keys.Storages[at.Storage].Shortest)
 	in, known := l.Written[id]
 	if !known {
-		in = Incarnation{at.Storage, dir, at.Create, at.Version, at.Version}
+		in = Incarnation{Storage: at.Storage, Dir: dir, Create: at.Create, Low: at.Version, High: at.Version}
 	}
 	in.Low, in.High = min(in.Low, at.Version), max(in.High, at.Version)
 	l.Written[id] = in
 }
 
-func (l *ledger) noteKMS(stored StorageID, env *envelope.Envelope) {
-	k := l.Kms[stored]
+// These bound what is kept of the values of one KMS key: the data encryption keys that are told
+// apart, their types, and the names of annotations.
+const (
+	maxDEKs        = 1 << 12
+	maxSources     = 8
+	maxAnnotations = 64
+)
+
+func (l *Ledger) noteKMS(id StorageID, env *envelope.Envelope) {
+	k := l.KMS[id]
 	if k == nil {
-		k = &KmsFacts{Deks: map[uint64]bool{}, Sources: map[envelope.DEKSourceType]bool{}, annotations: map[string]bool{}}
-		l.Kms[stored] = k
+		k = &KMSFacts{DEKs: map[uint64]bool{}, Sources: map[envelope.DEKSourceType]bool{}, annotations: map[string]bool{}}
+		l.KMS[id] = k
 	}
 	dek := maphash.Bytes(l.seed, env.Object.DEKSource)
-	if !k.Deks[dek] && len(k.Deks) == maxDEKs {
+	if !k.DEKs[dek] && len(k.DEKs) == maxDEKs {
 		k.More = true
 	} else {
-		k.Deks[dek] = true
+		k.DEKs[dek] = true
 	}
-	if len(k.Sources) < 8 {
+	if len(k.Sources) < maxSources {
 		k.Sources[env.Object.DEKSourceType] = true
 	}
 	for name := range env.Object.Annotations() {
 		if len(k.annotations) == maxAnnotations {
 			break
 		}
-		if !k.annotations[string(name)] {
+		if !k.annotations[string(name)] { // unlike setting it, this does not allocate
 			k.annotations[string(name)] = true
 		}
 	}
 }
 
-// maxAnnotations bounds the names of annotations that are kept for one KMS key.
-const maxAnnotations = 64
+// Names are the names of the annotations, sorted.
+func (k *KMSFacts) Names() []report.Text {
+	return report.Texts(slices.Sorted(maps.Keys(k.annotations)))
+}
 
-// Settle takes out of the residue what the tree has too: the same bytes under the same
-// key are that value once more.
-func (l *ledger) Settle() {
+// MaxCarved bounds the encrypted values outside of records that EachValue yields.
+const MaxCarved = 1 << 18
+
+// AddCarved remembers where an encrypted value lies that no record of a page holds, so that
+// EachValue finds it again. It leaves plaintext alone.
+func (l *Ledger) AddCarved(value []byte, at Copy) {
+	switch {
+	case !envelope.IsEncrypted(value):
+	case len(l.carved) == MaxCarved:
+		l.CarvedSkipped++
+	default:
+		l.carved = append(l.carved, carvedValue{
+			key: at.Key, rev: at.Rev, place: at.Place, file: at.File, off: at.Off, size: int32(at.Size), whole: at.Complete,
+		})
+	}
+}
+
+// Settle takes out of the residue what the tree has too: the same bytes under the same key are
+// that value once more. Nothing is counted after it.
+func (l *Ledger) Settle() {
 	for w, r := range l.residue {
 		if l.seen[w] {
 			r.Residue--
@@ -276,16 +252,15 @@ func (l *ledger) Settle() {
 	l.seen, l.residue = nil, nil
 }
 
-// Distinct is a lower bound on how many different values were stored in each way, by
-// storedID: a value in the tree may be in the WAL, too. Residue does not
-// count: what follows a prefix there may be the text of another object, whose page was used
-// again, and no name is made of that.
-func (l *ledger) Distinct() []int {
+// Distinct is a lower bound on how many different values were stored in each way, by StorageID: a
+// value in the tree may be in the WAL, too. Residue does not count: what follows a prefix there
+// may be the text of another object, whose page was used again, and no name is made of that.
+func (l *Ledger) Distinct() []int {
 	type count struct{ reachable, wal int }
 	counts := make([]count, len(l.keys.Storages))
 	for id, r := range l.rows {
 		counts[id.storage].reachable += r.Reachable
-		counts[id.storage].wal += r.Wal
+		counts[id.storage].wal += r.WAL
 	}
 	n := make([]int, len(counts))
 	for i, c := range counts {
@@ -294,12 +269,12 @@ func (l *ledger) Distinct() []int {
 	return n
 }
 
-// Whole says which ways of storing whole values have: records of the tree, of free pages
-// and of the WAL. What looks like a value anywhere else may be none.
-func (l *ledger) Whole() []bool {
+// Whole reports, by StorageID, in which ways whole values were stored: those of records of the
+// tree, of free pages and of the WAL. What looks like a value anywhere else may be something else.
+func (l *Ledger) Whole() []bool {
 	found := make([]bool, len(l.keys.Storages))
 	for id, r := range l.rows {
-		if r.Reachable+r.Wal+r.whole > 0 {
+		if r.Reachable+r.WAL+r.whole > 0 {
 			found[id.storage] = true
 		}
 	}
@@ -309,33 +284,66 @@ func (l *ledger) Whole() []bool {
 	return found
 }
 
-// rowCounts is a row with the resource and the namespace of its keys.
-type rowCounts struct {
-	row
-	Storage   StorageID // 0 of plaintext, whatever its encoding
-	Resource  object.GroupResource
+// A ResourceRow is a Row with what it counts.
+type ResourceRow struct {
+	Row
+	Storage   StorageID            // 0 of plaintext, whatever its encoding
+	Resource  object.GroupResource // zero if the keys are of no object
 	Namespace string
 }
 
-// Resources is all rows by resource and namespace, in no order. identity tells which object a
-// key stands for.
-func (l *ledger) Resources(identity func(key string) object.Identity) []rowCounts {
+// Resources is all rows, in no order, several for one resource and namespace. identity is the
+// object that a key stands for. Rows of plaintext have First and Last alone.
+func (l *Ledger) Resources(identity func(key string) object.Identity) []ResourceRow {
 	ids := make([]object.Identity, len(l.Samples))
 	for i, key := range l.Samples {
 		ids[i] = identity(key)
 	}
-	var all []rowCounts
+	var all []ResourceRow
 	for id, r := range l.rows {
-		all = append(all, rowCounts{*r, id.storage, ids[id.dir-1].GroupResource, ids[id.dir-1].Namespace})
+		all = append(all, ResourceRow{*r, id.storage, ids[id.dir-1].GroupResource, ids[id.dir-1].Namespace})
 	}
 	for dir, r := range l.plaintext.All() {
 		if r.Last > 0 {
-			all = append(all, rowCounts{*r, 0, ids[dir].GroupResource, ids[dir].Namespace})
+			all = append(all, ResourceRow{*r, 0, ids[dir].GroupResource, ids[dir].Namespace})
 		}
 	}
 	return all
 }
 
-func (k *KmsFacts) Names() []report.Text {
-	return report.Texts(slices.Sorted(maps.Keys(k.annotations)))
+// dir is the dir of a key. It does not allocate if it is known.
+func (l *Ledger) dir(key []byte) dirID {
+	dir := key[:max(0, bytes.LastIndexByte(key, '/'))]
+	id, ok := l.dirs[string(dir)]
+	if !ok {
+		l.Samples = append(l.Samples, string(key))
+		l.plaintext.Add(Row{})
+		id = dirID(len(l.Samples))
+		l.dirs[string(dir)] = id
+	}
+	return id
+}
+
+// row is the row of encrypted values in a dir.
+func (l *Ledger) row(storage StorageID, dir dirID) *Row {
+	id := rowID{storage, dir}
+	r := l.rows[id]
+	if r == nil {
+		r = &Row{}
+		l.rows[id] = r
+	}
+	return r
+}
+
+// plainRow is the row of the plaintext values in a dir.
+func (l *Ledger) plainRow(dir dirID) *Row { return l.plaintext.At(int(dir - 1)) }
+
+func (r *Row) date(rev int64) {
+	if rev == 0 {
+		return
+	}
+	if r.First == 0 || rev < r.First {
+		r.First = rev
+	}
+	r.Last = max(r.Last, rev)
 }

@@ -5,7 +5,7 @@ import (
 	"github.com/etcdsift/etcdsift/decode/page"
 )
 
-// A Place is where bytes lie in a file, which does not depend on what else is known.
+// A Place is where bytes lie in a file. Unlike a Region it does not depend on what else is known.
 type Place uint8
 
 const (
@@ -16,9 +16,17 @@ const (
 	InWAL                       // a raft entry
 )
 
-// Region is the region that a copy was seen in. Of the tree it is live if it is the newest
-// revision of its key, which nothing deletes; where the newest write is in the WAL alone, all of
-// the tree is history.
+// PlaceOf is the place of a whole record on p that is not one of the tree.
+func PlaceOf(p page.Page) Place {
+	if p.Use == page.Tail {
+		return InTail
+	}
+	return OnFreePage
+}
+
+// Region is the region that a copy was seen in. In the tree it is live if it is the newest
+// revision of its key, and nothing deletes that; where the newest write is in the WAL alone,
+// what the tree has is history. It is valid after the sweep.
 func (c CopyIn) Region() report.Region {
 	switch c.Place {
 	case OnFreePage:
@@ -30,16 +38,8 @@ func (c CopyIn) Region() report.Region {
 	case InWAL:
 		return report.RegionWAL
 	}
-	if e := c.In.EntryOf(c.Copy); e == nil || e.Deleted || e.File != DbFile || e.Rev != c.Rev {
+	if e := c.In.EntryOf(c.Copy); e == nil || e.Deleted || e.File != DBFile || e.Rev != c.Rev {
 		return report.RegionHistory
 	}
 	return report.RegionLive
-}
-
-// PlaceOf is the place of a whole record on a page that the tree does not reach.
-func PlaceOf(p page.Page) Place {
-	if p.Use == page.Tail {
-		return InTail
-	}
-	return OnFreePage
 }

@@ -2,31 +2,33 @@ package seen
 
 import (
 	"context"
+	"errors"
 	"iter"
 
+	"github.com/etcdsift/etcdsift/decode"
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/mvcc"
 	"github.com/etcdsift/etcdsift/decode/page"
 	"github.com/etcdsift/etcdsift/decode/wal"
 )
 
-// Which records are there, and which of them are the tree's? Every pass over a db goes by
-// the same rule:
+// Which records are there, and which of them are the tree's? Every pass over a db goes by the
+// same rules:
 //
 //  1. A leaf is of the newest tree if the tree leads to it and means it: the header has the
 //     page's own ID and says that it is a leaf, and its first key is the one that led there.
 //     An inline bucket is where the leaf around it is.
 //  2. Each element of a leaf of the bucket "key" of that tree is one of its records. It counts
 //     with a broken form, too, as far as that can be read: something stood there.
-//  3. A record anywhere else is residue: on a leaf that the tree does not lead to, also if it
-//     lies among the overflow pages of another page, or leads to and means another, and in
-//     another bucket of the tree. It counts if its form is whole, and at most what lies before
-//     its element is wrong. etcd's other buckets have no records.
-//  4. Where the tree leads to a page and means another, what stands there may be anything. It
-//     is read as a leaf if its header names the page, or if all of its elements are in order.
+//  3. A record anywhere else is residue: on a leaf that the tree does not lead to, even among the
+//     overflow pages of another page; on a leaf that it leads to and does not mean; in another
+//     bucket of the tree. It counts if its form is whole, and nothing is wrong with its element
+//     but what lies before it. etcd's other buckets have no records.
+//  4. Where the tree leads to a page and means another, anything may stand there. It is read as a
+//     leaf if its header names the page, or if all of its elements are in order.
 //  5. Values that no page holds as a record are found by their bytes (decode/carve).
-//  6. A put in the WAL counts in either branch of its transaction: its bytes are there,
-//     whether it took effect or not.
+//  6. A put in the WAL counts in either branch of its transaction: its bytes are there, whether
+//     it took effect or not.
 //
 // The second witness has code of its own for rules 1 and 2.
 
@@ -40,7 +42,8 @@ const (
 	HoldsResidue                // records that the tree does not have there
 )
 
-// Holding applies rules 1 and 4 to a page.
+// Holding is rules 1 and 4. It is valid for the pages of a sweep, once that has named the bucket
+// of the page in Buckets.
 func (ev *Evidence) Holding(p page.Page) Holding {
 	switch {
 	case p.Use == page.Leaf && !IsMisplaced(p):
@@ -54,13 +57,21 @@ func (ev *Evidence) Holding(p page.Page) Holding {
 	return HoldsNone
 }
 
-// IsMisplaced reports whether the tree leads to p for a leaf, and p is none or another one.
+// bucketName is the path of the bucket of p, empty if it has none.
+func (ev *Evidence) bucketName(p page.Page) string {
+	if p.Bucket < len(ev.Buckets) {
+		return ev.Buckets[p.Bucket]
+	}
+	return ""
+}
+
+// IsMisplaced reports whether the tree leads to p for a leaf, and p is another leaf or no leaf.
 func IsMisplaced(p page.Page) bool {
 	return p.Use == page.Leaf && (p.Astray || p.Header.Flags != page.FlagLeaf)
 }
 
-// hasTable is rule 4: whether a misplaced page can be read as a leaf. One inside of another
-// is read with the leaf around it.
+// hasTable is the second half of rule 4: whether a misplaced page can be read as a leaf. An inline
+// bucket is read with the leaf around it.
 func hasTable(p page.Page) bool {
 	if p.Inline {
 		return false
@@ -81,19 +92,24 @@ func (h Holding) Takes(e page.LeafElement, err error) bool {
 	return e.Key != nil && (h != HoldsResidue || err == nil || isGap(err))
 }
 
-// A pageRecord is a record that a page holds. It is valid until the next.
+// isGap reports whether all that is wrong with an element is what lies before it.
+func isGap(err error) bool { return errors.Is(err, decode.ErrValue) }
+
+// A pageRecord is a record that a page holds. It is valid until the next one.
 type pageRecord struct {
 	mvcc.Record
 	inTree bool
-	err    error // what is wrong with the form of a record of the tree
+	err    error // what is wrong with its form; nil outside of the tree
 }
 
-// recordsOf yields the records of the bucket "key" on a page, by rules 1 to 4. Records that
-// hold no key, such as the mark of a restored snapshot, are none.
+// recordsOf yields the records of the bucket "key" on a page, by rules 1 to 4. It leaves out
+// records without a key, such as the mark of a restored snapshot.
 func (ev *Evidence) recordsOf(p page.Page) iter.Seq[pageRecord] {
 	return func(yield func(pageRecord) bool) { eachRecord(p, ev.Holding(p), yield) }
 }
 
+// eachRecord yields the records of a page that holds h, and of the inline buckets in residue. It is
+// false if yield was.
 func eachRecord(p page.Page, h Holding, yield func(pageRecord) bool) bool {
 	if h == HoldsNone {
 		return true
@@ -119,23 +135,22 @@ func eachRecord(p page.Page, h Holding, yield func(pageRecord) bool) bool {
 	return true
 }
 
-// A Value is a value of a known key, wherever it lies. Key and value are
-// valid until the next one.
+// A Value is a value of a known key, wherever it lies. Key and Value are valid until the next one.
 type Value struct {
 	In      *Evidence
 	Key     []byte
-	Value   []byte
-	Rev     mvcc.Revision // 0 in the WAL
-	Create  int64
-	Version int64
+	Value   []byte        // what is there of it
+	Rev     mvcc.Revision // 0 if it is not known, as in the WAL
+	Create  int64         // main revision; 0 if it is not known, as in the WAL
+	Version int64         // likewise
 	Place   Place
 	File    FileID
-	Off     int64     // of the value
-	Index   wal.Index // of a raft entry
-	Whole   bool
+	Off     int64     // of the value, in File
+	Index   wal.Index // of the raft entry; 0 outside the WAL
+	Whole   bool      // all of the value is there
 }
 
-// Entry is the entry of which v is the newest value, nil if it is another's.
+// Entry is the entry whose newest value is v, nil if v is not the newest of its key.
 func (v *Value) Entry() *Entry {
 	id := v.In.Keys.Find(v.Key)
 	if id == 0 {
@@ -148,11 +163,12 @@ func (v *Value) Entry() *Entry {
 	return e
 }
 
-// EachValue calls each for every value of which the key is known, in every region of the
-// survey's files: in the tree, outside of it, carved, and in the WAL. It reads the files once
-// more, because to keep all values would take as much memory as they do. Some carved values
-// come twice. The error is that of each or of ctx; what the disk does not give again is told
-// by addUnread.
+// EachValue calls each for every value whose key is known, in every region of the evidence: in the
+// tree, outside of it, carved, and in the WAL. Some carved values come twice. It is valid after the
+// sweep, while there is a Tree.
+//
+// It reads the files again, because to keep all values would take as much memory as they do. What
+// the disk does not give this time is left to AddUnread. The error is that of each or of ctx.
 func (ev *Evidence) EachValue(ctx context.Context, each func(*Value) error) error {
 	if err := ev.pageRecords(ctx, each); err != nil {
 		return err
@@ -161,6 +177,16 @@ func (ev *Evidence) EachValue(ctx context.Context, each func(*Value) error) erro
 		return err
 	}
 	return ev.logRecords(ctx, each)
+}
+
+// EachSealed is EachValue for encrypted values.
+func (ev *Evidence) EachSealed(ctx context.Context, each func(*Value) error) error {
+	return ev.EachValue(ctx, func(v *Value) error {
+		if !envelope.IsEncrypted(v.Value) {
+			return nil
+		}
+		return each(v)
+	})
 }
 
 func (ev *Evidence) pageRecords(ctx context.Context, each func(*Value) error) error {
@@ -175,8 +201,10 @@ func (ev *Evidence) pageRecords(ctx context.Context, each func(*Value) error) er
 			if r.Tombstone {
 				continue
 			}
-			v := Value{In: ev, Key: r.Key, Value: r.Value, Rev: r.Revision, Create: r.CreateRevision, Version: r.Version,
-				Place: InTree, File: DbFile, Off: r.ValueOff, Whole: r.err == nil}
+			v := Value{
+				In: ev, Key: r.Key, Value: r.Value, Rev: r.Revision, Create: r.CreateRevision, Version: r.Version,
+				Place: InTree, File: DBFile, Off: r.ValueOff, Whole: r.err == nil,
+			}
 			if !r.inTree {
 				v.Place = PlaceOf(p)
 			}
@@ -188,14 +216,14 @@ func (ev *Evidence) pageRecords(ctx context.Context, each func(*Value) error) er
 	return nil
 }
 
-// carvedRecords takes the values that no record of a page holds: plaintext ones are among
-// the sightings, encrypted ones in the ledger.
+// carvedRecords yields the values that no record of a page holds: plaintext ones are among
+// Copies, encrypted ones in the Ledger.
 func (ev *Evidence) carvedRecords(each func(*Value) error) error {
 	var buf []byte
 	read := func(v Value, size int64) error {
 		buf = append(buf[:0], make([]byte, size)...)
 		if err := ev.SourceOf(v.File).ReadFull(buf, v.Off); err != nil {
-			return nil // it could be read before: what changed meanwhile is told elsewhere
+			return nil // it could be read before: AddUnread tells
 		}
 		v.In, v.Value = ev, buf
 		return each(&v)
@@ -204,8 +232,10 @@ func (ev *Evidence) carvedRecords(each func(*Value) error) error {
 		if at.Place != InPieces && at.Place != InTail || at.Deletion {
 			continue
 		}
-		err := read(Value{Key: []byte(at.Key), Rev: at.Rev, Create: at.Create, Version: at.Version, Place: at.Place,
-			File: at.File, Off: at.Off, Whole: at.Complete}, at.Size)
+		err := read(Value{
+			Key: []byte(at.Key), Rev: at.Rev, Create: at.Create, Version: at.Version,
+			Place: at.Place, File: at.File, Off: at.Off, Whole: at.Complete,
+		}, at.Size)
 		if err != nil {
 			return err
 		}
@@ -233,8 +263,10 @@ func (ev *Evidence) logRecords(ctx context.Context, each func(*Value) error) err
 				if op.Kind != wal.OpPut || op.IgnoreValue {
 					continue
 				}
-				v := Value{In: ev, Key: op.Key, Value: op.Value, Place: InWAL, File: SegmentFile(i), Off: op.ValueOff,
-					Index: r.Entry.Index, Whole: op.Complete}
+				v := Value{
+					In: ev, Key: op.Key, Value: op.Value, Place: InWAL, File: SegmentFile(i), Off: op.ValueOff,
+					Index: r.Entry.Index, Whole: op.Complete,
+				}
 				if err := each(&v); err != nil {
 					return err
 				}
@@ -242,14 +274,4 @@ func (ev *Evidence) logRecords(ctx context.Context, each func(*Value) error) err
 		}
 	}
 	return nil
-}
-
-// EachSealed is eachValue for encrypted values.
-func (ev *Evidence) EachSealed(ctx context.Context, each func(*Value) error) error {
-	return ev.EachValue(ctx, func(v *Value) error {
-		if !envelope.IsEncrypted(v.Value) {
-			return nil
-		}
-		return each(v)
-	})
 }

@@ -8,6 +8,31 @@ import (
 	"github.com/etcdsift/etcdsift/decode/envelope"
 )
 
+// A StorageID is the index of a Storage in Keyspace.Storages; 0 is none. It means nothing in
+// another evidence.
+type StorageID uint32
+
+// A Storage is how values were stored: with which provider, key and encoding. A file has few
+// different ones, and millions of values.
+type Storage struct {
+	Provider envelope.Provider
+	Encoding envelope.Encoding // of plaintext; 0 of an encrypted value
+	KMSKeyID string            // of KMS v2, at most maxName bytes; else empty
+
+	// KeyName is the name of the key or of the KMS provider, at most maxName bytes; empty of
+	// plaintext, and of an unknown provider. Until keys.DecideNames it is the same as Shortest.
+	KeyName string
+	// Shortest is the name as a single value tells it.
+	Shortest string
+	// Names are all names that a single value may have, the shortest first; nil if it has one.
+	Names []string
+	// Lost says that not all of a name is kept, because it is too long or there are too many.
+	Lost bool
+	// Unsure says that nobody can tell which of Names it is: KeyName is the shortest that it can
+	// be then. It is valid after keys.DecideNames.
+	Unsure bool
+}
+
 // Possible is the names that a value stored like that may have, the shortest first.
 func (s *Storage) Possible() []string {
 	if s.Names == nil {
@@ -16,57 +41,36 @@ func (s *Storage) Possible() []string {
 	return s.Names
 }
 
-// A StorageID is a way of storing values in keyspace.stored; 0 is none.
-type StorageID uint32
-
-// A Storage is how a value was stored. There are few different ones in a file, so
-// an entry holds the ID of one.
-type Storage struct {
-	Provider envelope.Provider
-	version  string
-	KeyName  string // as a single value tells, until nameKeys has compared all
-	KmsKeyID string
-	Encoding envelope.Encoding
-
-	// shortest is the name as a single value tells.
-	Shortest string
-	// names are those that a single value may have, the shortest first. nil if there is
-	// just one.
-	Names []string
-	// lost says that not all of the name is kept, because it is too long or there are too many.
-	Lost bool
-	// unsure says that nobody can tell which of names it is; keyName is the shortest that
-	// it can be then.
-	Unsure bool
-}
-
-// Reported is the provider as it is reported.
-func (s Storage) Reported() report.Provider { return report.Provider(s.Provider.String()) }
-
-// MayHave reports whether a value that was stored like that may have a key of that name.
+// MayHave reports whether the key of a value stored like that may have the name.
 func (s *Storage) MayHave(name string) bool {
 	return s.KeyName == name || s.Unsure && slices.Contains(s.Names, name)
 }
 
-// An UseID tells keys apart.
-type UseID struct {
-	Provider          envelope.Provider
-	KeyName, KmsKeyID string
-}
-
-func (s Storage) Use() UseID { return UseID{s.Provider, s.KeyName, s.KmsKeyID} }
+// Reported is the provider as the report has it.
+func (s Storage) Reported() report.Provider { return report.Provider(s.Provider.String()) }
 
 // Label is how a value was encrypted, such as "aescbc:key1".
 func (s Storage) Label() string {
-	if s.KmsKeyID != "" {
-		return fmt.Sprintf("%s (key ID %q)", KeyLabel(s.Provider, s.KeyName), report.Text(s.KmsKeyID).ValidUTF8())
+	if s.KMSKeyID != "" {
+		return fmt.Sprintf("%s (key ID %q)", KeyLabel(s.Provider, s.KeyName), report.Text(s.KMSKeyID).ValidUTF8())
 	}
 	return KeyLabel(s.Provider, s.KeyName)
 }
 
+// KeyLabel is how messages call a key, such as "aescbc:key1".
 func KeyLabel(p envelope.Provider, name string) string {
 	if name == "" {
 		return p.String()
 	}
 	return p.String() + ":" + report.Text(name).ValidUTF8()
 }
+
+// A KeyID is a key as users know it: what one UseID encrypts, one key encrypts, in whatever
+// file.
+type KeyID struct {
+	Provider          envelope.Provider
+	KeyName, KMSKeyID string
+}
+
+// KeyID is the key that a value stored like that needs.
+func (s Storage) KeyID() KeyID { return KeyID{s.Provider, s.KeyName, s.KMSKeyID} }

@@ -1,77 +1,96 @@
 package sweep
 
 import (
-	"math"
-
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
-	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/carve"
 	"github.com/etcdsift/etcdsift/decode/mvcc"
 	"github.com/etcdsift/etcdsift/decode/page"
 )
 
-// carvePage looks through bytes of page p, or of pages from p on, that no whole record
-// covers. Those on a leaf among the overflow pages of p are left to that leaf, so that
-// none is looked through or counted twice.
+// carvePage carves b, which lies in p at file offset off and which no whole record covers.
+// Bytes of a leaf among the overflow pages of p are left to that leaf, so that none is carved
+// or counted twice.
 func carvePage(ev *seen.Evidence, p page.Page, b []byte, off int64) {
-	where := seen.InPieces
+	place := seen.InPieces
 	if p.Use == page.Tail {
-		where = seen.InTail
+		place = seen.InTail
 	}
 	for off, b := range p.Apart(b, off) {
 		if p.Use != page.Unreachable && p.Use != page.Tail {
-			ev.Counts.Bytes += int64(len(b)) // those of other pages are counted already
+			ev.Residue.Bytes += int64(len(b)) // takeFreePage has counted all bytes of other pages
 		}
-		carveIn(ev, seen.DbFile, where, b, off, ev.DB.PageSize, math.MaxInt64)
+		carveStretch(ev, stretch{file: seen.DBFile, place: place, data: b, off: off, block: ev.DB.PageSize})
 	}
 }
 
-// carveIn looks through bytes of a file in which content may change its nature at
-// each multiple of block, for what starts before the file offset end.
-func carveIn(ev *seen.Evidence, file seen.FileID, where seen.Place, b []byte, off int64, block int, end int64) {
-	for f := range carve.Scan(b, off, block) {
-		if f.Off >= end {
+// carveSlack carves the bytes of a branch, freelist or meta page behind all that it holds.
+func carveSlack(ev *seen.Evidence, p page.Page) {
+	if b, start := p.Slack(); !page.IsZero(b) {
+		carvePage(ev, p, b, p.Off+int64(start))
+	}
+}
+
+// A stretch is bytes of a file in which nothing tells where records are.
+type stretch struct {
+	file  seen.FileID
+	place seen.Place
+	data  []byte
+	off   int64 // of data in the file
+	block int   // at each multiple of it in the file, content may change its nature, in bytes
+	// next is where the next stretch of the file starts. That one has all of what is found
+	// from there on, so this one leaves it. 0 if none follows.
+	next int64
+}
+
+// carveStretch looks in s for values by their bytes, and keeps what may be in scope. What it
+// cannot read goes to ev.Pieces.
+func carveStretch(ev *seen.Evidence, s stretch) {
+	for f := range carve.Scan(s.data, s.off, s.block) {
+		if s.next > 0 && f.Off >= s.next {
 			return
 		}
-		at := seen.Copy{File: file, Place: where, Off: f.ValueOff, Size: int64(len(f.Value)),
-			Object: true, Complete: f.Complete}
-		if file == seen.DbFile && ev.DB.PageSize > 0 {
-			at.Page = report.PageAt(at.Off, ev.DB.PageSize)
+		if f.Kind == carve.Orphan {
+			addPieces(ev, s, f)
+			continue
 		}
-		if f.Kind != carve.Orphan {
-			ev.Counts.Fragments++
+		ev.Residue.Fragments++
+		at := seen.Copy{
+			File: s.file, Place: s.place, Off: f.ValueOff, Size: int64(len(f.Value)),
+			Page: ev.PageAt(s.file, f.ValueOff), Object: true, Complete: f.Complete,
 		}
-		switch {
-		case f.Kind == carve.Orphan:
-			addPieces(ev, file, f, block)
-		case f.Kind == carve.Object:
-			findObject(ev, f, at)
-		case f.Kind == carve.Record && f.Tombstone:
-			if at.Key, at.Rev.Main, at.Deletion, at.Off = f.Key, f.ModRevision, true, f.Off; f.Key == ev.Interest.Only {
-				ev.Keep(at)
-			}
-		case f.Kind == carve.Record:
-			at.Key, at.Create, at.Version = f.Key, f.CreateRevision, f.Version
-			at.Rev = mvcc.Revision{Main: f.ModRevision, Sub: f.Sub}
-			ev.Ledger.Carve(f.Value, at)
-			sightValue(ev, f.Value, ev.Interest.KeepsKey([]byte(f.Key)), at)
-		case f.Kind == carve.Envelope:
-			// Nobody knows its key, and where it ends often neither.
-			env, _ := ev.Keys.Open(f.Value, f.ValueOff)
-			at.Storage = ev.Keys.Intern(env)
-			at.Sum = ev.Interest.SealedSum(&env)
-			ev.Ledger.Sealed(&at, &env)
+		switch f.Kind {
+		case carve.Object:
+			noteObject(ev, f, at)
+		case carve.Record:
+			noteCarved(ev, f, at)
+		case carve.Envelope:
+			countEnvelope(ev, f, at)
 		}
 	}
 }
 
-// findObject keeps an object of which the key is not known, if its kind may be in
-// scope.
-func findObject(ev *seen.Evidence, f carve.Find, at seen.Copy) {
-	if ev.Interest.Only == "" && !ev.Interest.KeepsKind(f.TypeMeta) {
+// noteCarved is noteRecord for a record that was found by its bytes.
+func noteCarved(ev *seen.Evidence, f carve.Find, at seen.Copy) {
+	at.Key = f.Key
+	if f.Tombstone {
+		if f.Key == ev.Interest.OnlyKey {
+			at.Rev.Main, at.Deletion, at.Off = f.ModRevision, true, f.Off
+			ev.Keep(at)
+		}
 		return
 	}
-	at.Storage, _ = ev.Keys.Parse(f.Value, at.Off)
+	at.Rev = mvcc.Revision{Main: f.ModRevision, Sub: f.Sub}
+	at.Create, at.Version = f.CreateRevision, f.Version
+	ev.Ledger.AddCarved(f.Value, at)
+	noteValue(ev, f.Value, ev.Interest.KeepsKey([]byte(f.Key)), at)
+}
+
+// noteObject keeps an object whose key is not known, if its kind may be in scope.
+func noteObject(ev *seen.Evidence, f carve.Find, at seen.Copy) {
+	if ev.Interest.OnlyKey == "" && !ev.Interest.KeepsKind(f.TypeMeta) {
+		return
+	}
+	at.Storage, _ = ev.Keys.ParseStorage(f.Value, at.Off)
 	at.Sum = ev.Interest.Sum(f.Value)
 	if f.TypeMeta.Kind == seen.SecretType.Kind {
 		at.Holds = ev.Contents.Add(f.Value, at.Off)
@@ -79,14 +98,23 @@ func findObject(ev *seen.Evidence, f carve.Find, at seen.Copy) {
 	ev.Unkeyed = append(ev.Unkeyed, seen.Unkeyed{Copy: at, TypeMeta: f.TypeMeta, Namespace: f.Namespace, Name: f.Name})
 }
 
-// addPieces keeps the parts of an orphan, block by block since each may be of another
-// origin, for comparison with known values.
-func addPieces(ev *seen.Evidence, file seen.FileID, f carve.Find, block int) {
-	for off, b := range carve.Pieces(f.Bytes, f.Off, block) {
+// countEnvelope counts an encrypted value in the ledger. No copy of it is kept, because nobody
+// knows its key, and often not where it ends.
+func countEnvelope(ev *seen.Evidence, f carve.Find, at seen.Copy) {
+	env, _ := ev.Keys.ParseEnvelope(f.Value, f.ValueOff)
+	at.Storage = ev.Keys.StorageOf(env)
+	at.Sum = ev.Interest.SealedSum(&env)
+	ev.Ledger.AddSealed(&at, &env)
+}
+
+// addPieces keeps the pieces of an orphan for comparison with known values: each may be of
+// another origin.
+func addPieces(ev *seen.Evidence, s stretch, f carve.Find) {
+	for off, b := range carve.Pieces(f.Bytes, f.Off, s.block) {
 		if len(ev.Pieces) == seen.MaxPieces {
-			ev.Skipped += int64(len(b))
-		} else {
-			ev.Pieces = append(ev.Pieces, seen.Piece{Off: off, Size: int32(len(b)), File: file, Class: f.Class})
+			ev.SkippedPieceBytes += int64(len(b))
+			continue
 		}
+		ev.Pieces = append(ev.Pieces, seen.Piece{Off: off, Size: int32(len(b)), File: s.file, Class: f.Class})
 	}
 }

@@ -2,7 +2,6 @@ package sweep
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -17,13 +16,16 @@ import (
 	"github.com/etcdsift/etcdsift/decode/page"
 )
 
-// firstRevision is that of an etcd to which nobody has written yet.
-const firstRevision = 1
+// sectorSize divides the size of every db, in bytes: by that etcd tells a snapshot with its hash
+// behind it from a db.
+//
+// Source: hasChecksum in go.etcd.io/etcd/etcdutl/v3/snapshot/v3_snapshot.go.
+const sectorSize = 512
 
-// DB reads the file. Its error is that of the context.
+// DB reads the bbolt file of ev. Damage goes to ev; the error is that of ctx.
 func DB(ctx context.Context, ev *seen.Evidence, progress Progress) error {
 	dbSize := ev.Size
-	if ev.Size%512 == evidence.SnapshotHashSize {
+	if ev.Size%sectorSize == evidence.SnapshotHashSize {
 		ev.Facts.Kind = report.KindSnapshot
 		dbSize -= evidence.SnapshotHashSize
 	}
@@ -36,36 +38,34 @@ func DB(ctx context.Context, ev *seen.Evidence, progress Progress) error {
 	ev.Pages = f
 	for _, depth := range []page.Depth{page.Branches, page.Thorough} {
 		ev.Reset()
-		tree := f.Walk(depth)
-		ev.Tree = tree
-		if err := sweepPages(ctx, ev, f, tree, progress); err != nil {
+		ev.Tree = f.Walk(depth)
+		if err := sweepPages(ctx, ev, progress); err != nil {
 			return err
 		}
-		if !tree.Deeper {
-			if err := salvageKeys(ctx, ev, f, tree); err != nil {
-				return err
-			}
-		}
-		finish(ev, f, tree)
-		if !tree.Deeper {
+		if !ev.Tree.Deeper {
 			break
 		}
 	}
+	if err := salvageKeys(ctx, ev); err != nil {
+		return err
+	}
+	finish(ev)
 	return nil
 }
 
-// sweepPages reads every page, hashes the file in the same pass, and takes the records
-// of reachable leaves.
-func sweepPages(ctx context.Context, ev *seen.Evidence, f *page.File, tree *page.Tree, progress Progress) error {
+// sweepPages reads every page of ev.Pages by ev.Tree, and hashes the file in the same pass.
+func sweepPages(ctx context.Context, ev *seen.Evidence, progress Progress) error {
+	f, tree := ev.Pages, ev.Tree
 	for _, d := range tree.Damage {
 		ev.AddDamage(d)
 	}
 	ev.DamageMore += tree.Dropped
-	sum := digest{Hash: sha256.New()}
-	for p, err := range f.Sweep(tree, func(off int64, b []byte) {
+	sum := newDigest()
+	tap := func(off int64, b []byte) {
 		sum.add(off, b)
 		progress.tell(ev.Path, sum.next, ev.Size)
-	}) {
+	}
+	for p, err := range f.Sweep(tree, tap) {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -75,17 +75,17 @@ func sweepPages(ctx context.Context, ev *seen.Evidence, f *page.File, tree *page
 		}
 		switch p.Use {
 		case page.Unreachable:
-			ev.DB.FreePages += pagesOf(p, f) - uint64(p.Covered/f.PageSize)
-			freePage(ev, p)
+			ev.DB.FreePages += pageCount(p, f.PageSize) - uint64(p.Covered/f.PageSize)
+			takeFreePage(ev, p)
 		case page.Tail:
-			freePage(ev, p)
+			takeFreePage(ev, p)
 		case page.Leaf:
-			leaf(ev, p, f, tree)
+			takeLeaf(ev, p)
 		case page.Branch:
-			bucketOf(ev, p, tree).Pages += pagesOf(p, f)
-			slack(ev, p)
+			bucketOf(ev, p).Pages += pageCount(p, f.PageSize)
+			carveSlack(ev, p)
 		case page.MetaPage, page.Freelist:
-			slack(ev, p)
+			carveSlack(ev, p)
 		}
 	}
 	ev.BytesRead = sum.read
@@ -93,20 +93,37 @@ func sweepPages(ctx context.Context, ev *seen.Evidence, f *page.File, tree *page
 	return nil
 }
 
-// leaf takes the entries of a leaf page of one of etcd's buckets.
-func leaf(ev *seen.Evidence, p page.Page, f *page.File, tree *page.Tree) {
-	bucket := bucketOf(ev, p, tree)
+// bucketOf is the details of the bucket of p. ev learns here of the buckets that the sweep
+// has met meanwhile.
+func bucketOf(ev *seen.Evidence, p page.Page) *report.BucketDetails {
+	for i := len(ev.Buckets); i < len(ev.Tree.Buckets); i++ {
+		name := ev.Tree.BucketPath(i)
+		ev.Buckets = append(ev.Buckets, name)
+		ev.Details.Buckets = append(ev.Details.Buckets, report.BucketDetails{Name: report.Text(name)})
+	}
+	return &ev.Details.Buckets[p.Bucket]
+}
+
+// pageCount is how many pages p has, with its overflow pages.
+func pageCount(p page.Page, pageSize int) uint64 {
+	return uint64((len(p.Data) + pageSize - 1) / pageSize)
+}
+
+// takeLeaf takes the elements of a leaf that the tree leads to, and carves what lies between
+// them.
+func takeLeaf(ev *seen.Evidence, p page.Page) {
+	bucket := bucketOf(ev, p)
 	if !p.Inline {
-		bucket.Pages += pagesOf(p, f)
+		bucket.Pages += pageCount(p, ev.DB.PageSize)
 	}
 	if seen.IsMisplaced(p) {
-		misplacedPage(ev, p)
+		takeMisplaced(ev, p)
 		return
 	}
 	holds := ev.Holding(p)
 	foreign := false // a record of the bucket "key" stands in another one, and what is beside it may be anything
-	c := newCover(p)
-	defer c.close(ev)
+	gaps := gapCarver{ev: ev, page: p, end: elementsStart(p)}
+	defer gaps.close()
 	for e, err := range p.LeafElements() {
 		if err != nil {
 			ev.Torn = true
@@ -122,9 +139,9 @@ func leaf(ev *seen.Evidence, p page.Page, f *page.File, tree *page.Tree) {
 		switch {
 		case e.IsBucket():
 		case holds == seen.HoldsTree:
-			known = record(ev, e, p)
-		case isForeign(ev, e, p):
-			foreignRecord(ev, e, p)
+			known = takeRecord(ev, p, e)
+		case isForeign(e):
+			takeForeign(ev, p, e)
 			foreign = true
 		default:
 			known = !foreign
@@ -133,16 +150,16 @@ func leaf(ev *seen.Evidence, p page.Page, f *page.File, tree *page.Tree) {
 			}
 		}
 		if known {
-			c.take(ev, e)
-		} else if e.Off-p.Off < int64(c.end) {
-			carvePage(ev, p, e.Value, e.ValueOff()) // it overlaps what is covered: c does not come back to it
+			gaps.cover(e)
+		} else if e.Off-p.Off < int64(gaps.end) {
+			carvePage(ev, p, e.Value, e.ValueOff()) // it overlaps what is covered, where gaps does not look
 		}
 	}
 }
 
-// record takes a record of the tree. It is false where e is none: then its bytes are looked
-// through together with those around it, because where it ends may be as wrong.
-func record(ev *seen.Evidence, e page.LeafElement, p page.Page) bool {
+// takeRecord takes e as a record of the tree. It is false if e has no form in which a key can
+// be read: then e is carved with the bytes around it, because its bounds may be wrong, too.
+func takeRecord(ev *seen.Evidence, p page.Page, e page.LeafElement) bool {
 	r, err := mvcc.ParseRecord(e.Key, e.Value, e.Off)
 	if err == nil && len(p.Data) > ev.DB.PageSize {
 		err = checkSealed(&r, ev.DB.PageSize)
@@ -155,7 +172,7 @@ func record(ev *seen.Evidence, e page.LeafElement, p page.Page) bool {
 		ev.Torn = true
 		ev.AddDamage(err)
 	}
-	ev.Records++
+	ev.TreeRecords++
 	if r.Marker {
 		ev.Keys.Newest = max(ev.Keys.Newest, r.Revision.Main)
 		ev.Keys.Marker = max(ev.Keys.Marker, r.Revision.Main)
@@ -165,15 +182,18 @@ func record(ev *seen.Evidence, e page.LeafElement, p page.Page) bool {
 	}
 	id := ev.Keys.Add(&r, err)
 	entry := ev.Keys.At(id)
-	sight(ev, &r, entry.Watched, seen.Copy{Key: entry.Key, Entry: id, File: seen.DbFile, Place: seen.InTree, Off: e.Off, Page: report.PageOf(uint64(p.ID))}, err)
+	noteRecord(ev, &r, err, entry.Watched, seen.Copy{
+		Key: entry.Key, Entry: id, File: seen.DBFile, Place: seen.InTree,
+		Off: e.Off, Page: report.PageOf(uint64(p.ID)),
+	})
 	return true
 }
 
 // minZeros is how many zeros no cipher writes side by side, in bytes.
 const minZeros = 16
 
-// checkSealed looks for pages of zeros in an encrypted value, which a copy has in place of
-// pages that it lost. In a plaintext value they mean nothing.
+// checkSealed looks in an encrypted value for pages of zeros: a copied file has them where
+// pages were lost. In a plaintext value they mean nothing.
 func checkSealed(r *mvcc.Record, pageSize int) error {
 	if !envelope.IsEncrypted(r.Value) {
 		return nil
@@ -186,24 +206,13 @@ func checkSealed(r *mvcc.Record, pageSize int) error {
 	return nil
 }
 
-// bucketOf counts for the bucket of p; Sweep may have met it for the first time.
-func bucketOf(ev *seen.Evidence, p page.Page, tree *page.Tree) *report.BucketDetails {
-	for i := len(ev.Buckets); i < len(tree.Buckets); i++ {
-		name := tree.BucketPath(i)
-		ev.Buckets = append(ev.Buckets, name)
-		ev.Details.Buckets = append(ev.Details.Buckets, report.BucketDetails{Name: report.Text(name)})
-	}
-	return &ev.Details.Buckets[p.Bucket]
-}
+// firstRevision is that of an etcd to which nobody has written yet.
+const firstRevision = 1
 
-func pagesOf(p page.Page, f *page.File) uint64 {
-	return uint64((len(p.Data) + f.PageSize - 1) / f.PageSize)
-}
-
-// finish notes the facts on the db that are known after the sweep.
-func finish(ev *seen.Evidence, f *page.File, tree *page.Tree) {
+// finish sets the facts about the db that are known after the sweep.
+func finish(ev *seen.Evidence) {
+	f, tree, db := ev.Pages, ev.Tree, &ev.DB
 	ev.Etcd.Sort()
-	db := &ev.DB
 	_, newestPage, valid := f.Meta()
 	meta, used, _ := tree.Meta(f)
 	db.Pages = uint64(tree.HighWater())
@@ -228,8 +237,8 @@ func finish(ev *seen.Evidence, f *page.File, tree *page.Tree) {
 			What: `root bucket: bucket "key", which every etcd db has`})
 	}
 	if ev.Keys.Marker > ev.Etcd.ScheduledCompactRev {
-		// restore --bump-revision compacts at the revision that it writes without a
-		// KeyValue. Any other such record has lost its own.
+		// restore --bump-revision writes one record without a KeyValue, and compacts at its
+		// revision. Any other such record has lost its KeyValue.
 		ev.AddDamage(&decode.FormatError{Off: 0, Err: decode.ErrTruncated,
 			What: fmt.Sprintf("bucket key, KeyValue of revision %d", ev.Keys.Marker)})
 	}
@@ -248,13 +257,24 @@ func finish(ev *seen.Evidence, f *page.File, tree *page.Tree) {
 // etcdOf is the state of an etcd as it is reported.
 func etcdOf(s *mvcc.State) report.Etcd {
 	e := report.Etcd{
-		ClusterVersion: report.Text(s.ClusterVersion), Term: s.Term, ScheduledCompactRev: s.ScheduledCompactRev,
-		DowngradeTarget: report.Text(s.DowngradeTarget), Members: []report.Member{}, RemovedMembers: []string{},
-		AuthEnabled: s.AuthEnabled, AuthRevision: s.AuthRevision, Users: report.Texts(s.Users), Roles: report.Texts(s.Roles),
-		Alarms: []report.Alarm{}, Leases: s.Leases,
+		ClusterVersion:      report.Text(s.ClusterVersion),
+		DowngradeTarget:     report.Text(s.DowngradeTarget),
+		Term:                s.Term,
+		ScheduledCompactRev: s.ScheduledCompactRev,
+		Members:             []report.Member{},
+		RemovedMembers:      []string{},
+		AuthEnabled:         s.AuthEnabled,
+		AuthRevision:        s.AuthRevision,
+		Users:               report.Texts(s.Users),
+		Roles:               report.Texts(s.Roles),
+		Alarms:              []report.Alarm{},
+		Leases:              s.Leases,
 	}
 	for _, m := range s.Members {
-		e.Members = append(e.Members, report.Member{ID: m.ID.String(), Name: report.Text(m.Name), PeerURLs: report.Texts(m.PeerURLs), ClientURLs: report.Texts(m.ClientURLs), IsLearner: m.IsLearner})
+		e.Members = append(e.Members, report.Member{
+			ID: m.ID.String(), Name: report.Text(m.Name), PeerURLs: report.Texts(m.PeerURLs),
+			ClientURLs: report.Texts(m.ClientURLs), IsLearner: m.IsLearner,
+		})
 	}
 	for _, id := range s.RemovedMembers {
 		e.RemovedMembers = append(e.RemovedMembers, id.String())

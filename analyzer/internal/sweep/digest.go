@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"hash"
 
@@ -10,7 +11,26 @@ import (
 	"github.com/etcdsift/etcdsift/decode"
 )
 
-// hashSnapshot ends the digest with the hash behind a snapshot, and compares the two.
+// A digest is the SHA-256 of the bytes of a file, which come in file order. It means nothing
+// where read is less than the size of the file: some bytes are missing.
+type digest struct {
+	hash.Hash
+	next int64 // offset behind the last byte
+	read int64 // how many bytes there were
+}
+
+func newDigest() digest { return digest{Hash: sha256.New()} }
+
+func (d *digest) add(off int64, b []byte) {
+	d.Write(b)
+	d.next = off + int64(len(b))
+	d.read += int64(len(b))
+}
+
+func (d *digest) hex() string { return hex.EncodeToString(d.Sum(nil)) }
+
+// hashSnapshot adds the hash behind the db of a snapshot to sum, checks it, and sets the hash
+// of the file. sum has the bytes of the db, which has dbSize of them.
 func hashSnapshot(ev *seen.Evidence, sum *digest, dbSize int64) {
 	if ev.Facts.Kind == report.KindSnapshot {
 		ev.Facts.SnapshotHash = report.HashUnverified
@@ -29,20 +49,6 @@ func hashSnapshot(ev *seen.Evidence, sum *digest, dbSize int64) {
 		}
 	}
 	if sum.next == ev.Size && sum.read == ev.Size {
-		ev.Facts.SHA256 = hex.EncodeToString(sum.Sum(nil))
+		ev.Facts.SHA256 = sum.hex()
 	}
-}
-
-// A digest hashes bytes that come in file order, and counts them. Where a part of
-// the file is missing the hash means nothing, and read shows it.
-type digest struct {
-	hash.Hash
-	next int64 // offset behind the last byte
-	read int64
-}
-
-func (d *digest) add(off int64, b []byte) {
-	d.Write(b)
-	d.next = off + int64(len(b))
-	d.read += int64(len(b))
 }

@@ -1,50 +1,55 @@
 package sweep
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/decode/mvcc"
 	"github.com/etcdsift/etcdsift/decode/wal"
 )
 
-// maxScans bounds the deletions of ranges that are replayed, each of which looks at
-// every key. The API server deletes single keys.
-const maxScans = 1000
-
-// A write is an operation of a raft entry that may not be in the db yet, without
-// the bytes of its value. In a list of them those of the branches of a transaction follow it.
-type write struct {
-	kind     wal.OpKind
-	key, end string
-	lease    int64
-	value    seen.Entry // of a put: where its value lies, and what it is stored as
-	err      error      // what is wrong with that value
-	copy     int        // number of the copy that was kept of it, -1 if none was
-	keepOld  bool       // of a put: it keeps the value that there is
-
-	compare          []compare
-	success, failure int // of a transaction: how many writes each branch has
-}
-
-// A compare is the condition of a transaction.
-type compare struct {
-	wal.Compare
-	key, end string
-	value    []byte
-}
-
-// A replay applies raft entries to the keys of a db as etcd would do on its next
-// start: what was written last is in the WAL alone.
+// A replay applies raft entries to the keyspace of a db as etcd would do on its next start,
+// because what was written last is in the WAL alone.
 type replay struct {
 	ev       *seen.Evidence
 	revision int64 // main revision of the last write
-	blind    bool  // what came before is not known, so no comparison can fail for sure
+	blind    bool  // what came before is not known, so no condition can fail for sure
 	leases   map[int64][]seen.EntryID
-	scans    int
-	sure     wal.Index // up to which index the log says that all is committed, at its end
+	scans    int       // see maxScans
+	sure     wal.Index // up to it the log says that all is committed; anyIndex until its end is read
+}
+
+// A write is an operation of a raft entry that the db may not have yet, without the bytes of
+// its value. In a list of them the writes of the branches of a transaction follow it.
+type write struct {
+	kind     wal.OpKind
+	key, end string // of a put or a deletion
+	lease    int64
+
+	// Of a put.
+	value   seen.Entry      // where its value lies, and how it is stored
+	err     error           // what is wrong with that value
+	copy    seen.CopyNumber // of it; 0 if none is kept
+	keepOld bool            // it leaves the value that there is
+
+	// Of a transaction.
+	conditions       []condition
+	success, failure int // how many writes each branch has
+}
+
+// A condition is a wal.Compare that aliases nothing.
+type condition struct {
+	target   wal.CompareTarget
+	result   wal.CompareResult
+	key, end string
+	number   int64  // of all targets but wal.CompareValue
+	value    []byte // of wal.CompareValue
+}
+
+func newCondition(c *wal.Compare) condition {
+	return condition{c.Target, c.Result, string(c.Key), string(c.RangeEnd), c.Number, slices.Clone(c.Value)}
 }
 
 func newReplay(ev *seen.Evidence) *replay {
@@ -57,12 +62,12 @@ func newReplay(ev *seen.Evidence) *replay {
 	return r
 }
 
-// apply applies the operations of the entry of that index.
+// apply applies the writes of the entry at index.
 func (r *replay) apply(index wal.Index, ops []write) {
 	rev := mvcc.Revision{Main: r.revision + 1}
 	if r.blind {
-		// Without a db no revision is known. The index orders the writes as well, and
-		// none of them comes after a write whose revision is known.
+		// No revision is known. The index orders the writes as well. With the main revision
+		// 0 they come before any write whose revision is known.
 		rev = mvcc.Revision{Sub: int64(index)}
 	}
 	if r.applyAll(&rev, index, ops) && !r.blind {
@@ -70,7 +75,8 @@ func (r *replay) apply(index wal.Index, ops []write) {
 	}
 }
 
-// applyAll applies the operations in order, and reports whether anything changed.
+// applyAll applies the writes in order, the first at rev, and reports whether anything changed.
+// It leaves the next revision in rev.
 func (r *replay) applyAll(rev *mvcc.Revision, index wal.Index, ops []write) (changed bool) {
 	for len(ops) > 0 {
 		op, did := &ops[0], false
@@ -85,7 +91,7 @@ func (r *replay) applyAll(rev *mvcc.Revision, index wal.Index, ops []write) (cha
 			did = r.remove(*rev, index, r.leases[op.lease])
 		case wal.OpTxn:
 			branch, other := success, failure
-			if !r.holds(op.compare) {
+			if !r.holds(op.conditions) {
 				branch, other = other, branch
 			}
 			r.refuse(other)
@@ -100,15 +106,16 @@ func (r *replay) applyAll(rev *mvcc.Revision, index wal.Index, ops []write) (cha
 	return changed
 }
 
-// refuse notes that the puts of a branch never happened.
+// refuse marks the copies of the puts of a branch: they never took effect.
 func (r *replay) refuse(ops []write) {
 	for i := range ops {
-		if n := ops[i].copy; n >= 0 && !r.blind {
-			r.ev.Copies.At(n).Replaced = true
+		if n := ops[i].copy; n != 0 && !r.blind {
+			r.ev.Copy(n).Void = true
 		}
 	}
 }
 
+// put sets a key. It is false if etcd refuses that.
 func (r *replay) put(rev mvcc.Revision, index wal.Index, op *write) bool {
 	id := r.ev.Keys.Find([]byte(op.key))
 	known := id != 0
@@ -118,7 +125,7 @@ func (r *replay) put(rev mvcc.Revision, index wal.Index, op *write) bool {
 	old := *r.ev.Keys.At(id)
 	r.keepBefore(id, index)
 	if op.keepOld && (!known || old.Deleted) {
-		return false // etcd refuses it
+		return false // there is no value to leave
 	}
 	to := op.value
 	if op.keepOld {
@@ -133,9 +140,9 @@ func (r *replay) put(rev mvcc.Revision, index wal.Index, op *write) bool {
 	if op.lease != 0 {
 		r.leases[op.lease] = append(r.leases[op.lease], id)
 	}
-	if op.copy >= 0 {
-		at := r.ev.Copies.At(op.copy)
-		at.Rev, at.Create, at.Version = mvcc.Revision{Main: rev.Main, Sub: rev.Sub}, to.Create, to.Version
+	if op.copy != 0 {
+		at := r.ev.Copy(op.copy)
+		at.Rev, at.Create, at.Version = rev, to.Create, to.Version
 		if r.blind {
 			at.Rev, at.Create, at.Version = mvcc.Revision{}, 0, 0
 		}
@@ -143,18 +150,18 @@ func (r *replay) put(rev mvcc.Revision, index wal.Index, op *write) bool {
 	return true
 }
 
-// keepBefore notes how the value was stored that a write replaces of which the log does
-// not say that it is committed: it may never take effect, and of several such writes any
-// may turn out to be the last.
+// keepBefore notes how the newest value of a key is stored before the write at index replaces
+// it, unless the log says that this write is committed. A write that is not may never take
+// effect, and any of several such writes may turn out to be the last.
 func (r *replay) keepBefore(id seen.EntryID, index wal.Index) {
 	e := r.ev.Keys.At(id)
-	if index <= r.sure || e.Deleted || e.Rev == (mvcc.Revision{}) || slices.Contains(r.ev.Before[id], e.Storage) {
+	if index <= r.sure || e.Deleted || e.Rev == (mvcc.Revision{}) || slices.Contains(r.ev.ReplacedStorages[id], e.Storage) {
 		return
 	}
-	r.ev.Before[id] = append(r.ev.Before[id], e.Storage)
+	r.ev.ReplacedStorages[id] = append(r.ev.ReplacedStorages[id], e.Storage)
 }
 
-// remove deletes the keys of those entries.
+// remove deletes the keys of entries, and reports whether any was there.
 func (r *replay) remove(rev mvcc.Revision, index wal.Index, entries []seen.EntryID) (changed bool) {
 	for _, id := range entries {
 		e := r.ev.Keys.At(id)
@@ -168,9 +175,13 @@ func (r *replay) remove(rev mvcc.Revision, index wal.Index, entries []seen.Entry
 	return changed
 }
 
-// matching is the entries of the keys from key up to end: key alone if end is
-// empty, all behind it if end is a zero byte. A key that is deleted without having
-// been seen before is known from then on.
+// maxScans bounds the ranges that are replayed, because for each of them replay looks at every
+// key. The API server deletes single keys.
+const maxScans = 1000
+
+// matching is the entries of the keys from key up to end: of key alone if end is empty, of all
+// from key on if end is a zero byte. A blind replay adds an entry for a single key that has
+// none: the log tells that there was one. After maxScans ranges none matches anything.
 func (r *replay) matching(key, end string) []seen.EntryID {
 	if end == "" {
 		id := r.ev.Keys.Find([]byte(key))
@@ -200,18 +211,18 @@ func inRange(k, key, end string) bool {
 }
 
 // holds reports whether all conditions of a transaction hold.
-func (r *replay) holds(conditions []compare) bool {
-	return r.blind || !slices.ContainsFunc(conditions, func(c compare) bool { return !r.holdsOne(c) })
+func (r *replay) holds(conditions []condition) bool {
+	return r.blind || !slices.ContainsFunc(conditions, func(c condition) bool { return !r.holdsOne(&c) })
 }
 
-// holdsOne reports whether one condition holds. Over a range it must hold for each
-// key; over a single key that does not exist, all numbers are 0.
+// holdsOne reports whether one condition holds. Over a range it must hold for each key. For a
+// single key that does not exist all numbers are 0.
 //
 // Source: applyCompare in go.etcd.io/etcd/server/v3/etcdserver/txn/txn.go.
-func (r *replay) holdsOne(c compare) bool {
+func (r *replay) holdsOne(c *condition) bool {
 	if c.end != "" {
 		for _, id := range r.matching(c.key, c.end) {
-			if e := r.ev.Keys.At(id); !e.Deleted && !r.compare(c, e) {
+			if e := r.ev.Keys.At(id); !e.Deleted && !r.holdsFor(e, c) {
 				return false
 			}
 		}
@@ -219,30 +230,30 @@ func (r *replay) holdsOne(c compare) bool {
 	}
 	e := r.ev.Keys.Entry(c.key)
 	if e == nil || e.Deleted {
-		if c.Target == wal.CompareValue {
-			return false // nil can not be compared with anything
+		if c.target == wal.CompareValue {
+			return false // etcd does not compare a value with nil
 		}
 		e = &seen.Entry{}
 	}
-	return r.compare(c, e)
+	return r.holdsFor(e, c)
 }
 
-func (r *replay) compare(c compare, e *seen.Entry) bool {
+func (r *replay) holdsFor(e *seen.Entry, c *condition) bool {
 	order := 0
-	switch c.Target {
+	switch c.target {
 	case wal.CompareVersion:
-		order = cmp.Compare(e.Version, c.Number)
+		order = cmp.Compare(e.Version, c.number)
 	case wal.CompareCreate:
-		order = cmp.Compare(e.Create, c.Number)
+		order = cmp.Compare(e.Create, c.number)
 	case wal.CompareMod:
-		order = cmp.Compare(e.Rev.Main, c.Number)
+		order = cmp.Compare(e.Rev.Main, c.number)
 	case wal.CompareLease:
-		order = cmp.Compare(e.Lease, c.Number)
+		order = cmp.Compare(e.Lease, c.number)
 	case wal.CompareValue:
-		value, _ := r.ev.Read(e) // the disk tells (addUnread) if that fails
-		order = strings.Compare(string(value), string(c.value))
+		value, _ := r.ev.ReadValue(e) // AddUnread tells if that fails
+		order = bytes.Compare(value, c.value)
 	}
-	switch c.Result {
+	switch c.result {
 	case wal.Equal:
 		return order == 0
 	case wal.NotEqual:

@@ -2,28 +2,27 @@ package sweep
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/decode"
 	"github.com/etcdsift/etcdsift/decode/page"
 )
 
-// searchStep is how many bytes of a file without a structure are searched at once,
-// and searchAhead how many behind them an object may take that starts in them.
+// searchStep is how many bytes without a structure are searched at once, and searchAhead how
+// many bytes behind them are there for an object that starts in them.
 const (
 	searchStep  = 4 << 20
 	searchAhead = 4 << 20
 )
 
-// searchBlock is what stands for the page size where there are no pages.
+// searchBlock stands for the page size where there are no pages.
 const searchBlock = 4096
 
-// Search looks through a file of which the structure is not known. Whole objects
-// and records in it count; other bytes may be anything. Its error is that of ctx.
+// Search looks through the file of ev, whose structure is not known, for whole objects and
+// records. Other bytes may be anything, and do not count as residue. Damage goes to ev; the
+// error is that of ctx.
 func Search(ctx context.Context, ev *seen.Evidence, progress Progress) error {
-	sum := digest{Hash: sha256.New()}
+	sum := newDigest()
 	buf := make([]byte, searchStep+searchAhead)
 	for off := int64(0); off < ev.Size; off += searchStep {
 		if ctx.Err() != nil {
@@ -36,20 +35,20 @@ func Search(ctx context.Context, ev *seen.Evidence, progress Progress) error {
 		}
 		sum.add(off, b[:min(searchStep, len(b))])
 		progress.tell(ev.Path, sum.next, ev.Size)
-		if !page.IsZero(b) {
-			carveStep(ev, seen.DbFile, b, off)
-		}
+		searchBytes(ev, seen.DBFile, b, off)
+		ev.Pieces = nil
 	}
 	ev.BytesRead = sum.read
 	if sum.read == ev.Size {
-		ev.Facts.SHA256 = hex.EncodeToString(sum.Sum(nil))
+		ev.Facts.SHA256 = sum.hex()
 	}
 	return nil
 }
 
-// carveStep keeps the finds that start in the first searchStep bytes of b. What
-// starts behind them is found, whole, by the next step.
-func carveStep(ev *seen.Evidence, file seen.FileID, b []byte, off int64) {
-	carveIn(ev, file, seen.InPieces, b, off, searchBlock, off+searchStep)
-	ev.Pieces = nil // of a file like this, text is no residue
+// searchBytes carves b, which lies at off in a file, for what starts in its first searchStep
+// bytes.
+func searchBytes(ev *seen.Evidence, file seen.FileID, b []byte, off int64) {
+	if !page.IsZero(b) {
+		carveStretch(ev, stretch{file: file, place: seen.InPieces, data: b, off: off, block: searchBlock, next: off + searchStep})
+	}
 }

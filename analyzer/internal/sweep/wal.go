@@ -3,8 +3,6 @@ package sweep
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 
@@ -12,38 +10,12 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode"
-	"github.com/etcdsift/etcdsift/decode/page"
 	"github.com/etcdsift/etcdsift/decode/wal"
 )
 
-// A logReader reads the WAL of a survey. Entries that the db has not seen are held
-// back until the log says that they are committed, since until then others can take
-// their place, and then applied.
-type logReader struct {
-	ev       *seen.Evidence
-	progress Progress
-	chain    wal.Chain
-	file     seen.FileID // of the segment being read
-	block    *seen.Segment
-	writer   *wal.Metadata // of the first segment that tells
-	foreign  bool          // the segment being read is of another member or cluster
-	applied  wal.Index     // index up to which the db has seen all; 0 without a db
-	last     wal.Index     // index of the last entry
-	commit   wal.Index
-	pending  []entryOf
-	replay   *replay
-}
-
-// anyIndex is no bound of the indexes.
-const anyIndex = ^wal.Index(0)
-
-// An entryOf is a raft entry that has not been applied.
-type entryOf struct {
-	index wal.Index
-	ops   []write
-}
-
-// WAL reads the segments of one log. Its error is that of ctx.
+// WAL reads the segments of one log, in the order of their names, and adds them to ev: what
+// the db does not have yet goes into the keyspace. The db was read before, if there is one. WAL
+// sorts sources. Damage goes to ev; the error is that of ctx.
 func WAL(ctx context.Context, ev *seen.Evidence, sources []evidence.Source, progress Progress) error {
 	sequence := func(s evidence.Source) uint64 {
 		name, _ := wal.ParseName(s.Name)
@@ -54,7 +26,7 @@ func WAL(ctx context.Context, ev *seen.Evidence, sources []evidence.Source, prog
 	})
 	l := &logReader{ev: ev, progress: progress, applied: wal.Index(ev.DB.ConsistentIndex), replay: newReplay(ev)}
 	for _, source := range sources {
-		if err := l.segment(ctx, source); err != nil {
+		if err := l.read(ctx, source); err != nil {
 			return err
 		}
 	}
@@ -67,21 +39,51 @@ func WAL(ctx context.Context, ev *seen.Evidence, sources []evidence.Source, prog
 	return nil
 }
 
-// segment reads one file.
-func (l *logReader) segment(ctx context.Context, source evidence.Source) error {
+// A logReader reads a log, segment by segment. Entries that the db does not have are pending
+// until the log says that they are committed, because until then others can take their place.
+// Then, or at the end of the log, they are replayed.
+type logReader struct {
+	ev       *seen.Evidence
+	progress Progress
+	replay   *replay
+	applied  wal.Index // the db has all entries up to it; 0 without a db
+
+	chain   wal.Chain
+	writer  *wal.Metadata // of the first segment that has one; nil before
+	last    wal.Index     // index of the last entry; 0 before the first
+	commit  wal.Index     // highest index that the log says is committed
+	pending []entry       // in the order of their indexes
+
+	// Of the segment being read.
+	segment *seen.Segment
+	file    seen.FileID
+	foreign bool // another member or cluster wrote it
+}
+
+// anyIndex is no bound of the indexes.
+const anyIndex = ^wal.Index(0)
+
+// An entry is a raft entry that has not been applied.
+type entry struct {
+	index wal.Index
+	ops   []write
+}
+
+// read reads a segment.
+func (l *logReader) read(ctx context.Context, source evidence.Source) error {
 	name, _ := wal.ParseName(source.Name)
-	seg := &seen.Segment{Source: source, Evidence: report.Evidence{
+	seg := &seen.Segment{Source: source, Facts: report.Evidence{
 		Path: source.Path, Kind: report.KindWAL, Size: source.Size, SnapshotHash: report.HashAbsent, What: source.What,
 		WAL: &report.WALFacts{Sequence: name.Seq},
 	}}
-	l.file, l.block, l.foreign = seen.SegmentFile(len(l.ev.Segments)), seg, false
+	l.segment, l.file, l.foreign = seg, seen.SegmentFile(len(l.ev.Segments)), false
 	l.ev.Segments = append(l.ev.Segments, seg)
-	sum := digest{Hash: sha256.New()}
-	records := l.chain.Read(source.File, source.Size, source.Name, func(off int64, b []byte) {
+	sum := newDigest()
+	tap := func(off int64, b []byte) {
 		sum.add(off, b)
 		l.progress.tell(source.Path, sum.next, source.Size)
-	})
-	for r, err := range records {
+	}
+	for r, err := range l.chain.Read(source.File, source.Size, source.Name, tap) {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -89,16 +91,16 @@ func (l *logReader) segment(ctx context.Context, source evidence.Source) error {
 			l.ev.AddDamageIn(source.Path, 0, err)
 			continue
 		}
-		l.record(&r)
+		l.takeRecord(&r)
 	}
 	if seg.BytesRead = sum.read; sum.read == source.Size {
-		seg.Evidence.SHA256 = hex.EncodeToString(sum.Sum(nil))
+		seg.Facts.SHA256 = sum.hex()
 	}
 	return nil
 }
 
-func (l *logReader) record(r *wal.Record) {
-	facts := l.block.Evidence.WAL
+func (l *logReader) takeRecord(r *wal.Record) {
+	facts := l.segment.Facts.WAL
 	switch r.Kind {
 	case wal.KindMetadata:
 		facts.NodeID, facts.ClusterID = r.Metadata.NodeID.String(), r.Metadata.ClusterID.String()
@@ -115,10 +117,10 @@ func (l *logReader) record(r *wal.Record) {
 		facts.Commit = max(facts.Commit, uint64(r.State.Commit))
 		l.apply(l.commit)
 	case wal.KindEntry:
-		l.entry(&r.Entry)
+		l.takeEntry(&r.Entry)
 	case wal.KindTorn:
 		facts.Torn += r.Len
-		l.sightOps(r.Entry.Ops, r.Entry.Index, r.Entry.Term, false)
+		l.noteOps(&r.Entry, false)
 	case wal.KindGap:
 		facts.Gaps++
 		l.searchGap(r.Off, r.Len)
@@ -127,55 +129,57 @@ func (l *logReader) record(r *wal.Record) {
 	}
 }
 
-// entry takes a raft entry, in place of those that had its index or a later one.
-func (l *logReader) entry(e *wal.Entry) {
-	facts, index := l.block.Evidence.WAL, e.Index
+// takeEntry takes a raft entry. It replaces the entries from its index on.
+func (l *logReader) takeEntry(e *wal.Entry) {
+	facts, index := l.segment.Facts.WAL, e.Index
 	facts.Entries++
 	if facts.FirstIndex == 0 {
 		facts.FirstIndex = uint64(index)
 	}
 	facts.LastIndex = max(facts.LastIndex, uint64(index))
 	if l.foreign {
-		// What another etcd wrote is found, and is nothing that this db has or will have.
+		// Copies of what another etcd wrote are kept, but this db never has the writes.
 		from := l.ev.Copies.Len()
-		l.sightOps(e.Ops, index, e.Term, false)
+		l.noteOps(e, false)
 		for i := from; i < l.ev.Copies.Len(); i++ {
-			l.ev.Copies.At(i).Replaced = true
+			l.ev.Copies.At(i).Void = true
 		}
 		return
 	}
 	if index <= l.last {
-		l.replace(index)
+		l.dropFrom(index)
 	}
 	if next := max(l.applied, l.last) + 1; l.ev.File != nil && index > next {
-		l.ev.NotExamined = append(l.ev.NotExamined, report.NotExamined{Path: l.block.Path,
-			What: fmt.Sprintf("raft entries %d to %d are in no WAL segment that is here, and the db does not have them", next, index-1)})
+		l.ev.NotExamined = append(l.ev.NotExamined, report.NotExamined{
+			Path: l.segment.Path,
+			What: fmt.Sprintf("raft entries %d to %d are in no WAL segment that is here, and the db does not have them", next, index-1),
+		})
 	}
 	l.last = index
 	applied := l.ev.File != nil && index <= l.applied
-	ops := l.sightOps(e.Ops, index, e.Term, applied)
+	ops := l.noteOps(e, applied)
 	if !applied && len(ops) > 0 {
-		l.pending = append(l.pending, entryOf{index, ops})
+		l.pending = append(l.pending, entry{index, ops})
 	}
 }
 
-// replace drops the entries from index on: they were never committed.
-func (l *logReader) replace(index wal.Index) {
-	n, _ := slices.BinarySearchFunc(l.pending, index, func(e entryOf, index wal.Index) int { return cmp.Compare(e.index, index) })
+// dropFrom drops the entries from index on, because they were never committed.
+func (l *logReader) dropFrom(index wal.Index) {
+	n, _ := slices.BinarySearchFunc(l.pending, index, func(e entry, index wal.Index) int { return cmp.Compare(e.index, index) })
 	l.pending = l.pending[:n]
 	for i := l.ev.Copies.Len() - 1; i >= 0; i-- {
 		at := l.ev.Copies.At(i)
-		if at.Place != seen.InWAL || at.Replaced {
+		if at.Place != seen.InWAL || at.Void {
 			continue
 		}
 		if at.Index < index {
-			break // so are all before it that still count
+			break // all copies before it are of earlier entries, too, or replaced already
 		}
-		at.Replaced = !at.Applied
+		at.Void = !at.Applied
 	}
 }
 
-// apply applies the pending entries up to index.
+// apply replays the pending entries up to index.
 func (l *logReader) apply(index wal.Index) {
 	n := 0
 	for n < len(l.pending) && l.pending[n].index <= index {
@@ -185,33 +189,32 @@ func (l *logReader) apply(index wal.Index) {
 	l.pending = slices.Delete(l.pending, 0, n)
 }
 
-// sightOps keeps the writes to watched keys, and all operations without their
-// values, each transaction before its branches.
-func (l *logReader) sightOps(ops []wal.Op, index wal.Index, term wal.Term, applied bool) []write {
+// noteOps keeps copies of what the entry writes to watched keys. It returns all operations of
+// the entry without their values, each transaction before its branches. applied says that the
+// db has the entry: then the operations lack their keys, because nobody replays them.
+func (l *logReader) noteOps(e *wal.Entry, applied bool) []write {
 	var writes []write
-	for op := range wal.All(ops) {
-		w := write{kind: op.Kind, lease: op.Lease, copy: -1}
+	for op := range wal.All(e.Ops) {
+		w := write{kind: op.Kind, lease: op.Lease}
 		if !applied {
 			w.key, w.end = string(op.Key), string(op.RangeEnd)
 		}
 		at := seen.Copy{
-			File: l.file, Place: seen.InWAL, Index: index, Term: term, Applied: applied,
-			Object: true, Complete: op.Complete, Off: op.ValueOff, Size: int64(len(op.Value)),
+			File: l.file, Place: seen.InWAL, Index: e.Index, Term: e.Term, Applied: applied,
+			Off: op.ValueOff, Size: int64(len(op.Value)), Object: true, Complete: op.Complete,
 		}
 		switch op.Kind {
 		case wal.OpPut:
-			l.put(op, &w, at)
+			l.notePut(op, &w, at)
 		case wal.OpDelete:
-			if only := l.ev.Interest.Only; only != "" && inRange(only, string(op.Key), string(op.RangeEnd)) {
+			if only := l.ev.Interest.OnlyKey; only != "" && inRange(only, string(op.Key), string(op.RangeEnd)) {
 				at.Key, at.Deletion = only, true
 				l.ev.Keep(at)
 			}
 		case wal.OpTxn:
-			w.success, w.failure = count(op.Success), count(op.Failure)
-			for _, c := range op.Compare {
-				kept := compare{Compare: c, key: string(c.Key), end: string(c.RangeEnd), value: slices.Clone(c.Value)}
-				kept.Key, kept.RangeEnd, kept.Value = nil, nil, nil // they alias the record
-				w.compare = append(w.compare, kept)
+			w.success, w.failure = countOps(op.Success), countOps(op.Failure)
+			for i := range op.Compare {
+				w.conditions = append(w.conditions, newCondition(&op.Compare[i]))
 			}
 		}
 		writes = append(writes, w)
@@ -219,43 +222,41 @@ func (l *logReader) sightOps(ops []wal.Op, index wal.Index, term wal.Term, appli
 	return writes
 }
 
-// count is how many operations there are, with those of the branches of transactions.
-func count(ops []wal.Op) (n int) {
+// countOps is how many operations there are, with those in the branches of transactions.
+func countOps(ops []wal.Op) (n int) {
 	for range wal.All(ops) {
 		n++
 	}
 	return n
 }
 
-// put keeps a put.
-func (l *logReader) put(op *wal.Op, w *write, at seen.Copy) {
+// notePut keeps a copy of the value of a put, if its key is watched, and sets in w what replay
+// needs to know of the value.
+func (l *logReader) notePut(op *wal.Op, w *write, at seen.Copy) {
 	before := l.ev.Copies.Len()
 	if !op.IgnoreValue {
 		at.Key = string(op.Key)
-		sightValue(l.ev, op.Value, l.ev.Interest.KeepsKey(op.Key), at)
+		noteValue(l.ev, op.Value, l.ev.Interest.KeepsKey(op.Key), at)
 	}
 	if l.ev.Copies.Len() > before {
-		w.copy = before
+		w.copy = seen.CopyNumber(l.ev.Copies.Len())
 	}
 	w.keepOld = op.IgnoreValue
 	w.value = seen.Entry{File: l.file, Off: op.ValueOff, Size: uint32(len(op.Value)), Lease: op.Lease}
-	w.value.Storage, w.err = l.ev.Keys.Parse(op.Value, op.ValueOff)
+	w.value.Storage, w.err = l.ev.Keys.ParseStorage(op.Value, op.ValueOff)
 	if !op.Complete && w.err == nil {
 		w.err = &decode.FormatError{Off: op.ValueOff, What: "value in the WAL", Err: decode.ErrTruncated}
 	}
 }
 
-// searchGap looks for objects in bytes that are no frames.
+// searchGap looks for objects in the n bytes at off, which are no frames.
 func (l *logReader) searchGap(off, n int64) {
-	seg := l.block
 	buf := make([]byte, min(n, searchStep+searchAhead))
 	for end := off + n; off < end; off += searchStep {
 		b := buf[:min(int64(len(buf)), end-off)]
-		if err := seg.ReadFull(b, off); err != nil {
-			continue // reading it has failed before, and that was told
+		if err := l.segment.ReadFull(b, off); err != nil {
+			continue // chain.Read has told of it
 		}
-		if !page.IsZero(b) {
-			carveIn(l.ev, l.file, seen.InPieces, b, off, searchBlock, off+searchStep)
-		}
+		searchBytes(l.ev, l.file, b, off)
 	}
 }

@@ -9,11 +9,11 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
-// addNonceFindings reports the nonces that two different values share.
-func (b *Judge) addNonceFindings(n *keys.Nonces) {
+// addNonceFindings reports the nonces that different values share.
+func (j *Judge) addNonceFindings(n *keys.Nonces) {
 	for _, shared := range n.Shared() {
-		slices.SortFunc(shared, func(x, y keys.Sharing) int {
-			return cmp.Or(cmp.Compare(x.Key, y.Key), compareSeen(x.At, y.At))
+		slices.SortFunc(shared, func(x, y keys.NonceUse) int {
+			return cmp.Or(cmp.Compare(x.Key, y.Key), compareCopies(x.At, y.At))
 		})
 		first := &shared[0]
 		f := objectFinding(report.RuleNonceReuse, first.At.In.Identity(first.Key), first.Key)
@@ -25,10 +25,10 @@ func (b *Judge) addNonceFindings(n *keys.Nonces) {
 			f.At = append(f.At, at)
 		}
 		f.Message = nonceMessage(&f, first)
-		b.find(f)
+		j.addFinding(f)
 	}
-	if n.More {
-		b.result.Coverage.NotExamined = append(b.result.Coverage.NotExamined,
+	if n.Incomplete {
+		j.result.Coverage.NotExamined = append(j.result.Coverage.NotExamined,
 			report.NotExamined{What: fmt.Sprintf("the nonces of more than %d pairs of values, which may be the same", keys.MaxReused)})
 	}
 }

@@ -15,9 +15,9 @@ func FuzzRetireText(f *testing.F) {
 		if strings.Join(parts, ",") != text || len(parts) == 0 {
 			t.Fatalf("%q of %q", parts, text)
 		}
-		_ = CheckRetire(text)
+		_ = CheckKeyName(text)
 		for i, name := range readings(text) {
-			if _, err := ParseKeyName(name.Provider.String() + ":" + name.Name); err != nil {
+			if _, err := parseKeyName(name.Provider.String() + ":" + name.Name); err != nil {
 				t.Fatalf("%q may mean %+v: %v", text, name, err)
 			}
 			if i == 0 && name.Provider.String()+":"+name.Name != text || i > 0 && name.KMSKeyID == "" {

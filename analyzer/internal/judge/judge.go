@@ -1,0 +1,223 @@
+package judge
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/etcdsift/etcdsift/analyzer/internal/keys"
+	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
+	"github.com/etcdsift/etcdsift/analyzer/report"
+	"github.com/etcdsift/etcdsift/decode/object"
+)
+
+// A Judge turns what was seen of all evidence into a report. It is used in steps, each of them
+// once: New, Compare, ProveCopies, Report.
+type Judge struct {
+	// What New is given. Report settles the ledgers of evs, and takes their copies away.
+	question Question
+	evs      []*seen.Evidence
+	proofs   *keys.Proofs // nil if no value was decrypted
+	nonces   *keys.Nonces
+
+	clusters *clusters // set by New
+
+	// The keys in scope that have plaintext copies. New sets them; see Subject for what the other
+	// steps do to each.
+	subjects map[clusterKey]*Subject
+	exposed  []*Subject // all of subjects, by namespace, name and key
+
+	// Counts of keys. New counts all but the subjects in namespaces and scope; Report adds those.
+	inventory  map[object.GroupResource]*report.ResourceCount
+	namespaces map[string]*report.NamespaceCount
+	scope      map[object.GroupResource]*report.ScopeCount // a resource is in scope if it is here
+
+	// Which values need which encryption key. New counts the newest values, and Report what the
+	// ledgers have.
+	uses     map[seen.KeyID]*keyUse
+	moved    map[movedKey]bool // New: keys whose newest value opens with the path of another
+	unknown  int               // New: newest values whose key nobody can tell
+	logAlone bool              // Report: there is a WAL without a db: nobody knows what was written before it
+
+	// The keys to retire: empty unless the question names some. New finds them and their
+	// stragglers.
+	candidates []*candidate
+	whole      map[*seen.Evidence][]bool // New: by StorageID, whether a whole value was stored like that
+
+	// ProveCopies: what came of each encrypted copy of the key that the question asks for.
+	copyProofs map[*seen.Copy]report.Proof
+
+	// The report. New and Report add findings; Report sets all the rest.
+	result *report.Report
+}
+
+// A movedKey is a key in one evidence.
+type movedKey struct {
+	in  *seen.Evidence
+	key string
+}
+
+// New finds out which keys the verdict is about, and what each of them is. p is nil if no value
+// was decrypted. Facts and damage that evs get later are in the report, but the states of subjects
+// do not depend on them.
+func New(evs []*seen.Evidence, q Question, p *keys.Proofs, n *keys.Nonces) *Judge {
+	j := &Judge{
+		question: q, evs: evs, proofs: p, nonces: n,
+		clusters:   newClusters(evs),
+		subjects:   map[clusterKey]*Subject{},
+		inventory:  map[object.GroupResource]*report.ResourceCount{},
+		namespaces: map[string]*report.NamespaceCount{},
+		scope:      map[object.GroupResource]*report.ScopeCount{},
+		uses:       map[seen.KeyID]*keyUse{},
+		moved:      map[movedKey]bool{},
+		result: &report.Report{
+			SchemaVersion: report.SchemaVersion, Tool: q.Tool,
+			Evidence: []report.Evidence{}, Inventory: []report.ResourceCount{}, Namespaces: []report.NamespaceCount{},
+			Exposures: []report.Exposure{}, Findings: []report.Finding{}, Scope: []report.ScopeCount{},
+			Coverage: report.Coverage{Damage: []report.Damage{}, Unattributed: []report.Extent{}, NotExamined: []report.NotExamined{}},
+		},
+	}
+	if p != nil {
+		for _, f := range p.Failures {
+			if f.Newest && f.MovedFrom != "" {
+				j.moved[movedKey{f.In, f.Key}] = true
+			}
+		}
+	}
+	j.findCandidates()
+	for _, resource := range q.Resources {
+		j.scope[resource] = &report.ScopeCount{Resource: report.Text(resource.String())}
+	}
+	for i, ev := range evs {
+		j.addCopies(ev, int32(i))
+	}
+	for _, ev := range evs {
+		for id, e := range ev.Keys.All() {
+			j.addEntry(ev, e, ev.Keys.Broken[id])
+		}
+	}
+	j.exposed = slices.SortedFunc(maps.Values(j.subjects), func(x, y *Subject) int {
+		return cmp.Or(cmp.Compare(x.id.Namespace, y.id.Namespace), cmp.Compare(x.id.Name, y.id.Name), cmp.Compare(x.key, y.key))
+	})
+	return j
+}
+
+// addEntry takes what one evidence says of a key. err is what is wrong with its newest value, nil
+// if nothing is.
+func (j *Judge) addEntry(ev *seen.Evidence, e *seen.Entry, err error) {
+	newest, deleted := j.clusters.isNewest(ev, e), j.clusters.isDeleted(ev, e)
+	id := ev.Identity(e.Key)
+	if newest && !deleted {
+		j.countLive(ev, e, id)
+		j.addPolicyFinding(ev, e, id)
+	}
+	j.addUse(ev, e, id, newest && !deleted)
+	if !e.Deleted && err != nil {
+		j.addEnvelopeFinding(ev, e, id, err)
+	}
+	if !j.inScope(id.GroupResource) {
+		return
+	}
+	if !newest {
+		return // what counts is in another evidence
+	}
+	s := j.subjects[j.clusters.key(ev, e.Key)]
+	if s == nil {
+		if !deleted {
+			j.countStatus(id, ev.StatusOf(e))
+		}
+		return
+	}
+	s.state = j.stateOf(ev, e)
+	if !deleted {
+		s.newest, s.in, s.status = e, ev, ev.StatusOf(e)
+	}
+}
+
+// stateOf is the state of a key whose newest revision is in ev.
+func (j *Judge) stateOf(ev *seen.Evidence, e *seen.Entry) report.State {
+	switch {
+	case e.Unknown && !j.clusters.isGone(ev, e):
+		return report.StateUnknown
+	case j.clusters.isDeleted(ev, e):
+		return report.StateDeleted
+	case ev.File == nil || ev.IsBlind() && e.Index != 0:
+		return report.StateUnknown // a WAL alone does not tell what was written after it
+	}
+	return report.StateLive
+}
+
+// Report makes the report out of all that is known by now. It reads nothing.
+func (j *Judge) Report() *report.Report {
+	j.addScope()
+	j.addConfiguration()
+	j.addProofs(j.proofs)
+	j.addLedgers(j.evs, j.proofs)
+	j.addSharedNames()
+	if j.question.Key == "" {
+		j.addNonceFindings(j.nonces)
+		j.addOveruse(j.evs)
+		j.addWeakProviders()
+	}
+	j.addCoverage(j.evs)
+	j.sort()
+	j.listKeys()
+	j.result.Verdict = j.verdict()
+	return j.result
+}
+
+// addFinding adds a finding to the report. Without a severity it gets that of its rule.
+func (j *Judge) addFinding(f report.Finding) {
+	if f.Severity == report.SeverityNone {
+		f.Severity = report.RuleByID(f.Rule).Severity
+	}
+	if f.At == nil {
+		f.At = []report.Location{}
+	}
+	j.result.Findings = append(j.result.Findings, f)
+}
+
+// objectFinding is a finding on an object, at those places. Its message is still to be made.
+func objectFinding(rule report.RuleID, id object.Identity, key string, at ...report.Location) report.Finding {
+	return report.Finding{
+		Rule: rule, Resource: report.Text(id.GroupResource.String()), Namespace: report.Text(id.Namespace), Name: report.Text(id.Name),
+		Key: report.Text(key), At: at,
+	}
+}
+
+// locationOf is where the newest value of a key lies.
+func locationOf(ev *seen.Evidence, e *seen.Entry) report.Location {
+	return report.Location{Path: ev.SourceOf(e.File).Path, Offset: e.Off, Length: int64(e.Size), Page: ev.PageAt(e.File, e.Off),
+		ModRevision: e.Rev.Main, WALIndex: uint64(e.Index)}
+}
+
+// sort puts all lists that came from maps in order.
+func (j *Judge) sort() {
+	r := j.result
+	slices.SortFunc(r.Inventory, func(x, y report.ResourceCount) int { return cmp.Compare(x.Resource, y.Resource) })
+	slices.SortFunc(r.Namespaces, func(x, y report.NamespaceCount) int { return cmp.Compare(x.Namespace, y.Namespace) })
+	slices.SortFunc(r.Exposures, compareExposures)
+	slices.SortStableFunc(r.Findings, compareFindings)
+}
+
+func compareExposures(x, y report.Exposure) int {
+	if c := cmp.Or(cmp.Compare(x.Resource, y.Resource), cmp.Compare(x.Namespace, y.Namespace), cmp.Compare(x.Name, y.Name)); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(x.Key, y.Key); c != 0 {
+		return c
+	}
+	return cmp.Compare(x.Copies[0].Path, y.Copies[0].Path)
+}
+
+// compareFindings compares first what tells most findings apart, because cmp.Or makes every
+// comparison that it is given.
+func compareFindings(x, y report.Finding) int {
+	if c := cmp.Or(cmp.Compare(y.Severity, x.Severity), cmp.Compare(x.Rule, y.Rule)); c != 0 {
+		return c
+	}
+	if c := cmp.Or(cmp.Compare(x.Resource, y.Resource), cmp.Compare(x.Namespace, y.Namespace), cmp.Compare(x.Name, y.Name)); c != 0 {
+		return c
+	}
+	return cmp.Or(cmp.Compare(x.Key, y.Key), cmp.Compare(x.Path(), y.Path()), cmp.Compare(x.Message, y.Message))
+}

@@ -1,0 +1,87 @@
+package judge
+
+import (
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
+	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
+	"github.com/etcdsift/etcdsift/analyzer/report"
+	"github.com/etcdsift/etcdsift/decode/envelope"
+	"github.com/etcdsift/etcdsift/decode/object"
+)
+
+// addHashFinding reports a snapshot whose hash is not that of its bytes.
+func (j *Judge) addHashFinding(ev *seen.Evidence) {
+	if ev.Facts.SnapshotHash != report.HashMismatch {
+		return
+	}
+	j.addFinding(report.Finding{Rule: report.RuleSnapshotHash, Message: hashMessage,
+		At: []report.Location{{Path: ev.Path, Offset: ev.Size - evidence.SnapshotHashSize, Length: evidence.SnapshotHashSize}}})
+}
+
+// addDamageFindings reports each file of ev that is damaged, by the first places.
+func (j *Judge) addDamageFindings(ev *seen.Evidence) {
+	byPath := map[report.Text]*report.Finding{}
+	whats := map[report.Text]string{} // of the first place
+	for _, d := range ev.Damage {
+		f := byPath[d.Path]
+		if f == nil {
+			f = &report.Finding{Rule: report.RuleDamage}
+			byPath[d.Path], whats[d.Path] = f, d.What
+		}
+		addPlace(f, report.Location{Path: d.Path, Offset: d.Offset, Page: d.Page})
+	}
+	for path, f := range byPath {
+		if path == ev.Damage[len(ev.Damage)-1].Path {
+			f.AtMore += ev.DamageMore // the list ends in this file, or before it
+		}
+		f.Message = damageMessage(f, whats[path])
+		j.addFinding(*f)
+	}
+}
+
+// addUnattributed lists the bytes of ev that belong to nothing known, and reports those that do
+// not look random: what does is most likely old ciphertext.
+func (j *Judge) addUnattributed(ev *seen.Evidence) {
+	byPath := map[report.Text]*report.Finding{}
+	bytes := map[report.Text]int64{}
+	for _, p := range ev.Unattributed {
+		path := ev.SourceOf(p.File).Path
+		j.result.Coverage.Unattributed = append(j.result.Coverage.Unattributed,
+			report.Extent{Path: path, Offset: p.Off, Length: int64(p.Size), LooksLike: report.Looks(p.Class.String())})
+		if !p.Suspicious() {
+			j.result.Coverage.Residue.Random += int64(p.Size)
+			continue
+		}
+		if byPath[path] == nil {
+			byPath[path] = &report.Finding{Rule: report.RuleUnattributed}
+		}
+		addPlace(byPath[path], report.Location{Path: path, Offset: p.Off, Length: int64(p.Size), Page: ev.PageAt(p.File, p.Off)})
+		bytes[path] += int64(p.Size)
+	}
+	for path, f := range byPath {
+		f.Message = unattributedMessage(f, bytes[path])
+		j.addFinding(*f)
+	}
+}
+
+// maxLocations bounds the places of a finding on a file; coverage lists more.
+const maxLocations = 10
+
+// addPlace adds a place to a finding on a file, or counts it if there are enough.
+func addPlace(f *report.Finding, at report.Location) {
+	if len(f.At) == maxLocations {
+		f.AtMore++
+		return
+	}
+	f.At = append(f.At, at)
+}
+
+// addEnvelopeFinding reports a newest value that is neither plaintext nor an envelope that can be
+// understood; broken says why. A plaintext record that is broken is damage, and reported as that.
+func (j *Judge) addEnvelopeFinding(ev *seen.Evidence, e *seen.Entry, id object.Identity, broken error) {
+	if ev.Keys.Storages[e.Storage].Provider == envelope.Identity {
+		return
+	}
+	f := objectFinding(report.RuleUnknownEnvelope, id, e.Key, locationOf(ev, e))
+	f.Message = envelopeMessage(&f, broken)
+	j.addFinding(f)
+}

@@ -1,0 +1,166 @@
+package judge
+
+import (
+	"cmp"
+	"iter"
+	"slices"
+
+	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
+	"github.com/etcdsift/etcdsift/analyzer/report"
+	"github.com/etcdsift/etcdsift/decode/object"
+)
+
+// maxWrites is how many values may be written with one aesgcm key.
+//
+// Source: the table of providers in Kubernetes' documentation, "Encrypting Confidential
+// Data at Rest": "Must be rotated every 200,000 writes".
+const maxWrites = 200_000
+
+// A writeCount is how many values were written with a key: for certain, and if it was in use from
+// the time on when the objects that it encrypts were created.
+type writeCount struct{ certain, likely int64 }
+
+// addOveruse reports the aesgcm keys that too many values were written with. The version of a value
+// counts the writes since its object was created. All of them were made with the key that the value
+// names if the era of that key had begun by then, and all others had ended. Otherwise the versions
+// that were seen are certain, and those between them if no other key was in use meanwhile; the
+// versions before them are likely, unless an era that began earlier had not ended when the object
+// was created.
+func (j *Judge) addOveruse(evs []*seen.Evidence) {
+	var es *eras // made when there is an incarnation at all
+	counts := map[seen.KeyID]writeCount{}
+	for e, life := range j.incarnations(evs) {
+		if es == nil {
+			es = j.eras(evs)
+		}
+		n := counts[e.use]
+		certain := life.High - life.Low + 1
+		if es.shared[e] {
+			certain = min(certain, 2) // some of those between may be of another key
+		}
+		switch {
+		case es.first[e] <= life.Create && es.others(e) <= life.Create:
+			n.certain += life.High
+			n.likely += life.High
+		case life.Create > es.before[e]:
+			n.certain += certain
+			n.likely += life.High
+		default:
+			n.certain += certain
+			n.likely += certain
+		}
+		counts[e.use] = n
+	}
+	for use, n := range counts {
+		if n.likely <= maxWrites {
+			continue
+		}
+		f := report.Finding{Rule: report.RuleKeyOveruse, Message: overuseMessage(use, n)}
+		if n.certain <= maxWrites {
+			f.Severity = report.SeverityLow
+		}
+		j.addFinding(f)
+	}
+}
+
+// An era is the time in which values of one resource were stored in one way.
+type era struct {
+	use seen.KeyID // zero for plaintext
+	resourceIn
+}
+
+// A resourceIn is a resource in a cluster. One key after the other encrypts it.
+type resourceIn struct {
+	resource object.GroupResource
+	cluster  int
+}
+
+// eras are all eras. One lasts from the first to the last revision that was seen of its values.
+type eras struct {
+	first, last map[era]int64         // revisions; 0 if none is known
+	before      map[era]int64         // the last revision of the eras that began earlier
+	shared      map[era]bool          // another era overlaps with it
+	latest      map[resourceIn][2]era // the two eras that ended last; the same twice if there is one
+}
+
+// eras finds the eras of all evidence in its ledgers.
+func (j *Judge) eras(evs []*seen.Evidence) *eras {
+	es := &eras{first: map[era]int64{}, last: map[era]int64{}, before: map[era]int64{}, shared: map[era]bool{},
+		latest: map[resourceIn][2]era{}}
+	byResource := map[resourceIn][]era{}
+	for _, ev := range evs {
+		for _, r := range ev.Ledger.Resources(ev.Identity) {
+			e := era{resourceIn: resourceIn{r.Resource, j.clusters.numbers[ev]}}
+			if r.Storage != 0 {
+				e.use = ev.Keys.Storages[r.Storage].KeyID()
+			}
+			if _, known := es.last[e]; !known {
+				byResource[e.resourceIn] = append(byResource[e.resourceIn], e)
+			}
+			if r.First > 0 && (es.first[e] == 0 || r.First < es.first[e]) {
+				es.first[e] = r.First
+			}
+			es.last[e] = max(es.last[e], r.Last)
+		}
+	}
+	for r, list := range byResource {
+		slices.SortFunc(list, func(x, y era) int { return cmp.Compare(es.last[y], es.last[x]) })
+		es.latest[r] = [2]era{list[0], list[min(1, len(list)-1)]}
+		slices.SortFunc(list, func(x, y era) int { return cmp.Compare(es.first[x], es.first[y]) })
+		last, next := int64(0), 0 // last is of the eras before next
+		for i, e := range list {
+			for ; es.first[list[next]] < es.first[e]; next++ {
+				last = max(last, es.last[list[next]])
+			}
+			es.before[e] = last
+			es.shared[e] = last > es.first[e] || i+1 < len(list) && es.first[list[i+1]] < es.last[e]
+		}
+	}
+	return es
+}
+
+// others is the last revision of all other eras of the same resource; 0 if there are none.
+func (es *eras) others(e era) int64 {
+	latest := es.latest[e.resourceIn]
+	if latest[0] != e {
+		return es.last[latest[0]]
+	}
+	if latest[1] != e {
+		return es.last[latest[1]]
+	}
+	return 0
+}
+
+// incarnations yields the incarnations of the objects that aesgcm keys encrypted, each once even if
+// several files of a cluster have it.
+func (j *Judge) incarnations(evs []*seen.Evidence) iter.Seq2[era, seen.Incarnation] {
+	type id struct {
+		era
+		hash uint64
+	}
+	return func(yield func(era, seen.Incarnation) bool) {
+		joined := map[id]seen.Incarnation{} // if there are several files
+		for _, ev := range evs {
+			resources := make([]object.GroupResource, len(ev.Ledger.Samples))
+			for i, key := range ev.Ledger.Samples {
+				resources[i] = ev.Identity(key).GroupResource
+			}
+			for hash, life := range ev.Ledger.Written {
+				e := era{ev.Keys.Storages[life.Storage].KeyID(), resourceIn{resources[life.Dir-1], j.clusters.numbers[ev]}}
+				if len(evs) > 1 {
+					if have, ok := joined[id{e, hash}]; ok {
+						life.Low, life.High = min(have.Low, life.Low), max(have.High, life.High)
+					}
+					joined[id{e, hash}] = life
+				} else if !yield(e, life) {
+					return
+				}
+			}
+		}
+		for i, life := range joined {
+			if !yield(i.era, life) {
+				return
+			}
+		}
+	}
+}
