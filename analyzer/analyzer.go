@@ -26,6 +26,7 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/encryption"
+	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/object"
 )
 
@@ -140,7 +141,7 @@ func Run(ctx context.Context, sources []evidence.Source, o Options) (*report.Rep
 // wanted is what must be kept of the evidence to answer.
 func (o *Options) wanted(n *keys.Nonces) seen.Want {
 	return seen.Want{Key: string(o.Key), Resources: o.Resources, AnyPrefix: o.Prefixes == nil, Config: o.Encryption,
-		Configured: o.configured, Distinct: o.Keys, Sealed: n.Add}
+		Configured: o.configured, Distinct: o.Keys, Sealed: func(env envelope.Envelope, sum uint64) { n.Add(&env, sum) }}
 }
 
 // question is what is asked of the evidence when all of it has been read.

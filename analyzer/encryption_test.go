@@ -103,7 +103,7 @@ func testFindings(t *testing.T, e fixtures.EncryptionEvidence, r *report.Report)
 		}
 	}
 	slices.Sort(wantRuns)
-	newest := func(f report.Finding) bool { return !strings.Contains(f.Message, "older value") }
+	newest := func(f report.Finding) bool { return !strings.Contains(f.Message(), "older value") }
 	for _, f := range r.Findings {
 		switch {
 		case slices.Contains(e.RunFindings, string(f.Rule)) || f.Key == "" || f.Rule == report.RuleNonceReuse:
@@ -138,7 +138,7 @@ func testFindings(t *testing.T, e fixtures.EncryptionEvidence, r *report.Report)
 			continue
 		}
 		i := slices.IndexFunc(r.Findings, func(f report.Finding) bool { return f.Rule == report.RuleRelocated && string(f.Key) == v.Key })
-		if i < 0 || !strings.Contains(r.Findings[i].Message, "path of "+v.RelocatedFrom+" ") {
+		if i < 0 || !strings.Contains(r.Findings[i].Message(), "path of "+v.RelocatedFrom+" ") {
 			t.Errorf("%s was moved from %s: not told", v.Key, v.RelocatedFrom)
 		}
 	}
@@ -174,7 +174,7 @@ func testReadings(t *testing.T, e fixtures.EncryptionEvidence, r *report.Report,
 	t.Helper()
 	rules := map[string][]report.RuleID{}
 	for _, f := range r.Findings {
-		if !strings.Contains(f.Message, "older value") {
+		if !strings.Contains(f.Message(), "older value") {
 			rules[string(f.Key)] = append(rules[string(f.Key)], f.Rule)
 		}
 	}

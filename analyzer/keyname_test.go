@@ -179,7 +179,7 @@ func TestNoncesOfColonNames(t *testing.T) {
 			[]byte("k8s:enc:"+how+":"), same, noise(fmt.Sprint(i), 60))})
 	}
 	r, _ = run(t, Options{}, f.source(t))
-	if found := of(r, report.RuleNonceReuse); len(found) != 1 || found[0].Key != report.Text(secretKey(100)) || !strings.Contains(found[0].Message, "key-2026-03-09T11:02:10.123456Z") {
+	if found := of(r, report.RuleNonceReuse); len(found) != 1 || found[0].Key != report.Text(secretKey(100)) || !strings.Contains(found[0].Message(), "key-2026-03-09T11:02:10.123456Z") {
 		t.Errorf("%+v", found)
 	}
 }

@@ -112,8 +112,8 @@ func TestPluginRefuses(t *testing.T) {
 				}
 				for _, f := range found {
 					for _, want := range []string{"kms-v2:vault", "KMS plugin does not decrypt"} {
-						if !strings.Contains(f.Message, want) {
-							t.Fatalf("message %q, want %q in it", f.Message, want)
+						if !strings.Contains(f.Message(), want) {
+							t.Fatalf("message %q, want %q in it", f.Message(), want)
 						}
 					}
 				}

@@ -40,28 +40,28 @@ func writeFindings(w *errWriter, found []report.Finding) {
 	for _, f := range found {
 		counts[sort{f.Rule, f.Resource, f.Path()}]++
 	}
-	for _, f := range found {
+	for i := range found {
+		f := &found[i]
 		s := sort{f.Rule, f.Resource, f.Path()}
 		switch n := counts[s]; {
 		case f.Key == "" || n <= maxAlike && n > 0:
-			finding(w, f)
+			finding(w, f, "")
 		case n > maxAlike:
-			f.Message += fmt.Sprintf("; and %d more %s of %s", n-1, "like this", orNot(visible(f.Resource)))
-			finding(w, f)
+			finding(w, f, fmt.Sprintf("; and %d more like this of %s", n-1, orNot(visible(f.Resource))))
 			counts[s] = 0
 		}
 	}
 }
 
-// finding writes one finding: its rule, where it applies, and what it says.
-func finding(w *errWriter, f report.Finding) {
+// finding writes one finding: its rule, where it applies, and what it says. more is added to that.
+func finding(w *errWriter, f *report.Finding, more string) {
 	var where []string
 	for _, part := range []report.Text{f.Path(), f.Key} {
 		if part != "" {
 			where = append(where, visible(part))
 		}
 	}
-	text := Visible(f.Message)
+	text := Visible(f.Message() + more)
 	if len(where) > 0 {
 		text = strings.Join(where, ", ") + ": " + text
 	}

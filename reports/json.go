@@ -27,9 +27,22 @@ var textToJSON = json.MarshalToFunc(func(enc *jsontext.Encoder, t report.Text) e
 	return enc.WriteToken(jsontext.String(t.ValidUTF8()))
 })
 
+// A messaged is a finding with its message.
+type messaged struct {
+	findingFields
+	Message string `json:"message"`
+}
+
+type findingFields report.Finding
+
+// findingToJSON writes a finding as it does on its own, with the options of the text around it.
+var findingToJSON = json.MarshalToFunc(func(enc *jsontext.Encoder, f report.Finding) error {
+	return json.MarshalEncode(enc, messaged{findingFields(f), f.Message()})
+})
+
 // jsonOptions make output as encoding/json does.
 func jsonOptions(indent string) json.Options {
-	options := []json.Options{jsonv1.DefaultOptionsV1(), json.WithMarshalers(textToJSON)}
+	options := []json.Options{jsonv1.DefaultOptionsV1(), json.WithMarshalers(json.JoinMarshalers(textToJSON, findingToJSON))}
 	if indent != "" {
 		options = append(options, jsontext.WithIndent(indent))
 	}

@@ -18,6 +18,8 @@ type jsonText struct {
 	indent string // of one level
 	depth  int    // in levels
 	err    error  // the first; b is of no use then
+
+	scratch []byte // used again for each message
 }
 
 // begin opens an object or a list.
@@ -122,7 +124,7 @@ func (t *jsonText) marshal(v any) {
 }
 
 // needsNoEscape reports whether s may stand between quotes as it is.
-func needsNoEscape(s string) bool {
+func needsNoEscape[T string | []byte](s T) bool {
 	for i := range len(s) {
 		switch c := s[i]; {
 		case c < ' ' || c > '~':
@@ -226,7 +228,20 @@ func appendFinding(t *jsonText, f *report.Finding) {
 	}
 	t.end(']')
 	t.known("atMore", int64(f.AtMore))
-	t.word("message", f.Message)
+	if f.Superseded {
+		t.field("superseded")
+		t.b = append(t.b, "true"...)
+	}
+	if f.Detail != "" {
+		t.word("detail", f.Detail)
+	}
+	t.field("message")
+	t.scratch = f.AppendMessage(t.scratch[:0])
+	if needsNoEscape(t.scratch) {
+		t.b = append(append(append(t.b, '"'), t.scratch...), '"')
+	} else {
+		t.marshal(string(t.scratch))
+	}
 	t.end('}')
 }
 

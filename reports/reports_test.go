@@ -133,11 +133,11 @@ func canned() *report.Report {
 		},
 		Findings: []report.Finding{
 			{Rule: report.RulePlaintextLive, Severity: report.SeverityCritical, Resource: "secrets", Namespace: "payments", Name: "db",
-				At: []report.Location{{Path: "snapshot.db", Offset: 8192, Length: 300, Page: report.PageOf(37), ModRevision: 410}}, Message: "plaintext"},
-			{Rule: report.RuleSnapshotHash, Severity: report.SeverityHigh, At: []report.Location{{Path: "snapshot.db", Offset: 20480, Length: 32}}, Message: "the hash is wrong"},
-			{Rule: report.RuleWeakProvider, Severity: report.SeverityLow, At: []report.Location{}, Message: "2 newest values are encrypted with aescbc:key1: not recommended"},
+				At: []report.Location{{Path: "snapshot.db", Offset: 8192, Length: 300, Page: report.PageOf(37), ModRevision: 410}}},
+			{Rule: report.RuleSnapshotHash, Severity: report.SeverityHigh, At: []report.Location{{Path: "snapshot.db", Offset: 20480, Length: 32}}},
+			{Rule: report.RuleWeakProvider, Severity: report.SeverityLow, At: []report.Location{}, Detail: "2 newest values are encrypted with aescbc:key1: not recommended"},
 			{Rule: report.RuleUnknownEnvelope, Severity: report.SeverityMedium, Resource: "secrets", Key: hostile,
-				At: []report.Location{{Path: "snapshot.db", Offset: 9000, Length: 40, WALIndex: 12, Key: hostile}}, AtMore: 3, Message: "not known"},
+				At: []report.Location{{Path: "snapshot.db", Offset: 9000, Length: 40, WALIndex: 12, Key: hostile}}, AtMore: 3, Superseded: true, Detail: hostile},
 		},
 		Scope: []report.ScopeCount{{Resource: "secrets", Keys: 3, Readable: 2}, {Resource: "vaults.lab.example.com", Keys: 1, Configured: true}},
 	}

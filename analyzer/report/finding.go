@@ -1,13 +1,14 @@
 package report
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 )
 
 // A Finding is a rule, the object that it is about, if it is about one, and the places where
-// it is broken. Message says all of it in a sentence.
+// it is broken. Message says all of it in a sentence, which JSON has, too.
 type Finding struct {
 	Rule      RuleID   `json:"rule"`
 	Severity  Severity `json:"severity"`
@@ -19,8 +20,21 @@ type Finding struct {
 	// configuration, or on a key and all that it encrypts.
 	At []Location `json:"at"`
 	// AtMore is how many more places there are than At lists.
-	AtMore  int    `json:"atMore,omitempty"`
-	Message string `json:"message"`
+	AtMore int `json:"atMore,omitempty"`
+	// Superseded says, of plaintext-live and of a value that does not open, that the newest value
+	// of the key is another one.
+	Superseded bool `json:"superseded,omitempty"`
+	// Detail is what the rule has to say beyond that, a part of Message.
+	Detail string `json:"detail,omitempty"`
+}
+
+// MarshalJSON writes the fields, and the message.
+func (f Finding) MarshalJSON() ([]byte, error) {
+	type fields Finding
+	return json.Marshal(struct {
+		fields
+		Message string `json:"message"`
+	}{fields(f), f.Message()})
 }
 
 // Path is the file of the first place, empty if there is none.

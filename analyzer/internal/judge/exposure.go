@@ -31,12 +31,17 @@ func (j *Judge) exposeAll(subjects []*Subject) {
 	for i, ev := range j.evs {
 		copies[i] = takeCopies(ev)
 	}
+	n := 0
+	for _, s := range subjects {
+		n += len(s.copies)
+	}
+	list := make([]*report.Copy, 0, n) // of all exposures, one after the other
 	for i, s := range subjects {
-		list := make([]*report.Copy, len(s.copies))
-		for n, id := range s.copies {
-			list[n] = copies[id.Evidence].At(int(id.Copy - 1))
+		first := len(list)
+		for _, id := range s.copies {
+			list = append(list, copies[id.Evidence].At(int(id.Copy-1)))
 		}
-		exposures[i].Copies = list
+		exposures[i].Copies = list[first:len(list):len(list)]
 		s.copies = nil
 	}
 }
@@ -63,9 +68,9 @@ func takeCopies(ev *seen.Evidence) *mem.List[report.Copy] {
 	return list
 }
 
-// findingsOf is for how many findings of n subjects there is room: most have two, of copies in the
+// findingsOf is for how many findings of n subjects there is room: many have two, of copies in the
 // history and on free pages.
-func findingsOf(n int) int { return 2*n + n/8 }
+func findingsOf(n int) int { return 2*n - n/4 }
 
 // roomForFindings is room in the report's list for the findings of n subjects, behind those that
 // are in it.
@@ -98,13 +103,11 @@ type exposer struct {
 	subjects  []*Subject // all of the part, in order
 	exposures []report.Exposure
 	findings  []report.Finding
-	messages  mem.Strings       // of the findings
 	locations []report.Location // of the findings: one piece of memory, with room for more
 
 	// Of the subject at hand.
 	copies   []seen.CopyIn
 	breaches []breach
-	scratch  []byte
 }
 
 // expose makes the exposure of a subject, without its copies, and its findings.
@@ -112,11 +115,11 @@ func (x *exposer) expose(s *Subject) {
 	x.copies = s.appendCopies(x.copies[:0], x.evs)
 	e := report.Exposure{
 		Resource: x.scope[s.id.GroupResource].Resource, Namespace: report.Text(s.id.Namespace), Name: report.Text(s.id.Name),
-		Key: report.Text(s.key), Status: s.exposed(), State: s.state, Type: s.form.Kind, DataKeys: s.form.DataKeys, Current: s.current(),
+		Key: report.Text(s.key), Status: s.exposed(), State: s.state, DataKeys: []report.Text{}, Current: s.current(),
 		Validity: s.validity,
 	}
-	if e.DataKeys == nil {
-		e.DataKeys = []report.Text{}
+	if s.form != nil && s.form.DataKeys != nil {
+		e.Type, e.DataKeys = s.form.Kind, s.form.DataKeys
 	}
 	x.addPlaintextFindings(&e)
 	x.exposures = append(x.exposures, e)

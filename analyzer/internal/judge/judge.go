@@ -219,5 +219,8 @@ func compareFindings(x, y report.Finding) int {
 	if c := cmp.Or(cmp.Compare(x.Resource, y.Resource), cmp.Compare(x.Namespace, y.Namespace), cmp.Compare(x.Name, y.Name)); c != 0 {
 		return c
 	}
-	return cmp.Or(cmp.Compare(x.Key, y.Key), cmp.Compare(x.Path(), y.Path()), cmp.Compare(x.Message, y.Message))
+	if c := cmp.Or(cmp.Compare(x.Key, y.Key), cmp.Compare(x.Path(), y.Path())); c != 0 {
+		return c
+	}
+	return cmp.Compare(x.Message(), y.Message())
 }

@@ -1,9 +1,13 @@
 package judge
 
 import (
+	"errors"
+	"fmt"
+
 	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/analyzer/report"
+	"github.com/etcdsift/etcdsift/decode"
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/object"
 )
@@ -13,7 +17,7 @@ func (j *Judge) addHashFinding(ev *seen.Evidence) {
 	if ev.Facts.SnapshotHash != report.HashMismatch {
 		return
 	}
-	j.addFinding(report.Finding{Rule: report.RuleSnapshotHash, Message: hashMessage,
+	j.addFinding(report.Finding{Rule: report.RuleSnapshotHash,
 		At: []report.Location{{Path: ev.Path, Offset: ev.Size - evidence.SnapshotHashSize, Length: evidence.SnapshotHashSize}}})
 }
 
@@ -33,7 +37,7 @@ func (j *Judge) addDamageFindings(ev *seen.Evidence) {
 		if path == ev.Damage[len(ev.Damage)-1].Path {
 			f.AtMore += ev.DamageMore // the list ends in this file, or before it
 		}
-		f.Message = damageMessage(f, whats[path])
+		f.Detail = whats[path]
 		j.addFinding(*f)
 	}
 }
@@ -58,7 +62,7 @@ func (j *Judge) addUnattributed(ev *seen.Evidence) {
 		bytes[path] += int64(p.Size)
 	}
 	for path, f := range byPath {
-		f.Message = unattributedMessage(f, bytes[path])
+		f.Detail = fmt.Sprintf("%d bytes", bytes[path])
 		j.addFinding(*f)
 	}
 }
@@ -82,6 +86,15 @@ func (j *Judge) addEnvelopeFinding(ev *seen.Evidence, e *seen.Entry, id object.I
 		return
 	}
 	f := objectFinding(report.RuleUnknownEnvelope, id, e.Key, locationOf(ev, e))
-	f.Message = envelopeMessage(&f, broken)
+	f.Detail = plainError(broken)
 	j.addFinding(f)
+}
+
+// plainError is an error without the offset, which a finding has as a field.
+func plainError(err error) string {
+	var format *decode.FormatError
+	if errors.As(err, &format) {
+		return fmt.Sprintf("%s: %v", format.What, format.Err)
+	}
+	return err.Error()
 }

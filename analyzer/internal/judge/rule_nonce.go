@@ -6,7 +6,9 @@ import (
 	"slices"
 
 	"github.com/etcdsift/etcdsift/analyzer/internal/keys"
+	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/analyzer/report"
+	"github.com/etcdsift/etcdsift/decode/envelope"
 )
 
 // addNonceFindings reports the nonces that different values share.
@@ -24,11 +26,24 @@ func (j *Judge) addNonceFindings(n *keys.Nonces) {
 			}
 			f.At = append(f.At, at)
 		}
-		f.Message = nonceMessage(&f, first)
+		f.Detail = nonceDetail(first)
 		j.addFinding(f)
 	}
 	if n.Incomplete {
 		j.result.Coverage.NotExamined = append(j.result.Coverage.NotExamined,
 			report.NotExamined{What: fmt.Sprintf("the nonces of more than %d pairs of values, which may be the same", keys.MaxReused)})
 	}
+}
+
+// nonceDetail is what two values share, and under which key.
+func nonceDetail(first *keys.NonceUse) string {
+	what := "nonce"
+	if first.How.Provider == envelope.AESCBC {
+		what = "IV"
+	}
+	under := seen.KeyLabel(first.How.Provider, first.How.KeyName)
+	if first.OfDEK {
+		under = "one data encryption key of " + under
+	}
+	return what + " under " + under
 }

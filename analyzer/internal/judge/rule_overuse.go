@@ -2,6 +2,7 @@ package judge
 
 import (
 	"cmp"
+	"fmt"
 	"iter"
 	"slices"
 
@@ -55,7 +56,7 @@ func (j *Judge) addOveruse(evs []*seen.Evidence) {
 		if n.likely <= maxWrites {
 			continue
 		}
-		f := report.Finding{Rule: report.RuleKeyOveruse, Message: overuseMessage(use, n)}
+		f := report.Finding{Rule: report.RuleKeyOveruse, Detail: howOften(use, n)}
 		if n.certain <= maxWrites {
 			f.Severity = report.SeverityLow
 		}
@@ -163,4 +164,13 @@ func (j *Judge) incarnations(evs []*seen.Evidence) iter.Seq2[era, seen.Incarnati
 			}
 		}
 	}
+}
+
+// howOften says how often a key has been written with, and whether that is certain.
+func howOften(use seen.KeyID, n writeCount) string {
+	key := seen.KeyLabel(use.Provider, use.KeyName)
+	if n.certain > maxWrites {
+		return fmt.Sprintf("at least %d values were written with %s, by the versions of those that are left; its limit is %d", n.certain, key, maxWrites)
+	}
+	return fmt.Sprintf("%d values were written with %s if no other key has encrypted the same objects since they were created, by their versions; its limit is %d", n.likely, key, maxWrites)
 }

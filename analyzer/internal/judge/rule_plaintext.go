@@ -30,13 +30,10 @@ func (x *exposer) addPlaintextFindings(e *report.Exposure) {
 		}
 	}
 	for _, b := range x.breaches {
-		f := report.Finding{
+		x.findings = append(x.findings, report.Finding{
 			Rule: b.rule, Severity: report.RuleByID(b.rule).Severity, Resource: e.Resource, Namespace: e.Namespace, Name: e.Name, Key: e.Key,
-			At: x.locate(b.newest), AtMore: b.copies - 1,
-		}
-		x.scratch = appendPlaintext(x.scratch[:0], &f, b.newest.Place == seen.InWAL, e.Status == report.StatusExposed)
-		f.Message = x.messages.Add(x.scratch)
-		x.findings = append(x.findings, f)
+			At: x.locate(b.newest), AtMore: b.copies - 1, Superseded: b.rule == report.RulePlaintextLive && e.Status == report.StatusExposed,
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/etcdsift/etcdsift/analyzer/internal/keys"
@@ -25,7 +26,7 @@ func (j *Judge) addPolicyFinding(ev *seen.Evidence, e *seen.Entry, id object.Ide
 		return
 	}
 	f := objectFinding(report.RuleID(reportedPolicy(policy)), id, e.Key, locationOf(ev, e))
-	f.Message = policyMessage(&f, policy, entry, id.GroupResource, how, e.Proved().Stale)
+	f.Detail = policyDetail(policy, entry, id.GroupResource, how, e.Proved().Stale)
 	j.addFinding(f)
 }
 
@@ -40,7 +41,7 @@ func (j *Judge) addConfiguration() {
 		if entry.Encrypts() || len(entry.Keys) == 1 && !j.asksFor(entry) {
 			continue
 		}
-		j.addFinding(report.Finding{Rule: report.RuleIdentityFirst, Resource: report.Text(entry.String()), Message: identityMessage(entry)})
+		j.addFinding(report.Finding{Rule: report.RuleIdentityFirst, Resource: report.Text(entry.String()), Detail: fmt.Sprintf("the first provider of %s is identity: what is written now is plaintext", entry.At())})
 	}
 	j.addDisagreements()
 }
@@ -56,7 +57,7 @@ func (j *Judge) addDisagreements() {
 		if d.Readable {
 			f.Severity = report.SeverityMedium
 		}
-		f.Message = disagreementMessage(d.One, d.Other, d.Readable)
+		f.Detail = disagreement(d.One, d.Other, d.Readable)
 		j.addFinding(f)
 	}
 }
@@ -105,4 +106,48 @@ func reportedPolicy(p encryption.Policy) report.Policy {
 		return report.PolicyUnknownKey
 	}
 	return report.PolicyCurrent
+}
+
+// policyDetail is how a newest value was stored, and what the configuration, by that entry of it,
+// has against that. stale says that the KMS plugin which opened it would write another form.
+func policyDetail(policy encryption.Policy, entry *encryption.Entry, r object.GroupResource, how seen.Storage, stale bool) string {
+	with := how.Label()
+	switch policy {
+	case encryption.NotConfigured:
+		return fmt.Sprintf("%s, and no entry of the configuration covers %s: the API server can not read it", with, r)
+	case encryption.UnknownKey:
+		return fmt.Sprintf("%s, which the entry %s does not have: the API server can not read it", with, entry.In())
+	}
+	writer := entry.Keys[0]
+	now := writes(entry)
+	switch {
+	case writer.Provider == envelope.Identity:
+		return fmt.Sprintf("%s; the entry %s writes plaintext", with, entry.In())
+	case writer.KMSKeyID() != "" && writer.KMSKeyID() != how.KMSKeyID && writer.Name == how.KeyName:
+		now = fmt.Sprintf("key ID %q", writer.KMSKeyID())
+	case writer.Provider == how.Provider && writer.Name == how.KeyName && stale:
+		now = "another form of the same provider"
+	case writer.Provider == how.Provider && writer.Name == how.KeyName:
+		now = "another key of that name"
+	}
+	return fmt.Sprintf("%s; the entry %s writes with %s", with, entry.In(), now)
+}
+
+// disagreement says in which ways two API servers write. readable says that each reads what the
+// other writes.
+func disagreement(one, other *encryption.Entry, readable bool) string {
+	with, otherWith := writes(one), writes(other)
+	if with == otherWith {
+		otherWith = "another key of that name"
+	}
+	effect := "what the one writes the other can not read"
+	if readable {
+		effect = "each reads what the other writes"
+	}
+	return fmt.Sprintf("the entry %s writes with %s, and the entry %s with %s: %s", one.In(), with, other.In(), otherWith, effect)
+}
+
+// writes is the key that an entry writes with.
+func writes(entry *encryption.Entry) string {
+	return seen.KeyLabel(entry.Keys[0].Provider, entry.Keys[0].Name)
 }

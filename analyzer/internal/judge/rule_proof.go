@@ -1,6 +1,8 @@
 package judge
 
 import (
+	"fmt"
+
 	"github.com/etcdsift/etcdsift/analyzer/internal/keys"
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/analyzer/report"
@@ -21,7 +23,7 @@ func (j *Judge) addProofs(proofs *keys.Proofs) {
 		case f.MovedFrom != "":
 			finding.Rule = report.RuleRelocated
 		}
-		finding.Message = failureMessage(&finding, f)
+		finding.Superseded, finding.Detail = !f.Newest, failureDetail(f)
 		j.addFinding(finding)
 	}
 }
@@ -33,6 +35,33 @@ func (j *Judge) addSharedNames() {
 		if u.NotOpened == 0 || j.configOf(u.id) == report.ConfigAbsent {
 			continue
 		}
-		j.addFinding(report.Finding{Rule: report.RuleSharedName, Message: sharedNameMessage(u, j.question.Encryption.Files())})
+		j.addFinding(report.Finding{Rule: report.RuleSharedName, Detail: sharedName(u, j.question.Encryption.Files())})
 	}
+}
+
+// failureDetail is the key that a value is encrypted with, and why it does not open.
+func failureDetail(f *keys.Failure) string {
+	with := f.In.Keys.Storages[f.At.Storage].Label()
+	switch {
+	case f.Outcome == seen.NotObject:
+		return with + ", decrypts to something that is not this object"
+	case f.Refused:
+		return with + ", can not be read: the KMS plugin does not decrypt its data encryption key"
+	case f.MovedFrom != "":
+		return fmt.Sprintf("%s, opens with the path of %s alone: it was encrypted for that key, and moved", with, report.Text(f.MovedFrom).ValidUTF8())
+	case f.GaveUp != "":
+		return with + ", does not open with the key of that name; " + f.GaveUp
+	}
+	return with + ", does not open with the key of that name"
+}
+
+// sharedName says that not all values that name a key open with the configured one. files is how
+// many configurations there are.
+func sharedName(u *keyUse, files int) string {
+	where := "this configuration"
+	if files > 1 {
+		where = "these configurations"
+	}
+	return fmt.Sprintf("%s, newest values: %d of %d open with the key of that name in %s; another key of that name is needed, unless the rest are damaged",
+		seen.KeyLabel(u.id.Provider, u.id.KeyName), u.Opened, u.Newest, where)
 }

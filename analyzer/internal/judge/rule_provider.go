@@ -1,6 +1,9 @@
 package judge
 
 import (
+	"fmt"
+
+	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/envelope"
 )
@@ -19,7 +22,20 @@ func (j *Judge) addWeakProviders() {
 		if f.Severity == report.SeverityNone || u.Newest == 0 {
 			continue
 		}
-		f.Message = weakMessage(u)
+		f.Detail = whyWeak(u)
 		j.addFinding(f)
 	}
+}
+
+// whyWeak says why a provider is advised against.
+func whyWeak(u *keyUse) string {
+	const source = ` (Kubernetes' documentation, "Encrypting Confidential Data at Rest")`
+	values := fmt.Sprintf("%d newest values are encrypted with %s: ", u.Newest, seen.KeyLabel(u.id.Provider, u.id.KeyName))
+	if u.Newest == 1 {
+		values = fmt.Sprintf("one newest value is encrypted with %s: ", seen.KeyLabel(u.id.Provider, u.id.KeyName))
+	}
+	if u.id.Provider == envelope.AESCBC {
+		return values + "not recommended, as CBC without authentication is open to padding oracle attacks" + source
+	}
+	return values + "KMS v1 is deprecated since Kubernetes 1.28 and off by default since 1.29" + source
 }

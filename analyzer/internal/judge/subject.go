@@ -19,26 +19,27 @@ type Subject struct {
 	copies []seen.CopyID  // the plaintext ones: sorted by Compare, and dropped by Report
 
 	// Set by Compare, of Secrets alone.
-	form     seen.Form        // the type and the names of the data, as the copies tell them
+	form     *seen.Form       // the type and the names of the data, as the copies tell them; nil before Compare, and of others
 	validity *report.Validity // nil if the object is no Secret
 }
 
 // addCopies gives the plaintext copies of one evidence to the subjects that they are of. number is
 // the index of ev.
 func (j *Judge) addCopies(ev *seen.Evidence, number int32) {
-	byEntry := make([]*Subject, ev.Keys.Entries.Len()+1) // by EntryID; nil if not in scope, or not known yet
+	var known []*Subject
+	byEntry := make([]uint32, ev.Keys.Entries.Len()+1) // where it is in known, from 1, by EntryID; 0 if not there
 	for i, at := range ev.Copies.All() {
 		if !ev.IsPlaintext(at) {
 			continue
 		}
-		s := byEntry[at.Entry]
-		if s == nil {
-			if s = j.subjectOf(ev, at); s == nil {
-				continue
-			}
-			if at.Entry != 0 {
-				byEntry[at.Entry] = s
-			}
+		var s *Subject
+		if n := byEntry[at.Entry]; n != 0 {
+			s = known[n-1]
+		} else if s = j.subjectOf(ev, at); s == nil {
+			continue
+		} else if at.Entry != 0 {
+			known = append(known, s)
+			byEntry[at.Entry] = uint32(len(known))
 		}
 		if at.Reread {
 			ev.Residue.Rereads++

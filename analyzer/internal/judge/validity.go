@@ -20,7 +20,7 @@ import (
 func (j *Judge) Compare(ctx context.Context) error {
 	errs := make([]error, runtime.GOMAXPROCS(0))
 	inParts(j.exposed, func(part, first, end int) {
-		c := comparer{ctx: ctx, evs: j.evs, validities: map[string]*report.Validity{}}
+		c := comparer{ctx: ctx, evs: j.evs, validities: map[string]*report.Validity{}, uses: map[string]report.Use{}}
 		for _, s := range j.exposed[first:end] {
 			if errs[part] = cmp.Or(errs[part], ctx.Err()); errs[part] != nil {
 				return
@@ -41,7 +41,8 @@ type comparer struct {
 
 	// Of the Secret at hand.
 	copies    []seen.CopyIn
-	data, now []seen.NamedDatum // of one copy, and of the newest value
+	data, now []seen.NamedDatum     // of one copy, and of the newest value
+	uses      map[string]report.Use // by the name of a datum
 }
 
 // compare puts the copies of a subject in order, and if it is a Secret finds out its form and
@@ -60,7 +61,7 @@ func (c *comparer) compare(s *Subject) error {
 
 // describe is the type and the names of the data of a Secret, by the newest copy that tells them. A
 // copy that is not whole tells them only if no whole one does: what it has is exposed, too.
-func describe(copies []seen.CopyIn) seen.Form {
+func describe(copies []seen.CopyIn) *seen.Form {
 	for _, whole := range []bool{true, false} {
 		for _, at := range slices.Backward(copies) {
 			if at.Complete != whole {
@@ -71,13 +72,14 @@ func describe(copies []seen.CopyIn) seen.Form {
 			}
 		}
 	}
-	return seen.Form{}
+	return &seen.Form{}
 }
 
 // validity tells which data of the copies of a Secret it still holds. dataKeys are the names of
 // data that are reported even if no copy of them can be compared.
 func (c *comparer) validity(s *Subject, dataKeys []report.Text) (*report.Validity, error) {
-	uses := map[string]report.Use{}
+	uses := c.uses
+	clear(uses)
 	switch {
 	case c.onlyNewest(s):
 		for _, name := range dataKeys {

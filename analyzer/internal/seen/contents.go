@@ -66,12 +66,12 @@ func (c *Contents) Add(value []byte, off int64) ContentID {
 	return ContentID(c.list.Len())
 }
 
-// FormOf is the form of the copy with that ID, the zero Form for 0.
-func (c *Contents) FormOf(id ContentID) Form {
+// FormOf is the form of the copy with that ID, the zero Form for 0. It is good until the next Add.
+func (c *Contents) FormOf(id ContentID) *Form {
 	if id == 0 {
-		return Form{}
+		return &Form{}
 	}
-	return c.forms[c.list.At(int(id-1)).form]
+	return &c.forms[c.list.At(int(id-1)).form]
 }
 
 // DataOf appends to data those of the copy with that ID, and reports whether it has no

@@ -31,7 +31,7 @@ type Interest struct {
 
 	contents bool // what plaintext Secrets hold is taken down
 	distinct bool // the ledger tells values apart: see Wanted.Distinct
-	sealed   func(env *envelope.Envelope, sum uint64)
+	sealed   func(env envelope.Envelope, sum uint64)
 
 	// Seed makes hashes that files of this run have in common. They mean nothing in another run.
 	Seed maphash.Seed
@@ -54,7 +54,7 @@ type Want struct {
 	Distinct bool
 	// Sealed is told of each whole encrypted value, with the SealedSum of it. It must not be nil
 	// where a file is swept.
-	Sealed func(env *envelope.Envelope, sum uint64)
+	Sealed func(env envelope.Envelope, sum uint64)
 }
 
 // NewInterest says what must be kept for what is wanted.

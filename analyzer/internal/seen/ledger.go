@@ -40,7 +40,7 @@ type Ledger struct {
 	carved        []carvedValue
 	CarvedSkipped int // values beyond MaxCarved
 	seed          maphash.Seed
-	sealed        func(env *envelope.Envelope, sum uint64) // see Wanted
+	sealed        func(env envelope.Envelope, sum uint64) // see Wanted
 }
 
 // A Row counts values of one dir that were stored in one way.
@@ -138,7 +138,7 @@ func (l *Ledger) AddSealed(at *Copy, env *envelope.Envelope) {
 		}
 	}
 	if at.Complete {
-		l.sealed(env, at.Sum)
+		l.sealed(*env, at.Sum)
 	}
 	switch env.Provider {
 	case envelope.AESGCM:
