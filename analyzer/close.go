@@ -12,11 +12,11 @@ import (
 
 // closeEvidence takes down what became of the files of an evidence, when all has been read of
 // them: what they did not give, what a second witness reads in them, and whether they changed.
-// Its error is that of Options.Witness.
-func closeEvidence(ctx context.Context, ev *seen.Evidence, o Options) error {
+// Its error is that of witness.
+func closeEvidence(ctx context.Context, ev *seen.Evidence, witness Witness) error {
 	if ev.File != nil {
 		ev.AddUnread(&ev.Source)
-		if err := askWitness(ctx, ev, o); err != nil {
+		if err := askWitness(ctx, ev, witness); err != nil {
 			return err
 		}
 		settleFile(&ev.Facts, &ev.Source)
@@ -41,11 +41,11 @@ func settleFile(e *report.Evidence, s *evidence.Source) {
 
 // askWitness asks the second witness on the db of an evidence. In a file that is whole as far as
 // this program can tell, any other answer than its own is damage: one of the two is wrong.
-func askWitness(ctx context.Context, ev *seen.Evidence, o Options) error {
-	if o.Witness == nil || ev.Kind == report.KindOther {
+func askWitness(ctx context.Context, ev *seen.Evidence, witness Witness) error {
+	if witness == nil || ev.Kind == report.KindOther || ev.Facts.SecondWitness != nil {
 		return nil
 	}
-	w, err := o.Witness(ctx, ev.Source, ev.Facts.SHA256)
+	w, err := witness(ctx, ev.Source, ev.Facts.SHA256)
 	if w == nil || err != nil {
 		return err
 	}

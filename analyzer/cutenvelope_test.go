@@ -47,7 +47,7 @@ func TestCutEnvelopes(t *testing.T) {
 		const absent = "aescbc:absent"
 		var values []report.Value
 		o := Options{Encryption: config, Keys: true, Retire: []string{absent}, Values: func(v report.Value) error { values = append(values, v); return nil }}
-		r, err := Run(t.Context(), []evidence.Source{f.source(t)}, o)
+		r, err := askAll(t.Context(), []evidence.Source{f.source(t)}, o)
 		if err != nil {
 			t.Fatal(err)
 		}

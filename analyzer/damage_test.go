@@ -281,7 +281,7 @@ func TestResources(t *testing.T) {
 func TestCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err := Run(ctx, []evidence.Source{inMemory(snapshotBytes(t, "deleted"))}, Options{})
+	_, err := askAll(ctx, []evidence.Source{inMemory(snapshotBytes(t, "deleted"))}, Options{})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
@@ -289,7 +289,7 @@ func TestCancelled(t *testing.T) {
 
 // Values that can not be delivered end the run.
 func TestValuesError(t *testing.T) {
-	_, err := Run(context.Background(), []evidence.Source{inMemory(snapshotBytes(t, "deleted"))}, Options{Values: func(report.Value) error { return errDisk }})
+	_, err := askAll(context.Background(), []evidence.Source{inMemory(snapshotBytes(t, "deleted"))}, Options{Values: func(report.Value) error { return errDisk }})
 	if !errors.Is(err, errDisk) {
 		t.Errorf("error %v", err)
 	}

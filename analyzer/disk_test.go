@@ -67,7 +67,7 @@ func withFile(sources []evidence.Source, i int, file io.ReaderAt) []evidence.Sou
 	return sources
 }
 
-func reportJSON(t *testing.T, r *report.Report) string {
+func reportJSON(t *testing.T, r *allAnswers) string {
 	t.Helper()
 	b, err := json.Marshal(r)
 	if err != nil {
@@ -126,7 +126,7 @@ func TestFadingDisk(t *testing.T) {
 
 // tells reports whether damage is reported at a byte, as what the disk said, and nowhere
 // in another file.
-func tells(r *report.Report, path report.Text, off int64) bool {
+func tells(r *allAnswers, path report.Text, off int64) bool {
 	told := false
 	for _, d := range r.Coverage.Damage {
 		if !strings.Contains(d.What, errDisk.Error()) {

@@ -25,7 +25,7 @@ func TestEncryptionCases(t *testing.T) {
 			config := openConfig(t, e)
 			var values []report.Value
 			o := Options{Encryption: config, Keys: true, Values: func(v report.Value) error { values = append(values, v); return nil }}
-			r, err := Run(t.Context(), []evidence.Source{open(t, e.DB)}, o)
+			r, err := askAll(t.Context(), []evidence.Source{open(t, e.DB)}, o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -80,7 +80,7 @@ func openConfig(t *testing.T, e fixtures.EncryptionEvidence) *encryption.Config 
 }
 
 // testFindings compares the findings of each key, and those of no key.
-func testFindings(t *testing.T, e fixtures.EncryptionEvidence, r *report.Report) {
+func testFindings(t *testing.T, e fixtures.EncryptionEvidence, r *allAnswers) {
 	t.Helper()
 	want, got := map[string][]string{}, map[string][]string{}
 	live := map[string]bool{}
@@ -152,7 +152,7 @@ func chance(e fixtures.EncryptionEvidence, key string) bool {
 }
 
 // testNonces compares which values share a nonce.
-func testNonces(t *testing.T, e fixtures.EncryptionEvidence, r *report.Report) {
+func testNonces(t *testing.T, e fixtures.EncryptionEvidence, r *allAnswers) {
 	t.Helper()
 	want, got := map[string]int{}, map[string]int{}
 	for _, reuse := range e.Reused {
@@ -170,7 +170,7 @@ func testNonces(t *testing.T, e fixtures.EncryptionEvidence, r *report.Report) {
 
 // testReadings compares what the API server makes of each value: whether it can read it,
 // and whether it would write it anew.
-func testReadings(t *testing.T, e fixtures.EncryptionEvidence, r *report.Report, values []report.Value) {
+func testReadings(t *testing.T, e fixtures.EncryptionEvidence, r *allAnswers, values []report.Value) {
 	t.Helper()
 	rules := map[string][]report.RuleID{}
 	for _, f := range r.Findings {
@@ -211,7 +211,7 @@ func testReadings(t *testing.T, e fixtures.EncryptionEvidence, r *report.Report,
 func testStragglers(t *testing.T, e fixtures.EncryptionEvidence, config *encryption.Config) {
 	t.Helper()
 	for label, want := range e.Stragglers {
-		r, err := Run(t.Context(), []evidence.Source{open(t, e.DB)}, Options{Encryption: config, Keys: true, Retire: []string{label}, AllowEmpty: true})
+		r, err := askAll(t.Context(), []evidence.Source{open(t, e.DB)}, Options{Encryption: config, Keys: true, Retire: []string{label}, AllowEmpty: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -224,7 +224,7 @@ func testStragglers(t *testing.T, e fixtures.EncryptionEvidence, config *encrypt
 			t.Errorf("%s: safe %v, exit status %d, stragglers (-want +got):\n%s", label, r.Retire[0].Safe, r.Verdict.ExitStatus, diff)
 		}
 	}
-	r, err := Run(t.Context(), []evidence.Source{open(t, e.DB)}, Options{Keys: true, Retire: []string{"aescbc:no-such-key"}, AllowEmpty: true})
+	r, err := askAll(t.Context(), []evidence.Source{open(t, e.DB)}, Options{Keys: true, Retire: []string{"aescbc:no-such-key"}, AllowEmpty: true})
 	if err != nil {
 		t.Fatal(err)
 	}

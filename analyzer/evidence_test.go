@@ -9,6 +9,7 @@ import (
 
 	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
+	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/decode/object"
 	"github.com/etcdsift/etcdsift/fixtures"
 	"github.com/etcdsift/etcdsift/fixtures/captured"
@@ -34,12 +35,82 @@ func inMemory(b []byte) evidence.Source {
 	return evidence.Source{Path: "db", File: bytes.NewReader(b), Size: int64(len(b))}
 }
 
-// run runs the analysis and collects the values.
-func run(t testing.TB, o Options, sources ...evidence.Source) (*report.Report, []report.Value) {
+// Options are an Interest, and what the questions take: for tests that ask all of them.
+type Options struct {
+	Resources   []object.GroupResource
+	Prefixes    []string
+	FailOn      report.Severity
+	AllowEmpty  bool
+	Key         report.Text
+	Encryption  *encryption.Config
+	Keys        bool
+	Retire      []string
+	Label       func(provider report.Provider, name, kmsKeyID report.Text) string
+	NotExamined []report.NotExamined
+	NotEvidence []report.NotExamined
+	Values      func(report.Value) error
+	Witness     Witness
+	Progress    func(path report.Text, done, total int64)
+
+	maxNonces int
+}
+
+func (o Options) interest() Interest {
+	return Interest{Resources: o.Resources, Prefixes: o.Prefixes, Key: o.Key, Encryption: o.Encryption, Keys: o.Keys,
+		NotExamined: o.NotExamined, NotEvidence: o.NotEvidence, Witness: o.Witness, Progress: o.Progress, maxNonces: o.maxNonces}
+}
+
+// allAnswers are those of one reading to all questions that Options ask.
+type allAnswers struct {
+	*report.Report
+	Keys    []report.KeyUse
+	Retire  []report.Retirement
+	History *report.History
+}
+
+// askAll reads the sources, and asks all questions, Scan last. With keys to retire the exit status
+// is that of Keys.
+func askAll(ctx context.Context, sources []evidence.Source, o Options) (*allAnswers, error) {
+	r, err := Read(ctx, sources, o.interest())
+	if err != nil {
+		return nil, err
+	}
+	var a allAnswers
+	if o.Values != nil {
+		if _, err := r.Values(ctx, o.Values); err != nil {
+			return nil, err
+		}
+	}
+	if o.Key != "" {
+		h, err := r.History(ctx)
+		if err != nil {
+			return nil, err
+		}
+		a.History = &h.History
+	}
+	status := report.ExitClean
+	if o.Keys {
+		k, err := r.Keys(ctx, KeysOptions{Retire: o.Retire, Label: o.Label})
+		if err != nil {
+			return nil, err
+		}
+		a.Keys, a.Retire, status = k.Keys, k.Retire, k.Verdict.ExitStatus
+	}
+	if a.Report, err = r.Scan(ctx, ScanOptions{FailOn: o.FailOn, AllowEmpty: o.AllowEmpty}); err != nil {
+		return nil, err
+	}
+	if len(o.Retire) > 0 {
+		a.Verdict.ExitStatus = status
+	}
+	return &a, nil
+}
+
+// run asks all questions, and collects the values.
+func run(t testing.TB, o Options, sources ...evidence.Source) (*allAnswers, []report.Value) {
 	t.Helper()
 	var values []report.Value
 	o.Values = func(v report.Value) error { values = append(values, v); return nil }
-	r, err := Run(context.Background(), sources, o)
+	r, err := askAll(context.Background(), sources, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -190,7 +190,7 @@ func offsets(b, part []byte) []int {
 }
 
 // of are the findings of a rule.
-func of(r *report.Report, rule report.RuleID) []report.Finding {
+func of(r *allAnswers, rule report.RuleID) []report.Finding {
 	var found []report.Finding
 	for _, f := range r.Findings {
 		if f.Rule == rule {

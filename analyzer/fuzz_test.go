@@ -73,11 +73,11 @@ func FuzzRun(f *testing.F) {
 		}
 		values := 0
 		o := Options{FailOn: report.SeverityHigh, Values: func(report.Value) error { values++; return nil }}
-		r, err := Run(context.Background(), []evidence.Source{inMemory(b)}, o)
+		r, err := askAll(context.Background(), []evidence.Source{inMemory(b)}, o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		runBound.Check(t, len(b), func() { _, _ = Run(context.Background(), []evidence.Source{inMemory(b)}, Options{}) })
+		runBound.Check(t, len(b), func() { _, _ = askAll(context.Background(), []evidence.Source{inMemory(b)}, Options{}) })
 		damaged := len(r.Coverage.Damage) > 0 || r.Coverage.BytesRead != int64(len(b))
 		if damaged != (r.Verdict.ExitStatus == report.ExitIncomplete) {
 			t.Errorf("exit status %d, %d of %d bytes, damage %v", r.Verdict.ExitStatus, r.Coverage.BytesRead, len(b), r.Coverage.Damage)
@@ -132,7 +132,7 @@ func FuzzRunWithKeys(f *testing.F) {
 			return
 		}
 		o := Options{Encryption: configs[int(which)%len(configs)], Keys: true, Retire: []string{"aescbc:key1"}}
-		r, err := Run(context.Background(), []evidence.Source{inMemory(b)}, o)
+		r, err := askAll(context.Background(), []evidence.Source{inMemory(b)}, o)
 		if err != nil {
 			t.Fatal(err)
 		}

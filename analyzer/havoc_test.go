@@ -51,7 +51,7 @@ func targets(t testing.TB) []target {
 
 // found reports whether a report on b exposes the Secret: under its key, or by a copy of
 // its value or of a part of it.
-func (g target) found(r *report.Report, b []byte) bool {
+func (g target) found(r *allAnswers, b []byte) bool {
 	for _, x := range r.Exposures {
 		if string(x.Key) == g.Key {
 			return true
@@ -68,7 +68,7 @@ func (g target) found(r *report.Report, b []byte) bool {
 
 // unattributed reports whether the Secret's canary is in b within bytes that are reported
 // as belonging to nothing known. Of what class they are depends on what is around them.
-func (g target) unattributed(r *report.Report, b []byte) bool {
+func (g target) unattributed(r *allAnswers, b []byte) bool {
 	at := int64(bytes.Index(b, []byte(g.Canary)))
 	for _, x := range r.Coverage.Unattributed {
 		if x.Offset < at+int64(len(g.Canary)) && at < x.Offset+x.Length {
@@ -105,7 +105,7 @@ func (g target) unnamed(b []byte) bool {
 func (g target) try(t testing.TB, d *fixtures.Dice) {
 	t.Helper()
 	b, what := g.Wreak(d)
-	r, err := Run(context.Background(), []evidence.Source{inMemory(b)}, Options{FailOn: report.SeverityHigh})
+	r, err := askAll(context.Background(), []evidence.Source{inMemory(b)}, Options{FailOn: report.SeverityHigh})
 	if err != nil {
 		t.Fatalf("%s: %s: %v", g.Name, strings.Join(what, "; "), err)
 	}

@@ -71,7 +71,7 @@ func writeLeaf(t *testing.T, b []byte, id int, overflow uint32, records ...recor
 }
 
 // copies are those of the Secret tell-all.
-func tellAllCopies(r *report.Report) (all []*report.Copy, state report.State) {
+func tellAllCopies(r *allAnswers) (all []*report.Copy, state report.State) {
 	for _, x := range r.Exposures {
 		if x.Key == tellAllKey {
 			return x.Copies, x.State

@@ -20,7 +20,7 @@ func TestNoncesInParts(t *testing.T) {
 		}
 		e := buildEncryption(t, c)
 		reused := func(most int) (found []report.Finding) {
-			r, err := Run(t.Context(), []evidence.Source{open(t, e.DB)}, Options{maxNonces: most})
+			r, err := askAll(t.Context(), []evidence.Source{open(t, e.DB)}, Options{maxNonces: most})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -52,7 +52,7 @@ func TestNoncesOfTwoFiles(t *testing.T) {
 	e := buildEncryption(t, c)
 	one, two := open(t, e.DB), open(t, e.DB)
 	two.Path = "copy.db"
-	r, err := Run(t.Context(), []evidence.Source{one, two}, Options{})
+	r, err := askAll(t.Context(), []evidence.Source{one, two}, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

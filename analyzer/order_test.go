@@ -27,7 +27,7 @@ func TestOrderOfProofs(t *testing.T) {
 					s.Path += report.Text(rune('a' + i))
 					sources = append(sources, s)
 				}
-				r, err := Run(t.Context(), sources, Options{Encryption: config, Keys: true})
+				r, err := askAll(t.Context(), sources, Options{Encryption: config, Keys: true})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -92,7 +92,7 @@ func TestManyPrefixes(t *testing.T) {
 
 func TestPrefixWithoutKeys(t *testing.T) {
 	db := store(t, map[string][]byte{"/registry/secrets/ns/db": plainSecret(t, "ns", "db")})
-	_, err := Run(context.Background(), []evidence.Source{db}, Options{Prefixes: []string{"/nowhere"}})
+	_, err := askAll(context.Background(), []evidence.Source{db}, Options{Prefixes: []string{"/nowhere"}})
 	if err == nil || !strings.Contains(err.Error(), "no key lies under --prefix /nowhere; keys lie under /registry") {
 		t.Errorf("error %v", err)
 	}

@@ -18,11 +18,11 @@ import (
 // examined is the evidence of a source, as the passes after the sweep find it.
 func examined(t *testing.T, sources ...evidence.Source) *seen.Evidence {
 	t.Helper()
-	o := Options{Resources: []object.GroupResource{seen.Secrets}}
+	reading := &Reading{interest: Interest{Resources: []object.GroupResource{seen.Secrets}}, nonces: keys.NewNonces(keys.MaxNonces)}
 	for i := range sources {
 		sources[i].File = evidence.NewReader(sources[i])
 	}
-	evs, err := examine(t.Context(), sources, seen.NewInterest(o.wanted(keys.NewNonces(keys.MaxNonces))), nil)
+	evs, err := examine(t.Context(), sources, seen.NewInterest(reading.want()), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

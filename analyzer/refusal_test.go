@@ -127,7 +127,7 @@ func TestPluginIsSilent(t *testing.T) {
 	for _, code := range []codes.Code{codes.PermissionDenied, codes.Unavailable} {
 		t.Run(code.String(), func(t *testing.T) {
 			p := &refuser{code: code}
-			_, err := Run(t.Context(), []evidence.Source{refused(t, 3, "one")}, Options{Encryption: p.config(t)})
+			_, err := askAll(t.Context(), []evidence.Source{refused(t, 3, "one")}, Options{Encryption: p.config(t)})
 			var kms *encryption.KMSError
 			if !errors.As(err, &kms) || kms.Name != "vault" {
 				t.Errorf("%v, want a *encryption.KMSError of vault", err)

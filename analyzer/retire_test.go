@@ -33,7 +33,7 @@ resources:
 }
 
 // retire asks whether aescbc:key1, which the configuration has, may be dropped.
-func retire(t *testing.T, sources ...evidence.Source) *report.Report {
+func retire(t *testing.T, sources ...evidence.Source) *allAnswers {
 	t.Helper()
 	r, _ := run(t, Options{Keys: true, Retire: []string{"aescbc:key1"}, Encryption: keyless(t)}, sources...)
 	return r

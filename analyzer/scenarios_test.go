@@ -103,7 +103,7 @@ func wantSecrets(a fixtures.Answer) []secret {
 }
 
 // gotSecrets is the Secrets whose newest value is plaintext.
-func gotSecrets(r *report.Report) []secret {
+func gotSecrets(r *allAnswers) []secret {
 	got := []secret{}
 	for _, x := range r.Exposures {
 		live := slices.IndexFunc(x.Copies, func(c *report.Copy) bool { return c.Region == report.RegionLive })
@@ -122,7 +122,7 @@ func gotSecrets(r *report.Report) []secret {
 
 // testUnreadable checks that each envelope that is not known or broken has a
 // finding, and no other value has.
-func testUnreadable(t *testing.T, a fixtures.Answer, r *report.Report) {
+func testUnreadable(t *testing.T, a fixtures.Answer, r *allAnswers) {
 	want, got := map[string]bool{}, map[string]bool{}
 	for _, v := range a.Live {
 		if v.Provider == "unknown" || v.Broken && v.Provider != "identity" {

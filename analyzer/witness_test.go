@@ -60,7 +60,7 @@ func TestSecondWitness(t *testing.T) {
 		})
 	}
 	stop := errors.New("stopped")
-	_, err = Run(t.Context(), []evidence.Source{inMemory(healthy)}, Options{Witness: func(context.Context, evidence.Source, string) (*report.SecondWitness, error) { return nil, stop }})
+	_, err = askAll(t.Context(), []evidence.Source{inMemory(healthy)}, Options{Witness: func(context.Context, evidence.Source, string) (*report.SecondWitness, error) { return nil, stop }})
 	if !errors.Is(err, stop) {
 		t.Errorf("the witness's error does not end the run: %v", err)
 	}

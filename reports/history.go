@@ -11,8 +11,8 @@ import (
 // HistoryJSON writes all copies of one key as one object.
 type HistoryJSON struct{}
 
-// Write implements Format.
-func (HistoryJSON) Write(w io.Writer, r *report.Report) error {
+// Write is the writer of HistoryFormats.
+func (HistoryJSON) Write(w io.Writer, r *report.HistoryReport) error {
 	return writeJSON(w, struct {
 		SchemaVersion string      `json:"schemaVersion"`
 		Tool          report.Tool `json:"tool"`
@@ -20,21 +20,21 @@ func (HistoryJSON) Write(w io.Writer, r *report.Report) error {
 		LastPlaintext *report.Occurrence `json:"lastPlaintext"`
 		Evidence      []report.Evidence  `json:"evidence"`
 		Coverage      report.Coverage    `json:"coverage"`
-	}{r.SchemaVersion, r.Tool, r.History, r.History.LastPlaintext(), r.Evidence, r.Coverage}, "  ")
+	}{r.SchemaVersion, r.Tool, &r.History, r.LastPlaintext(), r.Evidence, r.Coverage}, "  ")
 }
 
 // HistoryTable writes all copies of one key for people: the answer first.
 type HistoryTable struct{}
 
-// Write implements Format.
-func (HistoryTable) Write(out io.Writer, r *report.Report) error {
+// Write is the writer of HistoryFormats.
+func (HistoryTable) Write(out io.Writer, r *report.HistoryReport) error {
 	w := &errWriter{w: out}
-	h := r.History
-	w.paragraph("", historyAnswer(h)+missing(r))
+	h := &r.History
+	w.paragraph("", historyAnswer(h)+missing(&r.Examined))
 	if len(h.Copies) > 0 {
 		historyRows(w, h)
 	}
-	coverage(w, r)
+	coverage(w, &r.Examined)
 	return w.err
 }
 

@@ -17,8 +17,8 @@ type infoEvidence struct {
 // InfoJSON writes the facts on the evidence as one object.
 type InfoJSON struct{}
 
-// Write implements Format.
-func (InfoJSON) Write(w io.Writer, r *report.Report) error {
+// Write is the writer of InfoFormats.
+func (InfoJSON) Write(w io.Writer, r *report.Examined) error {
 	doc := struct {
 		SchemaVersion string          `json:"schemaVersion"`
 		Tool          report.Tool     `json:"tool"`
@@ -34,8 +34,8 @@ func (InfoJSON) Write(w io.Writer, r *report.Report) error {
 // InfoTable writes the facts on the evidence for people.
 type InfoTable struct{}
 
-// Write implements Format.
-func (InfoTable) Write(out io.Writer, r *report.Report) error {
+// Write is the writer of InfoFormats.
+func (InfoTable) Write(out io.Writer, r *report.Examined) error {
 	w := &errWriter{w: out}
 	for i, e := range r.Evidence {
 		if i > 0 {

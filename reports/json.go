@@ -18,7 +18,7 @@ import (
 // JSON writes the report as one object, described by schema.json.
 type JSON struct{}
 
-// Write implements Format.
+// Write is the writer of ScanFormats.
 func (JSON) Write(w io.Writer, r *report.Report) error { return writeReport(w, r, "  ") }
 
 // textToJSON writes text of the evidence as analyzer.Text does on its own, without a
@@ -150,7 +150,7 @@ type listJSONL struct {
 	line bytes.Buffer // used again for each
 }
 
-func newListJSONL(w io.Writer) *listJSONL { return &listJSONL{out: &escaper{w: w}} }
+func newListJSONL(w io.Writer) ValueFormat { return &listJSONL{out: &escaper{w: w}} }
 
 // Value implements ValueFormat.
 func (l *listJSONL) Value(v report.Value) error {

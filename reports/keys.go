@@ -13,8 +13,8 @@ import (
 // KeysJSON writes the keys in use as one object.
 type KeysJSON struct{}
 
-// Write implements Format.
-func (KeysJSON) Write(w io.Writer, r *report.Report) error {
+// Write is the writer of KeysFormats.
+func (KeysJSON) Write(w io.Writer, r *report.KeysReport) error {
 	return writeJSON(w, struct {
 		SchemaVersion string              `json:"schemaVersion"`
 		Tool          report.Tool         `json:"tool"`
@@ -34,7 +34,7 @@ type keysVerdict struct {
 }
 
 // keyFindings is the findings without those on plaintext, which are what `scan` is for.
-func keyFindings(r *report.Report) []report.Finding {
+func keyFindings(r *report.KeysReport) []report.Finding {
 	found := []report.Finding{}
 	for _, f := range r.Findings {
 		if !f.Rule.IsPlaintext() && f.Rule != report.RuleUnattributed {
@@ -47,13 +47,13 @@ func keyFindings(r *report.Report) []report.Finding {
 // KeysTable writes the keys in use for people.
 type KeysTable struct{}
 
-// Write implements Format.
-func (KeysTable) Write(out io.Writer, r *report.Report) error {
+// Write is the writer of KeysFormats.
+func (KeysTable) Write(out io.Writer, r *report.KeysReport) error {
 	w := &errWriter{w: out}
 	for i := range r.Retire {
 		retirement(w, &r.Retire[i])
 	}
-	w.paragraph("", keysAnswer(r)+missing(r))
+	w.paragraph("", keysAnswer(r)+missing(&r.Examined))
 	if len(r.Keys) > 0 {
 		keyRows(w, r.Keys)
 		keyPlaces(w, r.Keys)
@@ -61,7 +61,7 @@ func (KeysTable) Write(out io.Writer, r *report.Report) error {
 		openNames(w, r.Keys)
 	}
 	keyFindingsTable(w, r)
-	coverage(w, r)
+	coverage(w, &r.Examined)
 	return w.err
 }
 
@@ -148,7 +148,7 @@ func rest(t *report.Retirement) string {
 }
 
 // keysAnswer says which keys are needed to restore.
-func keysAnswer(r *report.Report) string {
+func keysAnswer(r *report.KeysReport) string {
 	var needed []string
 	for _, k := range r.Keys {
 		switch shared := k.NotOpened > 0 && k.Config != report.ConfigAbsent; {
@@ -166,7 +166,7 @@ func keysAnswer(r *report.Report) string {
 		plain += n.Providers[report.ProviderIdentity]
 	}
 	tail := fmt.Sprintf(" %d newest %s not encrypted, and %s none.", plain, plural(plain, "value is", "values are"), plural(plain, "needs", "need"))
-	if len(needed) == 0 && missing(r) != "" {
+	if len(needed) == 0 && missing(&r.Examined) != "" {
 		return "No newest value that needs a key was found in what could be read."
 	}
 	if len(needed) == 0 {
@@ -291,7 +291,7 @@ func openNames(w *errWriter, keys []report.KeyUse) {
 	}
 }
 
-func keyFindingsTable(w *errWriter, r *report.Report) {
+func keyFindingsTable(w *errWriter, r *report.KeysReport) {
 	found := keyFindings(r)
 	if len(found) == 0 {
 		return

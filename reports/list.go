@@ -16,7 +16,7 @@ type listTable struct {
 	states bool // some value is not known to be live
 }
 
-func newListTable(w io.Writer) *listTable {
+func newListTable(w io.Writer) ValueFormat {
 	return &listTable{w: w, grid: grid{
 		header: []string{"PROVIDER", "KEY NAME", "ENCODING", "SIZE", "REVISION", "STATE", "POLICY", "PROOF", "KEY"},
 		right:  []int{3, 4},

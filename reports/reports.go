@@ -14,11 +14,6 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
-// A Format renders a finished report. Equal reports give equal bytes.
-type Format interface {
-	Write(w io.Writer, r *report.Report) error
-}
-
 // A ValueFormat renders the values of `list`, one after the other. Close ends
 // the output.
 type ValueFormat interface {
@@ -26,70 +21,55 @@ type ValueFormat interface {
 	Close() error
 }
 
-// Formats of `scan`, of `info`, of `list`, of `history` and of `keys`, the default first.
+// A Format writes the answers to one question. Equal answers give equal bytes. W is the function
+// that writes: an answer to a writer, or for `list` one that begins a list.
+type Format[W any] struct {
+	Name  string
+	Write W
+}
+
+// Formats are those of one question, the default first.
+type Formats[W any] []Format[W]
+
+// Names are the names of the formats.
+func (f Formats[W]) Names() []string {
+	names := make([]string, len(f))
+	for i := range f {
+		names[i] = f[i].Name
+	}
+	return names
+}
+
+// ByName is the writer of the format of that name. The error is for the user.
+func (f Formats[W]) ByName(name string) (write W, err error) {
+	for _, format := range f {
+		if format.Name == name {
+			return format.Write, nil
+		}
+	}
+	return write, fmt.Errorf("format %q: must be one of %s", name, strings.Join(f.Names(), ", "))
+}
+
+// The formats of each question.
 var (
-	ScanFormats    = []string{"table", "json"}
-	InfoFormats    = []string{"table", "json"}
-	ListFormats    = []string{"table", "jsonl"}
-	HistoryFormats = []string{"table", "json"}
-	KeysFormats    = []string{"table", "json"}
+	ScanFormats = Formats[func(io.Writer, *report.Report) error]{
+		{"table", Table{}.Write},
+		{"json", JSON{}.Write},
+	}
+	InfoFormats = Formats[func(io.Writer, *report.Examined) error]{
+		{"table", InfoTable{}.Write},
+		{"json", InfoJSON{}.Write},
+	}
+	ListFormats = Formats[func(io.Writer) ValueFormat]{
+		{"table", newListTable},
+		{"jsonl", newListJSONL},
+	}
+	HistoryFormats = Formats[func(io.Writer, *report.HistoryReport) error]{
+		{"table", HistoryTable{}.Write},
+		{"json", HistoryJSON{}.Write},
+	}
+	KeysFormats = Formats[func(io.Writer, *report.KeysReport) error]{
+		{"table", KeysTable{}.Write},
+		{"json", KeysJSON{}.Write},
+	}
 )
-
-// ByName is the format of `scan` of that name.
-func ByName(name string) (Format, error) {
-	switch name {
-	case "table":
-		return Table{}, nil
-	case "json":
-		return JSON{}, nil
-	}
-	return nil, unknownFormat(name, ScanFormats)
-}
-
-// InfoByName is the format of `info` of that name.
-func InfoByName(name string) (Format, error) {
-	switch name {
-	case "table":
-		return InfoTable{}, nil
-	case "json":
-		return InfoJSON{}, nil
-	}
-	return nil, unknownFormat(name, InfoFormats)
-}
-
-// HistoryByName is the format of `history` of that name.
-func HistoryByName(name string) (Format, error) {
-	switch name {
-	case "table":
-		return HistoryTable{}, nil
-	case "json":
-		return HistoryJSON{}, nil
-	}
-	return nil, unknownFormat(name, HistoryFormats)
-}
-
-// KeysByName is the format of `keys` of that name.
-func KeysByName(name string) (Format, error) {
-	switch name {
-	case "table":
-		return KeysTable{}, nil
-	case "json":
-		return KeysJSON{}, nil
-	}
-	return nil, unknownFormat(name, KeysFormats)
-}
-
-// ListByName is the format of `list` of that name, writing to w.
-func ListByName(name string, w io.Writer) (ValueFormat, error) {
-	switch name {
-	case "table":
-		return newListTable(w), nil
-	case "jsonl":
-		return newListJSONL(w), nil
-	}
-	return nil, unknownFormat(name, ListFormats)
-}
-
-func unknownFormat(name string, known []string) error {
-	return fmt.Errorf("format %q: must be one of %s", name, strings.Join(known, ", "))
-}

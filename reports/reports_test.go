@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,53 +63,57 @@ func keyUses() []report.KeyUse {
 	}
 }
 
+// retirements has an answer of every sort.
+func retirements() []report.Retirement {
+	return []report.Retirement{
+		{Key: "aescbc:key1", Answer: report.RetireNeeded, Stragglers: []report.Text{"/registry/secrets/payments/db", hostile},
+			History: 17, Residue: 3, WAL: 88, Seen: true, Opened: 1, NotOpened: 1},
+		{Key: "aescbc:kye1", Answer: report.RetireUnseen, Stragglers: []report.Text{}, Complete: true, DidYouMean: "aescbc:key1"},
+		{Key: "aesgcm:" + hostile, Answer: report.RetireSafe, Safe: true, Stragglers: []report.Text{}, Complete: true, Seen: true, Writes: true},
+	}
+}
+
 // hostileJSON is hostile where it must be UTF-8.
 var hostileJSON = report.Text(hostile).ValidUTF8()
 
 // canned is a report with something of everything.
 func canned() *report.Report {
 	return &report.Report{
-		SchemaVersion: report.SchemaVersion,
-		Tool:          report.Tool{Name: "etcdsift", Version: "v0.0.0"},
-		Verdict:       report.Verdict{Status: report.StatusPlaintext, ExitStatus: 4},
-		Evidence: []report.Evidence{{
-			Path: "snapshot.db", Kind: report.KindSnapshot, Size: 20512, SHA256: strings.Repeat("0f", 32),
-			SnapshotHash: report.HashMismatch,
-			DBFacts: &report.DBFacts{PageSize: 4096, Pages: 5, FreePages: 1, TxID: 9, Revision: 812,
-				CompactRevision: 400, ConsistentIndex: 900, StorageVersion: "3.7.0"},
-			Changed: "its modification time is another", Live: true, Lock: "process 7 (etcd\x1b[2J) holds a write lock on it",
-			Details: &report.Details{
-				ByteOrder: "little-endian", LiveKeys: 4, Prefixes: []report.Text{"/registry"},
-				Metas: []report.MetaDetails{
-					{Page: 0, TxID: 8, Root: 3, HighWater: 5, Valid: true},
-					{Page: 1, TxID: 9, Root: 4, HighWater: 5, Valid: true, Newest: true},
+		Examined: report.Examined{
+			SchemaVersion: report.SchemaVersion,
+			Tool:          report.Tool{Name: "etcdsift", Version: "v0.0.0"},
+			Verdict:       report.Verdict{Status: report.StatusPlaintext, ExitStatus: 4},
+			Evidence: []report.Evidence{{
+				Path: "snapshot.db", Kind: report.KindSnapshot, Size: 20512, SHA256: strings.Repeat("0f", 32),
+				SnapshotHash: report.HashMismatch,
+				DBFacts: &report.DBFacts{PageSize: 4096, Pages: 5, FreePages: 1, TxID: 9, Revision: 812,
+					CompactRevision: 400, ConsistentIndex: 900, StorageVersion: "3.7.0"},
+				Changed: "its modification time is another", Live: true, Lock: "process 7 (etcd\x1b[2J) holds a write lock on it",
+				Details: &report.Details{
+					ByteOrder: "little-endian", LiveKeys: 4, Prefixes: []report.Text{"/registry"},
+					Metas: []report.MetaDetails{
+						{Page: 0, TxID: 8, Root: 3, HighWater: 5, Valid: true},
+						{Page: 1, TxID: 9, Root: 4, HighWater: 5, Valid: true, Newest: true},
+					},
+					Buckets: []report.BucketDetails{{Pages: 1}, {Name: "key", Keys: 4, Pages: 2}},
+					Etcd: report.Etcd{
+						Term: 3, ClusterVersion: "3.7.0", AuthEnabled: true, Users: []report.Text{"root", hostile}, Roles: []report.Text{"root"},
+						Members: []report.Member{{ID: "f48d", Name: "lab-0", PeerURLs: []report.Text{"http://127.0.0.1:2380"}, ClientURLs: []report.Text{}, IsLearner: true}},
+						Alarms:  []report.Alarm{{Member: "f48d", Kind: "NOSPACE"}}, RemovedMembers: []string{"1"}, Leases: 2,
+					},
 				},
-				Buckets: []report.BucketDetails{{Pages: 1}, {Name: "key", Keys: 4, Pages: 2}},
-				Etcd: report.Etcd{
-					Term: 3, ClusterVersion: "3.7.0", AuthEnabled: true, Users: []report.Text{"root", hostile}, Roles: []report.Text{"root"},
-					Members: []report.Member{{ID: "f48d", Name: "lab-0", PeerURLs: []report.Text{"http://127.0.0.1:2380"}, ClientURLs: []report.Text{}, IsLearner: true}},
-					Alarms:  []report.Alarm{{Member: "f48d", Kind: "NOSPACE"}}, RemovedMembers: []string{"1"}, Leases: 2,
-				},
+			}, {
+				Path: "member/wal/0000000000000000-0000000000000000.wal", Kind: report.KindWAL, Size: 64000000, SHA256: strings.Repeat("1e", 32),
+				SnapshotHash: report.HashAbsent,
+				WAL:          &report.WALFacts{NodeID: "f48d", ClusterID: "b1fc", Entries: 911, FirstIndex: 1, LastIndex: 911, Commit: 910, Preallocated: 62000000, Gaps: 1},
+			}},
+			Coverage: report.Coverage{
+				Bytes: 20512, BytesRead: 16416, Pages: 5, Records: 6,
+				Damage:       []report.Damage{{Path: "snapshot.db", Offset: 0x3048, Page: report.PageOf(3), What: "page 3, leaf element 3, data: past the end of what holds it"}},
+				DamageMore:   2,
+				Unattributed: []report.Extent{},
+				NotExamined:  []report.NotExamined{{What: "older revisions"}, {Path: "member/wal/0.wal", What: "WAL segment, not examined"}},
 			},
-		}, {
-			Path: "member/wal/0000000000000000-0000000000000000.wal", Kind: report.KindWAL, Size: 64000000, SHA256: strings.Repeat("1e", 32),
-			SnapshotHash: report.HashAbsent,
-			WAL:          &report.WALFacts{NodeID: "f48d", ClusterID: "b1fc", Entries: 911, FirstIndex: 1, LastIndex: 911, Commit: 910, Preallocated: 62000000, Gaps: 1},
-		}},
-		History: history(),
-		Keys:    keyUses(),
-		Retire: []report.Retirement{
-			{Key: "aescbc:key1", Answer: report.RetireNeeded, Stragglers: []report.Text{"/registry/secrets/payments/db", hostile},
-				History: 17, Residue: 3, WAL: 88, Seen: true, Opened: 1, NotOpened: 1},
-			{Key: "aescbc:kye1", Answer: report.RetireUnseen, Stragglers: []report.Text{}, Complete: true, DidYouMean: "aescbc:key1"},
-			{Key: "aesgcm:" + hostile, Answer: report.RetireSafe, Safe: true, Stragglers: []report.Text{}, Complete: true, Seen: true, Writes: true},
-		},
-		Coverage: report.Coverage{
-			Bytes: 20512, BytesRead: 16416, Pages: 5, Records: 6,
-			Damage:       []report.Damage{{Path: "snapshot.db", Offset: 0x3048, Page: report.PageOf(3), What: "page 3, leaf element 3, data: past the end of what holds it"}},
-			DamageMore:   2,
-			Unattributed: []report.Extent{},
-			NotExamined:  []report.NotExamined{{What: "older revisions"}, {Path: "member/wal/0.wal", What: "WAL segment, not examined"}},
 		},
 		Inventory: []report.ResourceCount{
 			{Resource: "", Keys: 1, Providers: map[report.Provider]int{"identity": 1}},
@@ -151,22 +156,20 @@ func cannedValues() []report.Value {
 	}
 }
 
-func write(t *testing.T, f Format) []byte {
+// write is what a writer makes of an answer.
+func write[A any](t *testing.T, f func(io.Writer, A) error, answer A) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if err := f.Write(&b, canned()); err != nil {
+	if err := f(&b, answer); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
 }
 
-func writeList(t *testing.T, name string) []byte {
+func writeList(t *testing.T, begin func(io.Writer) ValueFormat) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	f, err := ListByName(name, &b)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := begin(&b)
 	for _, v := range cannedValues() {
 		if err := f.Value(v); err != nil {
 			t.Fatal(err)
@@ -178,39 +181,32 @@ func writeList(t *testing.T, name string) []byte {
 	return b.Bytes()
 }
 
-// outputs is each format's rendering of the canned report, by its golden file.
+func cannedHistory() *report.HistoryReport {
+	return &report.HistoryReport{Examined: canned().Examined, History: *history()}
+}
+
+func cannedKeys() *report.KeysReport {
+	r := canned()
+	return &report.KeysReport{Examined: r.Examined, Keys: keyUses(), Retire: retirements(), Findings: r.Findings, Inventory: r.Inventory}
+}
+
+// outputs is each format's rendering of the canned answers, by its golden file.
 func outputs(t *testing.T) map[string][]byte {
 	out := map[string][]byte{}
-	for _, name := range ScanFormats {
-		f, err := ByName(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out["scan."+name+".golden"] = write(t, f)
+	for _, f := range ScanFormats {
+		out["scan."+f.Name+".golden"] = write(t, f.Write, canned())
 	}
-	for _, name := range InfoFormats {
-		f, err := InfoByName(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out["info."+name+".golden"] = write(t, f)
+	for _, f := range InfoFormats {
+		out["info."+f.Name+".golden"] = write(t, f.Write, &canned().Examined)
 	}
-	for _, name := range HistoryFormats {
-		f, err := HistoryByName(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out["history."+name+".golden"] = write(t, f)
+	for _, f := range HistoryFormats {
+		out["history."+f.Name+".golden"] = write(t, f.Write, cannedHistory())
 	}
-	for _, name := range KeysFormats {
-		f, err := KeysByName(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out["keys."+name+".golden"] = write(t, f)
+	for _, f := range KeysFormats {
+		out["keys."+f.Name+".golden"] = write(t, f.Write, cannedKeys())
 	}
-	for _, name := range ListFormats {
-		out["list."+name+".golden"] = writeList(t, name)
+	for _, f := range ListFormats {
+		out["list."+f.Name+".golden"] = writeList(t, f.Write)
 	}
 	return out
 }
@@ -345,34 +341,43 @@ func (w *brokenWriter) Write(p []byte) (int, error) {
 
 // Every format reports that it could not be written, wherever that happens.
 func TestWriteErrors(t *testing.T) {
-	formats := map[string]Format{"table": Table{}, "json": JSON{}, "info table": InfoTable{}, "info json": InfoJSON{},
-		"keys table": KeysTable{}, "keys json": KeysJSON{}}
-	for name, f := range formats {
+	type writer func(io.Writer) error
+	formats := map[string]writer{}
+	for _, f := range ScanFormats {
+		formats["scan "+f.Name] = func(w io.Writer) error { return f.Write(w, canned()) }
+	}
+	for _, f := range InfoFormats {
+		formats["info "+f.Name] = func(w io.Writer) error { return f.Write(w, &canned().Examined) }
+	}
+	for _, f := range HistoryFormats {
+		formats["history "+f.Name] = func(w io.Writer) error { return f.Write(w, cannedHistory()) }
+	}
+	for _, f := range KeysFormats {
+		formats["keys "+f.Name] = func(w io.Writer) error { return f.Write(w, cannedKeys()) }
+	}
+	for name, write := range formats {
 		for _, room := range []int{0, 100, 1000} {
-			if err := f.Write(&brokenWriter{room}, canned()); !errors.Is(err, errBroken) {
+			if err := write(&brokenWriter{room}); !errors.Is(err, errBroken) {
 				t.Errorf("%s with room for %d bytes: %v", name, room, err)
 			}
 		}
 	}
-	for _, name := range ListFormats {
-		f, err := ListByName(name, &brokenWriter{20})
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = f.Value(cannedValues()[0])
+	for _, format := range ListFormats {
+		f := format.Write(&brokenWriter{20})
+		err := f.Value(cannedValues()[0])
 		if err == nil {
 			err = f.Close()
 		}
 		if !errors.Is(err, errBroken) {
-			t.Errorf("list %s: %v", name, err)
+			t.Errorf("list %s: %v", format.Name, err)
 		}
 	}
 }
 
 func TestUnknownFormat(t *testing.T) {
-	_, scan := ByName("xml")
-	_, info := InfoByName("jsonl")
-	_, list := ListByName("json", nil)
+	_, scan := ScanFormats.ByName("xml")
+	_, info := InfoFormats.ByName("jsonl")
+	_, list := ListFormats.ByName("json")
 	for i, err := range []error{scan, info, list} {
 		if err == nil || !strings.Contains(err.Error(), "must be one of table, ") {
 			t.Errorf("%d: %v", i, err)

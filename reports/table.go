@@ -14,7 +14,7 @@ import (
 // namespaces, the objects, what else is wrong, what was not read, and the facts.
 type Table struct{}
 
-// Write implements Format.
+// Write is the writer of ScanFormats.
 func (Table) Write(out io.Writer, r *report.Report) error {
 	w := &errWriter{w: out}
 	for _, sentence := range answer(r) {
@@ -26,7 +26,7 @@ func (Table) Write(out io.Writer, r *report.Report) error {
 	namespaces(w, r)
 	exposures(w, r)
 	findings(w, r)
-	coverage(w, r)
+	coverage(w, &r.Examined)
 	inventory(w, r)
 	evidence(w, r)
 	w.printf("\nVerdict: %s\n", verdict(r))
@@ -41,7 +41,7 @@ func answer(r *report.Report) []string {
 	var sentences []string
 	quiet, keys := 0, 0 // resources that the configuration encrypts, without a plaintext copy
 	for _, scope := range r.Scope {
-		if scope.Configured && scope.Readable+scope.Unreadable == 0 && missing(r) == "" {
+		if scope.Configured && scope.Readable+scope.Unreadable == 0 && missing(&r.Examined) == "" {
 			quiet++
 			keys += scope.Keys
 			continue
@@ -81,7 +81,7 @@ func scopeAnswer(r *report.Report, scope report.ScopeCount) string {
 	if scope.Unreadable > 0 {
 		unreadable = fmt.Sprintf(" %d could not be understood.", scope.Unreadable)
 	}
-	missing := missing(r)
+	missing := missing(&r.Examined)
 	switch {
 	case scope.Keys == 0 && missing != "":
 		return fmt.Sprintf("No %s could be found in what could be read.%s", what, missing)
@@ -129,7 +129,7 @@ func all(n int, what string) string {
 
 // missing warns where the evidence could not be read as it was: what is absent
 // from the report may be in there.
-func missing(r *report.Report) string {
+func missing(r *report.Examined) string {
 	if r.Coverage.Unread() {
 		return " Parts of this evidence are damaged or could not be read: there may be more."
 	}
@@ -250,7 +250,7 @@ func regions(copies []*report.Copy) string {
 const maxPlaces = 20
 
 // coverage says what was not read.
-func coverage(w *errWriter, r *report.Report) {
+func coverage(w *errWriter, r *report.Examined) {
 	c := r.Coverage
 	changed := slices.ContainsFunc(r.Evidence, func(e report.Evidence) bool { return e.Changed != "" })
 	if len(c.NotExamined) > 0 || changed {
@@ -282,7 +282,7 @@ func coverage(w *errWriter, r *report.Report) {
 }
 
 // live warns of files that an etcd may write to at any moment.
-func live(w *errWriter, r *report.Report) {
+func live(w *errWriter, r *report.Examined) {
 	var files []report.Evidence
 	for _, e := range r.Evidence {
 		if e.Live {

@@ -4,6 +4,12 @@ import (
 	"slices"
 )
 
+// A HistoryReport is the answer of `history`: every copy of one key.
+type HistoryReport struct {
+	Examined
+	History `json:"history"`
+}
+
 // A History is all that was seen of one key, the oldest write first.
 type History struct {
 	Key       Text         `json:"key"`

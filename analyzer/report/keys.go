@@ -1,5 +1,16 @@
 package report
 
+// A KeysReport is the answer of `keys`: which encryption keys the values need, and whether some of
+// them may be dropped. Its verdict tells whether all was read; findings on plaintext copies are
+// what `scan` is for.
+type KeysReport struct {
+	Examined
+	Keys      []KeyUse        `json:"keys"`
+	Retire    []Retirement    `json:"retire,omitempty"` // one for each key that was asked for
+	Findings  []Finding       `json:"findings"`
+	Inventory []ResourceCount `json:"inventory"`
+}
+
 // A KeyUse is a key of a provider, or a KMS key ID of one, and the values that need it.
 // Newest, History, Residue and WAL count values: newest ones of live keys; others in the
 // newest trees; distinct ones outside of them, of which the trees have no copy; and

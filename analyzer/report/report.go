@@ -4,29 +4,27 @@ package report
 // up when fields are added, its major part when one changes or goes.
 const SchemaVersion = "1.0"
 
-// A Report is all that a run found. It holds no byte of a Secret's value. Lists
-// are never nil and in a stable order; equal evidence gives equal reports.
+// Examined is what every answer says of the evidence that it comes from. Lists in answers are
+// never nil and in a stable order; equal evidence gives equal answers.
+type Examined struct {
+	SchemaVersion string     `json:"schemaVersion"`
+	Tool          Tool       `json:"tool"`
+	Verdict       Verdict    `json:"verdict"`
+	Evidence      []Evidence `json:"evidence"`
+	Coverage      Coverage   `json:"coverage"`
+}
+
+// A Report is the answer of `scan`: which objects can be read from the evidence, and what else is
+// wrong. It holds no byte of a Secret's value.
 type Report struct {
-	SchemaVersion string           `json:"schemaVersion"`
-	Tool          Tool             `json:"tool"`
-	Verdict       Verdict          `json:"verdict"`
-	Evidence      []Evidence       `json:"evidence"`
-	Coverage      Coverage         `json:"coverage"`
-	Inventory     []ResourceCount  `json:"inventory"`
-	Namespaces    []NamespaceCount `json:"namespaces"`
-	Exposures     []Exposure       `json:"exposures"`
-	Findings      []Finding        `json:"findings"`
-
-	// Scope is what the verdict is about, as the user named it, with how many
-	// keys of each resource there are.
+	Examined
+	Inventory  []ResourceCount  `json:"inventory"`
+	Namespaces []NamespaceCount `json:"namespaces"`
+	Exposures  []Exposure       `json:"exposures"`
+	Findings   []Finding        `json:"findings"`
+	// Scope is what the verdict is about, as the user named it, with how many keys of each
+	// resource there are.
 	Scope []ScopeCount `json:"scope"`
-
-	// Keys and Retire are what `keys` tells; nil unless Options ask for them.
-	Keys   []KeyUse     `json:"-"`
-	Retire []Retirement `json:"-"`
-
-	// History is of Options.Key; nil without one.
-	History *History `json:"-"`
 }
 
 // Tool says which program made the report.

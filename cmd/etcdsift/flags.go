@@ -24,6 +24,7 @@ type evidenceFlags struct {
 
 	secondWitness bool // of scan
 	allowEmpty    bool // of scan and list
+	besides       bool // what lies beside the evidence counts as not examined
 
 	inputs inputs // what the run reads, as far as it is known
 }
@@ -50,7 +51,7 @@ var otherFormats = []string{"csv", "html", "junit", "markdown", "md", "name", "s
 // checkOutput refuses -o json, which means a format to users of kubectl, and would make a
 // file of that name.
 func checkOutput(output string, formats []string) error {
-	known := slices.Concat(otherFormats, reports.ScanFormats, reports.InfoFormats, reports.ListFormats, reports.HistoryFormats, reports.KeysFormats)
+	known := slices.Concat(otherFormats, reports.ScanFormats.Names(), reports.InfoFormats.Names(), reports.ListFormats.Names(), reports.HistoryFormats.Names(), reports.KeysFormats.Names())
 	name := strings.ToLower(output)
 	switch {
 	case slices.Contains(formats, name):
@@ -62,15 +63,15 @@ func checkOutput(output string, formats []string) error {
 	return nil
 }
 
-// options are the run's options, as far as these flags say.
-func (f *evidenceFlags) options(cmd *cobra.Command) (analyzer.Options, error) {
+// interest is what the run is about, as far as these flags say.
+func (f *evidenceFlags) interest(cmd *cobra.Command) (analyzer.Interest, error) {
 	if err := checkOutput(f.output, f.formats); err != nil {
-		return analyzer.Options{}, err
+		return analyzer.Interest{}, err
 	}
 	if cmd.Flags().Changed("prefix") && (len(f.prefixes) == 0 || slices.Contains(f.prefixes, "")) {
-		return analyzer.Options{}, errors.New("--prefix: must name a prefix such as /registry, or / for the root")
+		return analyzer.Interest{}, errors.New("--prefix: must name a prefix such as /registry, or / for the root")
 	}
-	return analyzer.Options{Tool: tool(), Prefixes: f.prefixes}, nil
+	return analyzer.Interest{Tool: tool(), Prefixes: f.prefixes}, nil
 }
 
 // resourcesFlag reads --resources.

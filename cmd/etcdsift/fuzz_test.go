@@ -67,17 +67,17 @@ func FuzzScan(f *testing.F) {
 		if err := os.WriteFile(path, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		status := fuzzFormats(t, path, "scan", reports.ScanFormats, -1)
+		status := fuzzFormats(t, path, "scan", reports.ScanFormats.Names(), -1)
 		if status == 1 {
 			status = 0 // the others do not fail on findings
 		}
 		for _, c := range []struct {
 			command string
 			formats []string
-		}{{"list", reports.ListFormats}, {"keys", reports.KeysFormats}} {
+		}{{"list", reports.ListFormats.Names()}, {"keys", reports.KeysFormats.Names()}} {
 			fuzzFormats(t, path, c.command, c.formats, status)
 		}
-		fuzzFormats(t, path, "info", reports.InfoFormats, -1)
+		fuzzFormats(t, path, "info", reports.InfoFormats.Names(), -1)
 		commandBound.Check(t, len(b), func() {
 			run(context.Background(), []string{"scan", "--format", "json", path}, io.Discard, io.Discard)
 		})

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/etcdsift/etcdsift/analyzer"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/reports"
 )
@@ -28,28 +30,36 @@ still lies. It does not fail on findings.
   etcdsift history --format json old.db new.db /registry/secrets/payments/db`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o, err := flags.options(cmd)
+			in, err := flags.interest(cmd)
 			if err != nil {
 				return err
 			}
-			format, err := reports.HistoryByName(flags.format)
+			write, err := reports.HistoryFormats.ByName(flags.format)
 			if err != nil {
 				return fmt.Errorf("--format: %w", err)
 			}
 			last := len(args) - 1
-			if o.Key, err = keyArg(args[last]); err != nil {
+			if in.Key, err = keyArg(args[last]); err != nil {
 				return err
 			}
-			if o.Encryption, err = config.config(cmd.Context(), &flags.inputs); err != nil {
+			if in.Encryption, err = config.config(cmd.Context(), &flags.inputs); err != nil {
 				return err
 			}
-			o.FailOn, o.AllowEmpty = report.SeverityNone, true
-			return flags.report(cmd, args[:last], o, format)
+			r, err := answerTo(&flags, cmd, args[:last], in, askHistory, write)
+			if err != nil {
+				return err
+			}
+			return exit(&r.Examined)
 		},
 	}
-	flags.register(cmd, reports.HistoryFormats)
+	flags.register(cmd, reports.HistoryFormats.Names())
 	config.register(cmd)
 	return cmd
+}
+
+// askHistory asks for every copy of the key that the interest names.
+func askHistory(ctx context.Context, r *analyzer.Reading) (*report.HistoryReport, error) {
+	return r.History(ctx)
 }
 
 // keyArg reads KEY.

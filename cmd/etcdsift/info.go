@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/reports"
 )
 
@@ -16,18 +19,21 @@ func newInfo() *cobra.Command {
 		Long:  "Tells what the evidence is, without a verdict on it.\n" + exitHelp,
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o, err := flags.options(cmd)
+			in, err := flags.interest(cmd)
 			if err != nil {
 				return err
 			}
-			format, err := reports.InfoByName(flags.format)
+			write, err := reports.InfoFormats.ByName(flags.format)
 			if err != nil {
 				return fmt.Errorf("--format: %w", err)
 			}
-			o.AllowEmpty = true
-			return flags.report(cmd, args, o, format)
+			r, err := answerTo(&flags, cmd, args, in, func(ctx context.Context, r *analyzer.Reading) (*report.Examined, error) { return r.Info(ctx) }, write)
+			if err != nil {
+				return err
+			}
+			return exit(r)
 		},
 	}
-	flags.register(cmd, reports.InfoFormats)
+	flags.register(cmd, reports.InfoFormats.Names())
 	return cmd
 }

@@ -55,7 +55,7 @@ func everyCommand(t *testing.T, more ...string) map[string][]byte {
 	for _, c := range []struct {
 		name    string
 		formats []string
-	}{{"scan", reports.ScanFormats}, {"list", reports.ListFormats}, {"keys", reports.KeysFormats}, {"info", reports.InfoFormats}} {
+	}{{"scan", reports.ScanFormats.Names()}, {"list", reports.ListFormats.Names()}, {"keys", reports.KeysFormats.Names()}, {"info", reports.InfoFormats.Names()}} {
 		for _, format := range c.formats {
 			if c.name == "info" {
 				more = slices.DeleteFunc(slices.Clone(more), func(arg string) bool { return strings.HasPrefix(arg, "--encryption-config") })
@@ -203,7 +203,7 @@ func injectKeys(t *testing.T, texts []string, wanted func(i int, key string) boo
 		if !wanted(i, key) || strings.TrimSpace(key) == "" {
 			continue
 		}
-		format := reports.HistoryFormats[i%len(reports.HistoryFormats)]
+		format := reports.HistoryFormats.Names()[i%len(reports.HistoryFormats.Names())]
 		harmless(t, format, "history", "--format", format, db, key)
 		harmless(t, "yaml", "show", db, key)
 		status, out, said := harmless(t, "yaml", "show", "--reveal", db, key)

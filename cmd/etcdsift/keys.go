@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -35,32 +37,51 @@ checked: exit status 2, as it may be misspelt.
   etcdsift keys --retire 'kms-v2:vault (kek-1)' snapshot.db`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o, err := flags.options(cmd)
+			in, err := flags.interest(cmd)
 			if err != nil {
 				return err
 			}
-			format, err := reports.KeysByName(flags.format)
+			write, err := reports.KeysFormats.ByName(flags.format)
 			if err != nil {
 				return fmt.Errorf("--format: %w", err)
 			}
-			o.Keys, o.FailOn, o.AllowEmpty = true, report.SeverityNone, true
+			in.Keys = true
+			o := analyzer.KeysOptions{Label: reports.KeyLabel}
 			if cmd.Flags().Changed("retire") {
 				for _, keys := range retire {
 					if err := analyzer.CheckRetire(keys); err != nil {
 						return fmt.Errorf("--retire: %w", err)
 					}
 				}
-				o.Retire, o.Label = retire, reports.KeyLabel
+				o.Retire = retire
+				flags.besides = true // that no newest value needs a key is a claim on all
 			}
-			if o.Encryption, err = config.config(cmd.Context(), &flags.inputs); err != nil {
+			if in.Encryption, err = config.config(cmd.Context(), &flags.inputs); err != nil {
 				return err
 			}
-			return flags.report(cmd, args, o, format)
+			r, err := answerTo(&flags, cmd, args, in, func(ctx context.Context, r *analyzer.Reading) (*report.KeysReport, error) { return r.Keys(ctx, o) }, write)
+			if err != nil {
+				return err
+			}
+			tellRetire(cmd.ErrOrStderr(), r.Retire)
+			return exit(&r.Examined)
 		},
 	}
-	flags.register(cmd, reports.KeysFormats)
+	flags.register(cmd, reports.KeysFormats.Names())
 	config.register(cmd)
 	cmd.Flags().StringArrayVar(&retire, "retire", nil,
 		"may this key be dropped? PROVIDER:NAME, such as aescbc:key1, or a list with\ncommas; may be given more than once")
 	return cmd
+}
+
+// tellRetire says on stderr which of the keys to retire were not seen.
+func tellRetire(stderr io.Writer, retire []report.Retirement) {
+	for _, t := range retire {
+		switch {
+		case t.Answer == report.RetireUnseen:
+			fmt.Fprintf(stderr, "etcdsift: --retire %s\n", reports.Unseen(t)) // escaped already
+		case t.Answer == report.RetireUnknown && !t.Seen:
+			complain(stderr, fmt.Sprintf("warning: --retire %s: no value that was read names it: is it spelt right?", t.Key))
+		}
+	}
 }

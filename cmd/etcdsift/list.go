@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/etcdsift/etcdsift/analyzer"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/object"
 	"github.com/etcdsift/etcdsift/reports"
@@ -29,7 +31,7 @@ fail on findings.
   etcdsift list --format jsonl --resources secrets snapshot.db | jq -r .provider | sort | uniq -c`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o, err := flags.options(cmd)
+			in, err := flags.interest(cmd)
 			if err != nil {
 				return err
 			}
@@ -37,10 +39,11 @@ fail on findings.
 			if err != nil {
 				return err
 			}
-			if _, err := reports.ListByName(flags.format, io.Discard); err != nil {
+			begin, err := reports.ListFormats.ByName(flags.format)
+			if err != nil {
 				return fmt.Errorf("--format: %w", err)
 			}
-			if o.Encryption, err = config.config(cmd.Context(), &flags.inputs); err != nil {
+			if in.Encryption, err = config.config(cmd.Context(), &flags.inputs); err != nil {
 				return err
 			}
 			found, err := flags.open(cmd, args)
@@ -48,25 +51,22 @@ fail on findings.
 				return err
 			}
 			defer found.close()
-			o.AllowEmpty = true // what counts here is what is listed
-			listed := 0
-			var r *report.Report
-			err = flags.write(cmd, false, func(w io.Writer) error {
-				format, err := reports.ListByName(flags.format, w)
-				if err != nil {
-					return err
-				}
-				o.Values = func(v report.Value) error {
+			listed := 0 // which is what counts here, whatever is in scope
+			var r *report.Examined
+			err = flags.write(cmd, false, func(w io.Writer) (err error) {
+				list := begin(w)
+				each := func(v report.Value) error {
 					if only != nil && !slices.ContainsFunc(only, func(only object.GroupResource) bool { return v.Resource == report.Text(only.String()) }) {
 						return nil
 					}
 					listed++
-					return format.Value(v)
+					return list.Value(v)
 				}
-				if r, err = flags.examine(cmd, found, o); err != nil {
+				r, err = examine(&flags, cmd, found, in, func(ctx context.Context, r *analyzer.Reading) (*report.Examined, error) { return r.Values(ctx, each) })
+				if err != nil {
 					return err
 				}
-				return format.Close()
+				return list.Close()
 			})
 			if err != nil {
 				return err
@@ -78,7 +78,7 @@ fail on findings.
 			return exit(r)
 		},
 	}
-	flags.register(cmd, reports.ListFormats)
+	flags.register(cmd, reports.ListFormats.Names())
 	config.register(cmd)
 	flags.registerEmpty(cmd)
 	cmd.Flags().StringSliceVar(&resources, "resources", nil, "list these resources only, such as secrets")
@@ -95,7 +95,7 @@ func nothingListed(resources []string) error {
 }
 
 // tellDamage says on stderr what the format of list has no place for.
-func tellDamage(w io.Writer, r *report.Report) {
+func tellDamage(w io.Writer, r *report.Examined) {
 	for _, d := range r.Coverage.Damage {
 		complain(w, fmt.Sprintf("%s: %s at offset %#x", d.Path, d.What, d.Offset))
 	}

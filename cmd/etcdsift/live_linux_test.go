@@ -296,7 +296,7 @@ func TestChangedDataDir(t *testing.T) {
 		if err := tt.do(); err != nil {
 			t.Fatal(err)
 		}
-		r, err := analyzer.Run(t.Context(), found.sources, analyzer.Options{})
+		r, err := scanSources(t.Context(), found.sources, analyzer.Interest{})
 		found.close()
 		if err != nil {
 			t.Fatal(err)
@@ -327,7 +327,7 @@ func TestGoneBeforeOpen(t *testing.T) {
 	e := &opened{}
 	w := walk{opened: e}
 	w.open(file{path, "x.wal", info})
-	r, err := analyzer.Run(context.Background(), e.sources, analyzer.Options{NotExamined: e.notExamined})
+	r, err := scanSources(context.Background(), e.sources, analyzer.Interest{NotExamined: e.notExamined})
 	if err != nil {
 		t.Fatal(err)
 	}

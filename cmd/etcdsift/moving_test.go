@@ -80,7 +80,7 @@ func TestMovingEvidence(t *testing.T) {
 			}
 			var once sync.Once
 			var failed error
-			r, err := analyzer.Run(t.Context(), found.sources, analyzer.Options{Progress: func(_ report.Text, done, total int64) {
+			r, err := scanSources(t.Context(), found.sources, analyzer.Interest{Progress: func(_ report.Text, done, total int64) {
 				if done > total/4 {
 					once.Do(func() { failed = tt.change(path) })
 				}

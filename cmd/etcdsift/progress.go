@@ -37,7 +37,7 @@ func newProgress(stderr io.Writer, sources []evidence.Source) *progress {
 	return p
 }
 
-// update is analyzer.Options.Progress.
+// update is analyzer.Interest.Progress.
 func (p *progress) update(path report.Text, done, total int64) {
 	if p.all == nil {
 		return

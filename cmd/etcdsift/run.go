@@ -10,36 +10,23 @@ import (
 
 	"github.com/etcdsift/etcdsift/analyzer"
 	"github.com/etcdsift/etcdsift/analyzer/report"
-	"github.com/etcdsift/etcdsift/reports"
 )
 
-// report examines the evidence and writes the report on it. The error carries the
-// exit status.
-func (f *evidenceFlags) report(cmd *cobra.Command, paths []string, o analyzer.Options, format reports.Format) error {
+// answerTo examines the evidence, and writes the answer to a question on it.
+func answerTo[A any](f *evidenceFlags, cmd *cobra.Command, paths []string, in analyzer.Interest,
+	ask func(context.Context, *analyzer.Reading) (A, error), write func(io.Writer, A) error) (a A, err error) {
 	found, err := f.open(cmd, paths)
 	if err != nil {
-		return err
+		return a, err
 	}
 	defer found.close()
-	var r *report.Report
 	err = f.write(cmd, false, func(w io.Writer) (err error) {
-		if r, err = f.examine(cmd, found, o); err != nil {
+		if a, err = examine(f, cmd, found, in, ask); err != nil {
 			return err
 		}
-		return format.Write(w, r)
+		return write(w, a)
 	})
-	if err != nil {
-		return err
-	}
-	for _, t := range r.Retire {
-		switch {
-		case t.Answer == report.RetireUnseen:
-			fmt.Fprintf(cmd.ErrOrStderr(), "etcdsift: --retire %s\n", reports.Unseen(t)) // escaped already
-		case t.Answer == report.RetireUnknown && !t.Seen:
-			complain(cmd.ErrOrStderr(), fmt.Sprintf("warning: --retire %s: no value that was read names it: is it spelt right?", t.Key))
-		}
-	}
-	return exit(r)
+	return a, err
 }
 
 // open opens the evidence, before anything is written anywhere: only then is it known what
@@ -78,32 +65,36 @@ func (f *evidenceFlags) write(cmd *cobra.Command, private bool, write func(io.Wr
 	return writeOutput(cmd, f.output, f.place, private, func() error { return f.inputs.apart(f.output, f.place) }, write)
 }
 
-// examine runs the analysis of evidence that is open.
-func (f *evidenceFlags) examine(cmd *cobra.Command, found *opened, o analyzer.Options) (r *report.Report, err error) {
-	o.NotExamined, o.NotEvidence = found.notExamined, found.notEvidence
-	if len(o.Retire) > 0 {
-		o.NotExamined = append(o.NotExamined, found.besides...) // that no newest value needs a key is a claim on all
+// examine reads evidence that is open, and asks a question on it.
+func examine[A any](f *evidenceFlags, cmd *cobra.Command, found *opened, in analyzer.Interest,
+	ask func(context.Context, *analyzer.Reading) (A, error)) (a A, err error) {
+	in.NotExamined, in.NotEvidence = found.notExamined, found.notEvidence
+	if f.besides {
+		in.NotExamined = append(in.NotExamined, found.besides...)
 	}
 	if f.secondWitness {
-		if o.Witness, err = newWitness(cmd.ErrOrStderr(), found.sources, &f.inputs); err != nil {
-			return nil, &statusError{report.ExitUsage, []error{err}}
+		if in.Witness, err = newWitness(cmd.ErrOrStderr(), found.sources, &f.inputs); err != nil {
+			return a, &statusError{report.ExitUsage, []error{err}}
 		}
 	}
 	bar := newProgress(cmd.ErrOrStderr(), found.sources)
-	o.Progress = bar.update
-	r, err = analyzer.Run(cmd.Context(), found.sources, o)
+	in.Progress = bar.update
+	r, err := analyzer.Read(cmd.Context(), found.sources, in)
+	if err == nil {
+		a, err = ask(cmd.Context(), r)
+	}
 	bar.finish()
 	if note := found.accessNote(); note != "" {
 		complain(cmd.ErrOrStderr(), note)
 	}
 	var status *statusError
 	if errors.As(err, &status) {
-		return nil, status // of where the values go
+		return a, status // of where the values go
 	}
 	if err != nil {
-		return nil, &statusError{report.ExitUsage, []error{runError(cmd.Context(), err)}}
+		return a, &statusError{report.ExitUsage, []error{runError(cmd.Context(), err)}}
 	}
-	return r, nil
+	return a, nil
 }
 
 // maxTold bounds the lines about what could not be read; the report has all of it.
@@ -122,8 +113,8 @@ func (e *opened) tell(stderr io.Writer) {
 	}
 }
 
-// exit is the error that carries the report's exit status, nil for 0.
-func exit(r *report.Report) error {
+// exit is the error that carries the exit status of an answer, nil for 0.
+func exit(r *report.Examined) error {
 	if r.Verdict.ExitStatus == 0 {
 		return nil
 	}

@@ -56,12 +56,18 @@ func TestSalvage(t *testing.T) {
 	}
 }
 
-// examineWreck runs the analysis of the bytes of a wreck.
-func examineWreck(t *testing.T, w fixtures.Wreck, key string) (*report.Report, map[string]report.Value) {
+// A wreckReport is what is told of a wreck.
+type wreckReport struct {
+	*report.Report
+	History *report.HistoryReport // of the key that was asked for
+}
+
+// examineWreck asks for the values in the bytes of a wreck, for the copies of key unless that is
+// empty, and what can be read.
+func examineWreck(t *testing.T, w fixtures.Wreck, key string) (r wreckReport, values map[string]report.Value) {
 	t.Helper()
-	values := map[string]report.Value{}
-	o := analyzer.Options{FailOn: report.SeverityHigh, Key: report.Text(key)}
-	o.Values = func(v report.Value) error {
+	values = map[string]report.Value{}
+	each := func(v report.Value) error {
 		if _, twice := values[string(v.Key)]; twice {
 			return errors.New("listed twice: " + string(v.Key))
 		}
@@ -69,7 +75,16 @@ func examineWreck(t *testing.T, w fixtures.Wreck, key string) (*report.Report, m
 		return nil
 	}
 	source := evidence.Source{Path: "db", File: bytes.NewReader(w.Bytes), Size: int64(len(w.Bytes))}
-	r, err := analyzer.Run(context.Background(), []evidence.Source{source}, o)
+	reading, err := analyzer.Read(t.Context(), []evidence.Source{source}, analyzer.Interest{Key: report.Text(key)})
+	if err == nil {
+		_, err = reading.Values(t.Context(), each)
+	}
+	if err == nil && key != "" {
+		r.History, err = reading.History(t.Context())
+	}
+	if err == nil {
+		r.Report, err = reading.Scan(t.Context(), analyzer.ScanOptions{FailOn: report.SeverityHigh})
+	}
 	if err != nil {
 		t.Fatalf("%s: %v", w.Name, err)
 	}
@@ -124,7 +139,7 @@ func (s *salvage) add(t *testing.T, w fixtures.Wreck) {
 			continue
 		}
 		for _, off := range offs {
-			s.plain(t, w, r, rec, off)
+			s.plain(t, w, r.Report, rec, off)
 		}
 		if !rec.Tombstone {
 			for _, off := range offs {

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/etcdsift/etcdsift/analyzer"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/reports"
 )
@@ -31,30 +33,34 @@ cluster.
   etcdsift scan --resources secrets,configmaps,vaults.lab.example.com snapshot.db`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o, err := flags.options(cmd)
+			in, err := flags.interest(cmd)
 			if err != nil {
 				return err
 			}
-			format, err := reports.ByName(flags.format)
+			write, err := reports.ScanFormats.ByName(flags.format)
 			if err != nil {
 				return fmt.Errorf("--format: %w", err)
 			}
+			o := analyzer.ScanOptions{AllowEmpty: flags.allowEmpty}
 			if o.FailOn, err = report.ParseSeverity(failOn); err != nil {
 				return fmt.Errorf("--fail-on: %w", err)
 			}
 			if cmd.Flags().Changed("resources") {
-				if o.Resources, err = resourcesFlag(resources); err != nil {
+				if in.Resources, err = resourcesFlag(resources); err != nil {
 					return err
 				}
 			}
-			if o.Encryption, err = config.config(cmd.Context(), &flags.inputs); err != nil {
+			if in.Encryption, err = config.config(cmd.Context(), &flags.inputs); err != nil {
 				return err
 			}
-			o.AllowEmpty = flags.allowEmpty
-			return flags.report(cmd, args, o, format)
+			r, err := answerTo(&flags, cmd, args, in, func(ctx context.Context, r *analyzer.Reading) (*report.Report, error) { return r.Scan(ctx, o) }, write)
+			if err != nil {
+				return err
+			}
+			return exit(&r.Examined)
 		},
 	}
-	flags.register(cmd, reports.ScanFormats)
+	flags.register(cmd, reports.ScanFormats.Names())
 	config.register(cmd)
 	flags.registerEmpty(cmd)
 	cmd.Flags().StringSliceVar(&resources, "resources", []string{"secrets"},

@@ -60,7 +60,7 @@ that "etcdsift history" gives them. It does not fail on findings.
 }
 
 func (f *showFlags) run(cmd *cobra.Command, paths []string, key report.Text) error {
-	o, err := f.options(cmd)
+	in, err := f.interest(cmd)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (f *showFlags) run(cmd *cobra.Command, paths []string, key report.Text) err
 			return fmt.Errorf("--%s: must be 1 or more", n.flag)
 		}
 	}
-	if o.Encryption, err = f.config.config(cmd.Context(), &f.inputs); err != nil {
+	if in.Encryption, err = f.config.config(cmd.Context(), &f.inputs); err != nil {
 		return err
 	}
 	found, err := f.open(cmd, paths)
@@ -83,13 +83,13 @@ func (f *showFlags) run(cmd *cobra.Command, paths []string, key report.Text) err
 		return err
 	}
 	defer found.close()
-	o.Key, o.FailOn, o.AllowEmpty = key, report.SeverityNone, true
-	var r *report.Report
+	in.Key = key
+	var r *report.HistoryReport
 	err = f.write(cmd, f.reveal, func(w io.Writer) (err error) {
-		if r, err = f.examine(cmd, found, o); err != nil {
+		if r, err = examine(&f.evidenceFlags, cmd, found, in, askHistory); err != nil {
 			return err
 		}
-		err = f.show(cmd, w, found, r.History, o.Encryption)
+		err = f.show(cmd, w, found, &r.History, in.Encryption)
 		var s *statusError
 		if r.Coverage.Unread() && errors.As(err, &s) {
 			// Absent and unreadable are two answers.
@@ -101,8 +101,8 @@ func (f *showFlags) run(cmd *cobra.Command, paths []string, key report.Text) err
 	if err != nil {
 		return err
 	}
-	tellDamage(cmd.ErrOrStderr(), r)
-	return exit(r)
+	tellDamage(cmd.ErrOrStderr(), &r.Examined)
+	return exit(&r.Examined)
 }
 
 // show prints the copy that was asked for.

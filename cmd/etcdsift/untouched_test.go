@@ -242,7 +242,7 @@ func TestUnreadable(t *testing.T) {
 	if err := e.addFile(path+"\x00", "snapshot.db", info); err != nil { // as root, no mode keeps a file from being read
 		t.Fatal(err)
 	}
-	r, err := analyzer.Run(context.Background(), e.sources, analyzer.Options{NotExamined: e.notExamined})
+	r, err := scanSources(context.Background(), e.sources, analyzer.Interest{NotExamined: e.notExamined})
 	if err != nil {
 		t.Fatal(err)
 	}

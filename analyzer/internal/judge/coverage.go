@@ -48,7 +48,9 @@ func (j *Judge) addEvidence(ev *seen.Evidence) {
 		c.NotExamined = append(c.NotExamined, report.NotExamined{Path: ev.Path,
 			What: fmt.Sprintf("%d encrypted values outside of records, over a limit of %d, were not proven", n, seen.MaxCarved)})
 	}
-	c.Residue.Add(ev.Residue)
+	residue := ev.Residue
+	residue.Rereads = j.rereads[ev]
+	c.Residue.Add(residue)
 	j.addDamageFindings(ev)
 	j.addUnattributed(ev)
 }

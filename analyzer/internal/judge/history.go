@@ -14,9 +14,9 @@ import (
 )
 
 // history is what all evidence tells of Question.Key.
-func (j *Judge) history(evs []*seen.Evidence) *report.History {
+func (j *Judge) history(evs []*seen.Evidence) report.History {
 	key := string(j.question.Key)
-	h := &report.History{Key: j.question.Key, Copies: []report.Occurrence{}, Similar: []report.Text{}, State: report.StateUnknown}
+	h := report.History{Key: j.question.Key, Copies: []report.Occurrence{}, Similar: []report.Text{}, State: report.StateUnknown}
 	var all []timedCopy
 	for _, ev := range evs {
 		if id := ev.Identity(key); h.Resource == "" {

@@ -11,10 +11,10 @@ import (
 	"github.com/etcdsift/etcdsift/decode/object"
 )
 
-// A Judge turns what was seen of all evidence into a report. It is used in steps, each of them
-// once: New, Compare, ProveCopies, Report.
+// A Judge answers one question about what was seen of all evidence. It is used in steps, each of
+// them once: New; then for Scan Compare, and for History ProveCopies; then the answer.
 type Judge struct {
-	// What New is given. Report settles the ledgers of evs, and takes their copies away.
+	// What New is given. Keys settles the ledgers of evs, and Scan takes their copies away.
 	question Question
 	evs      []*seen.Evidence
 	proofs   *keys.Proofs // nil if no value was decrypted
@@ -23,21 +23,22 @@ type Judge struct {
 	clusters *clusters // set by New
 
 	// The keys in scope that have plaintext copies. New sets them; see Subject for what the other
-	// steps do to each.
+	// steps do to each. rereads counts their copies that the tree has elsewhere, too.
 	subjects map[clusterKey]*Subject
 	exposed  []*Subject // all of subjects, by namespace, name and key
+	rereads  map[*seen.Evidence]int
 
-	// Counts of keys. New counts all but the subjects in namespaces and scope; Report adds those.
+	// Counts of keys. New counts all but the subjects in namespaces and scope; the answer adds those.
 	inventory  map[object.GroupResource]*report.ResourceCount
 	namespaces map[string]*report.NamespaceCount
 	scope      map[object.GroupResource]*report.ScopeCount // a resource is in scope if it is here
 
-	// Which values need which encryption key. New counts the newest values, and Report what the
+	// Which values need which encryption key. New counts the newest values, and Keys what the
 	// ledgers have.
 	uses     map[seen.KeyID]*keyUse
 	moved    map[movedKey]bool // New: keys whose newest value opens with the path of another
 	unknown  int               // New: newest values whose key nobody can tell
-	logAlone bool              // Report: there is a WAL without a db: nobody knows what was written before it
+	logAlone bool              // Keys: there is a WAL without a db: nobody knows what was written before it
 
 	// The keys to retire: empty unless the question names some. New finds them and their
 	// stragglers.
@@ -47,8 +48,10 @@ type Judge struct {
 	// ProveCopies: what came of each encrypted copy of the key that the question asks for.
 	copyProofs map[*seen.Copy]report.Proof
 
-	// The report. New and Report add findings; Report sets all the rest.
+	// The answer: what a Report has. New and weigh add findings; weigh sets all but the exposures.
+	// retire is of Keys.
 	result *report.Report
+	retire []report.Retirement
 }
 
 // A movedKey is a key in one evidence.
@@ -70,11 +73,14 @@ func New(evs []*seen.Evidence, q Question, p *keys.Proofs, n *keys.Nonces) *Judg
 		scope:      map[object.GroupResource]*report.ScopeCount{},
 		uses:       map[seen.KeyID]*keyUse{},
 		moved:      map[movedKey]bool{},
+		rereads:    map[*seen.Evidence]int{},
 		result: &report.Report{
-			SchemaVersion: report.SchemaVersion, Tool: q.Tool,
-			Evidence: []report.Evidence{}, Inventory: []report.ResourceCount{}, Namespaces: []report.NamespaceCount{},
+			Examined: report.Examined{
+				SchemaVersion: report.SchemaVersion, Tool: q.Tool, Evidence: []report.Evidence{},
+				Coverage: report.Coverage{Damage: []report.Damage{}, Unattributed: []report.Extent{}, NotExamined: []report.NotExamined{}},
+			},
+			Inventory: []report.ResourceCount{}, Namespaces: []report.NamespaceCount{},
 			Exposures: []report.Exposure{}, Findings: []report.Finding{}, Scope: []report.ScopeCount{},
-			Coverage: report.Coverage{Damage: []report.Damage{}, Unattributed: []report.Extent{}, NotExamined: []report.NotExamined{}},
 		},
 	}
 	if p != nil {
@@ -147,8 +153,39 @@ func (j *Judge) stateOf(ev *seen.Evidence, e *seen.Entry) report.State {
 	return report.StateLive
 }
 
-// Report makes the report out of all that is known by now. It reads nothing.
-func (j *Judge) Report() *report.Report {
+// Scan is the answer on which objects can be read. It takes the copies out of the evidence. Like
+// the other answers it is made of what is known by then, and reads nothing.
+func (j *Judge) Scan() *report.Report {
+	j.exposeAll(j.exposed)
+	j.weigh()
+	j.result.Verdict = j.verdict()
+	return j.result
+}
+
+// Keys is the answer on which encryption keys are needed.
+func (j *Judge) Keys() *report.KeysReport {
+	j.weigh()
+	r := &report.KeysReport{Keys: j.listKeys()}
+	j.answerRetire()
+	j.result.Verdict = j.verdict()
+	r.Examined, r.Retire, r.Findings, r.Inventory = j.result.Examined, j.retire, j.result.Findings, j.result.Inventory
+	return r
+}
+
+// History is the answer on the copies of Question.Key.
+func (j *Judge) History() *report.HistoryReport {
+	return &report.HistoryReport{History: j.history(j.evs), Examined: *j.Examined()}
+}
+
+// Examined is the answer on what was read, and what was not.
+func (j *Judge) Examined() *report.Examined {
+	j.weigh()
+	j.result.Verdict = j.verdict()
+	return &j.result.Examined
+}
+
+// weigh makes all of the result but exposures and the verdict.
+func (j *Judge) weigh() {
 	j.addScope()
 	j.addConfiguration()
 	j.addProofs(j.proofs)
@@ -161,9 +198,6 @@ func (j *Judge) Report() *report.Report {
 	}
 	j.addCoverage(j.evs)
 	j.sort()
-	j.listKeys()
-	j.result.Verdict = j.verdict()
-	return j.result
 }
 
 // addFinding adds a finding to the report. Without a severity it gets that of its rule.

@@ -212,22 +212,18 @@ func (j *Judge) sortedUses() []*keyUse {
 	})
 }
 
-// listKeys makes Report.Keys and Report.Retire, if the question asks for them. All else is in the
-// report by then, because a key may be dropped only if all was read.
-func (j *Judge) listKeys() {
-	if !j.question.Keys {
-		return
-	}
-	j.result.Keys = []report.KeyUse{}
+// listKeys lists the keys that values need.
+func (j *Judge) listKeys() []report.KeyUse {
+	list := []report.KeyUse{}
 	for _, u := range j.sortedUses() {
 		slices.SortFunc(u.Namespaces, func(x, y report.NamespaceUse) int {
 			return cmp.Or(cmp.Compare(x.Resource, y.Resource), cmp.Compare(x.Namespace, y.Namespace))
 		})
 		u.Namespaces = slices.DeleteFunc(u.Namespaces, func(n report.NamespaceUse) bool { return n.Newest+n.History+n.Residue+n.WAL == 0 })
 		u.Proof, u.Config = u.proof(), j.configOf(u.id)
-		j.result.Keys = append(j.result.Keys, u.KeyUse)
+		list = append(list, u.KeyUse)
 	}
-	j.answerRetire()
+	return list
 }
 
 // configOf is what the configuration does with a key; empty without a configuration.

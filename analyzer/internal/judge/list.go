@@ -1,6 +1,8 @@
 package judge
 
 import (
+	"slices"
+
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/encryption"
@@ -8,21 +10,24 @@ import (
 	"github.com/etcdsift/etcdsift/decode/object"
 )
 
-// ListValues calls each for the newest value of every live key, in the order of the keys. withPath
-// says that values name their file. Without config, which is nil then, they have neither Proof nor
-// Policy. The error is that of each.
-func ListValues(ev *seen.Evidence, config *encryption.Config, each func(report.Value) error, withPath bool) error {
-	for _, id := range ev.Keys.Sorted() {
-		e := ev.Keys.At(id)
-		v := valueOf(ev, config, e)
-		if withPath {
-			v.Path = ev.Path
-		}
-		if e.Unknown {
-			v.State = report.StateUnknown
-		}
-		if err := each(v); err != nil {
-			return err
+// ListValues calls each for the newest value of every live key, in the order of evs, then of the
+// keys. Values name their file if several of evs have values. Without config, which is nil then,
+// they have neither Proof nor Policy. The error is that of each.
+func ListValues(evs []*seen.Evidence, config *encryption.Config, each func(report.Value) error) error {
+	evs = slices.DeleteFunc(slices.Clone(evs), func(ev *seen.Evidence) bool { return !ev.HasValues() })
+	for _, ev := range evs {
+		for _, id := range ev.Keys.Sorted() {
+			e := ev.Keys.At(id)
+			v := valueOf(ev, config, e)
+			if len(evs) > 1 {
+				v.Path = ev.Path
+			}
+			if e.Unknown {
+				v.State = report.StateUnknown
+			}
+			if err := each(v); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -6,8 +6,7 @@ import (
 	"github.com/etcdsift/etcdsift/decode/object"
 )
 
-// A Question is what a report is to answer. Its fields are those of analyzer.Options, set before
-// New and never changed.
+// A Question is what is asked of the evidence, set before New and never changed.
 type Question struct {
 	// Tool is named in the report.
 	Tool report.Tool
@@ -19,13 +18,13 @@ type Question struct {
 	FailOn report.Severity
 	// AllowEmpty says that a run which finds nothing in scope does not end in ExitNotEvidence.
 	AllowEmpty bool
-	// Key asks for the History of one key; empty asks for none.
+	// Key is the key of which History tells; empty for all other answers.
 	Key report.Text
 	// Encryption is the configuration to hold the evidence against; nil without one.
 	Encryption *encryption.Config
-	// Keys asks for Report.Keys.
+	// Keys asks for the answer of Keys, and needs an Interest in distinct values.
 	Keys bool
-	// Retire asks for Report.Retire, and needs Keys. Each text is a key to drop, or a list of them.
+	// Retire is the keys that the user wants to drop, for Keys. Each text is a key, or a list of them.
 	Retire []string
 	// Label is how reports print a key; nil stands for PROVIDER:NAME (KMS KEY ID).
 	Label func(provider report.Provider, name, kmsKeyID report.Text) string

@@ -168,14 +168,14 @@ func (j *Judge) mayNeed(ev *seen.Evidence, e *seen.Entry, c *candidate) bool {
 	return slices.ContainsFunc(ev.ReplacedStorages[ev.Keys.Find([]byte(e.Key))], func(before seen.StorageID) bool { return c.hits[ev][before] })
 }
 
-// answerRetire answers which of the candidates may be dropped. Keys and all else must be in the
-// report.
+// answerRetire answers which of the candidates may be dropped. All else must be known, because a
+// key may be dropped only if all was read.
 func (j *Judge) answerRetire() {
 	if len(j.question.Retire) == 0 {
 		return
 	}
 	complete, encrypted := j.verdict().Complete && !j.logAlone, j.anyEncrypted()
-	j.result.Retire = []report.Retirement{}
+	j.retire = []report.Retirement{}
 	for _, c := range j.candidates {
 		slices.Sort(c.stragglers)
 		c.stragglers = slices.Compact(c.stragglers) // members that have gone apart each have it
@@ -204,7 +204,7 @@ func (j *Judge) answerRetire() {
 			t.DidYouMean = j.similarKey(c.label)
 		}
 		t.Safe = t.Answer == report.RetireSafe
-		j.result.Retire = append(j.result.Retire, t)
+		j.retire = append(j.retire, t)
 	}
 }
 

@@ -59,15 +59,11 @@ func (j *Judge) countStatus(id object.Identity, status report.Status) {
 	}
 }
 
-// addScope reports the subjects, and the counts of all keys.
+// addScope reports the counts of all keys.
 func (j *Judge) addScope() {
 	for _, s := range j.exposed {
 		j.countStatus(s.id, s.exposed())
 	}
-	if j.question.Key != "" {
-		j.result.History = j.history(j.evs)
-	}
-	j.exposeAll(j.exposed)
 	for _, n := range j.inventory {
 		j.result.Inventory = append(j.result.Inventory, *n)
 	}

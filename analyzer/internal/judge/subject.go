@@ -42,7 +42,7 @@ func (j *Judge) addCopies(ev *seen.Evidence, number int32) {
 			byEntry[at.Entry] = uint32(len(known))
 		}
 		if at.Reread {
-			ev.Residue.Rereads++
+			j.rereads[ev]++
 		}
 		s.copies = append(s.copies, seen.CopyID{Evidence: number, Copy: seen.CopyNumber(i + 1)})
 	}

@@ -6,8 +6,8 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
-// verdict weighs the report as a whole. All but Keys and Retire must be in it; with Retire the exit
-// status says what these answer.
+// verdict weighs the result as a whole. With keys to retire the exit status says what the answers
+// to these are.
 func (j *Judge) verdict() report.Verdict {
 	r := j.result
 	v := report.Verdict{Status: report.StatusIncomplete, ExitStatus: j.exitStatus()}
@@ -45,8 +45,8 @@ func (j *Judge) exitStatus() int {
 		return report.ExitIncomplete
 	case len(j.question.NotEvidence) > 0 || j.empty() && !j.question.AllowEmpty:
 		return report.ExitNotEvidence
-	case len(r.Retire) > 0:
-		return retireStatus(r.Retire)
+	case len(j.retire) > 0:
+		return retireStatus(j.retire)
 	case j.question.FailOn > report.SeverityNone && slices.ContainsFunc(r.Findings, func(f report.Finding) bool { return f.Severity >= j.question.FailOn }):
 		return report.ExitFindings
 	}

@@ -74,7 +74,7 @@ type Evidence struct {
 	// Unkeyed are objects that were found without their keys. Naming finds those, and empties the
 	// list.
 	Unkeyed []Unkeyed
-	// Counts are of all that lies outside of the tree. Naming adds the pieces, and the judge Rereads.
+	// Counts are of all that lies outside of the tree. Naming adds the pieces; Rereads are the judge's.
 	Residue report.ResidueCounts
 
 	// Naming: the objects that keys stand for, and the values that pieces belong to.

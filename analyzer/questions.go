@@ -1,0 +1,106 @@
+package analyzer
+
+import (
+	"context"
+	"errors"
+
+	"github.com/etcdsift/etcdsift/analyzer/internal/judge"
+	"github.com/etcdsift/etcdsift/analyzer/report"
+)
+
+// ScanOptions say what the verdict of Scan is.
+type ScanOptions struct {
+	// FailOn is the least severity that makes the exit status 1; SeverityNone
+	// means that no finding does.
+	FailOn report.Severity
+	// AllowEmpty says that evidence with nothing in scope is as good as any: without it
+	// the exit status is ExitNotEvidence.
+	AllowEmpty bool
+}
+
+// KeysOptions are the keys that the user wants to drop.
+type KeysOptions struct {
+	// Retire is PROVIDER:NAME, or a key as Label prints it, or a list of such with commas.
+	Retire []string
+	// Label is how reports print a key; nil stands for PROVIDER:NAME (KMS KEY ID).
+	Label func(provider report.Provider, name, kmsKeyID report.Text) string
+}
+
+// CheckRetire checks a text for KeysOptions.Retire, as far as that can be done before it is known
+// which keys there are. The error is for the user.
+func CheckRetire(arg string) error { return judge.CheckKeyName(arg) }
+
+// errTaken is for a question after Scan.
+var errTaken = errors.New("analyzer: Scan has taken the copies of this reading, and must be the last question")
+
+// ask makes a judge of a question, for which prepare reads what is still to be read, and takes
+// down what became of the files. The error is that of ctx, of Interest.Witness, or an
+// *encryption.KMSError.
+func (r *Reading) ask(ctx context.Context, q judge.Question, prepare func(*judge.Judge) error) (*judge.Judge, error) {
+	if r.taken {
+		return nil, errTaken
+	}
+	in := &r.interest
+	q.Tool, q.Resources, q.Configured, q.Encryption, q.Key = in.Tool, in.Resources, in.configured, in.Encryption, in.Key
+	q.NotExamined, q.NotEvidence = in.NotExamined, in.NotEvidence
+	j := judge.New(r.evs, q, r.proofs, r.nonces)
+	if prepare != nil {
+		if err := prepare(j); err != nil {
+			return nil, err
+		}
+	}
+	for _, ev := range r.evs {
+		if err := closeEvidence(ctx, ev, in.Witness); err != nil {
+			return nil, err
+		}
+	}
+	return j, nil
+}
+
+// Scan tells which objects can be read from the evidence, and what else is wrong. It takes the
+// copies out of the reading, so that it is the last question. See ask for its error.
+func (r *Reading) Scan(ctx context.Context, o ScanOptions) (*report.Report, error) {
+	j, err := r.ask(ctx, judge.Question{FailOn: o.FailOn, AllowEmpty: o.AllowEmpty}, func(j *judge.Judge) error { return j.Compare(ctx) })
+	if err != nil {
+		return nil, err
+	}
+	r.taken = true
+	return j.Scan(), nil
+}
+
+// Values calls each for the newest value of each live key, in the order of the sources, then of
+// the keys, and tells what was read. The error is that of each, or see ask.
+func (r *Reading) Values(ctx context.Context, each func(report.Value) error) (*report.Examined, error) {
+	if err := judge.ListValues(r.evs, r.interest.Encryption, each); err != nil {
+		return nil, err
+	}
+	return r.Info(ctx)
+}
+
+// History tells of every copy of Interest.Key. See ask for its error.
+func (r *Reading) History(ctx context.Context) (*report.HistoryReport, error) {
+	j, err := r.ask(ctx, judge.Question{AllowEmpty: true}, func(j *judge.Judge) error { return j.ProveCopies(ctx) })
+	if err != nil {
+		return nil, err
+	}
+	return j.History(), nil
+}
+
+// Keys tells which encryption keys the values need, and whether some may be dropped. It needs
+// Interest.Keys. See ask for its error.
+func (r *Reading) Keys(ctx context.Context, o KeysOptions) (*report.KeysReport, error) {
+	j, err := r.ask(ctx, judge.Question{AllowEmpty: true, Keys: true, Retire: o.Retire, Label: o.Label}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return j.Keys(), nil
+}
+
+// Info tells what the evidence is, and what was read of it. See ask for its error.
+func (r *Reading) Info(ctx context.Context) (*report.Examined, error) {
+	j, err := r.ask(ctx, judge.Question{AllowEmpty: true}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return j.Examined(), nil
+}
