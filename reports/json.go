@@ -53,11 +53,19 @@ func jsonOptions(indent string) json.Options {
 // of the text in memory: a report may have tens of megabytes. Every character that a
 // terminal might act on is escaped, beyond what JSON asks for.
 func writeJSON(w io.Writer, v any, indent string) error {
-	out := bufio.NewWriterSize(&escaper{w: w}, 64<<10)
-	if err := json.MarshalWrite(out, v, jsonOptions(indent)); err != nil {
+	if err := writeValue(w, v, jsonOptions(indent)); err != nil {
 		return err
 	}
-	_ = out.WriteByte('\n') // Flush has the error
+	_, err := io.WriteString(w, "\n")
+	return err
+}
+
+// writeValue is writeJSON without the newline.
+func writeValue(w io.Writer, v any, options ...json.Options) error {
+	out := bufio.NewWriterSize(&escaper{w: w}, 64<<10)
+	if err := json.MarshalWrite(out, v, options...); err != nil {
+		return err
+	}
 	return out.Flush()
 }
 

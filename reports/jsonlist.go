@@ -1,40 +1,77 @@
 package reports
 
 import (
-	"bytes"
 	"cmp"
-	"fmt"
 	"io"
 	"runtime"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
-// writeReport writes what writeJSON would write of r. The exposures and findings are
-// nearly all of a long report: they are written by one goroutine a processor.
+// writeReport writes what writeJSON would write of r (TestWriteReport). The exposures and findings
+// are nearly all of a long report: they are written by one goroutine a processor.
 func writeReport(w io.Writer, r *report.Report, indent string) error {
-	frame := *r
-	frame.Exposures, frame.Findings = []report.Exposure{}, []report.Finding{}
-	var b bytes.Buffer
-	if err := writeJSON(&b, &frame, indent); err != nil {
-		return err
+	o := &objectWriter{w: w, indent: indent}
+	o.field("schemaVersion", r.SchemaVersion)
+	o.field("tool", r.Tool)
+	o.field("verdict", r.Verdict)
+	o.field("evidence", r.Evidence)
+	o.field("coverage", r.Coverage)
+	o.field("inventory", r.Inventory)
+	o.field("namespaces", r.Namespaces)
+	writeListField(o, "exposures", r.Exposures, appendExposure)
+	writeListField(o, "findings", r.Findings, appendFinding)
+	o.field("scope", r.Scope)
+	return o.close()
+}
+
+// An objectWriter writes an object field by field. The first error ends it.
+type objectWriter struct {
+	w      io.Writer
+	indent string // of one level
+	begun  bool
+	err    error
+}
+
+func (o *objectWriter) print(s string) {
+	if o.err == nil {
+		_, o.err = io.WriteString(o.w, s)
 	}
-	// Inside of a string there is no newline: each of these is there once.
-	head, rest, ok := bytes.Cut(b.Bytes(), []byte("\n"+indent+`"exposures": [`))
-	middle, tail, ok2 := bytes.Cut(rest, []byte("\n"+indent+`"findings": [`))
-	if !ok || !ok2 {
-		return fmt.Errorf("the report has no place for its lists")
+}
+
+// name begins a field.
+func (o *objectWriter) name(name string) {
+	start := ","
+	if !o.begun {
+		start, o.begun = "{", true
 	}
-	fmt.Fprintf(w, "%s\n%s\"exposures\": [", head, indent) // an error comes again with the next write
-	if err := writeElements(w, r.Exposures, indent, appendExposure); err != nil {
-		return err
+	o.print(start + "\n" + o.indent + `"` + name + `": `)
+}
+
+// field writes a field with any value.
+func (o *objectWriter) field(name string, v any) {
+	o.name(name)
+	if o.err == nil {
+		o.err = writeValue(o.w, v, jsonOptions(o.indent), jsontext.WithIndentPrefix(o.indent))
 	}
-	fmt.Fprintf(w, "%s\n%s\"findings\": [", middle, indent)
-	if err := writeElements(w, r.Findings, indent, appendFinding); err != nil {
-		return err
+}
+
+// writeListField writes a field with a list, whose elements appendTo writes.
+func writeListField[T any](o *objectWriter, name string, list []T, appendTo func(*jsonText, *T)) {
+	o.name(name)
+	o.print("[")
+	if o.err == nil {
+		o.err = writeElements(o.w, list, o.indent, appendTo)
 	}
-	_, err := w.Write(tail)
-	return err
+	o.print("]")
+}
+
+// close ends the object, and the line.
+func (o *objectWriter) close() error {
+	o.print("\n}\n")
+	return o.err
 }
 
 // listChunk is how many elements of a list are written in one go.
