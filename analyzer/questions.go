@@ -26,6 +26,9 @@ type KeysOptions struct {
 	Label func(provider report.Provider, name, kmsKeyID report.Text) string
 }
 
+// Rules lists every rule that a finding may have, the gravest first.
+func Rules() []report.Rule { return judge.Rules() }
+
 // CheckRetire checks a text for KeysOptions.Retire, as far as that can be done before it is known
 // which keys there are. The error is for the user.
 func CheckRetire(arg string) error { return judge.CheckKeyName(arg) }

@@ -203,7 +203,7 @@ func (j *Judge) weigh() {
 // addFinding adds a finding to the report. Without a severity it gets that of its rule.
 func (j *Judge) addFinding(f report.Finding) {
 	if f.Severity == report.SeverityNone {
-		f.Severity = report.RuleByID(f.Rule).Severity
+		f.Severity = severityOf(f.Rule)
 	}
 	if f.At == nil {
 		f.At = []report.Location{}

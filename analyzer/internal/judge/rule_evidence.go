@@ -12,6 +12,34 @@ import (
 	"github.com/etcdsift/etcdsift/decode/object"
 )
 
+// evidenceRules are the rules that a file breaks, or bytes in it.
+var evidenceRules = []report.Rule{
+	{
+		ID: report.RuleSnapshotHash, Severity: report.SeverityHigh,
+		Means:   "the SHA-256 behind a snapshot is not that of its bytes",
+		Matters: "The snapshot was changed or damaged after etcd wrote it, or opened by a tool that writes.",
+		Mend:    "Get the snapshot again from its source, or from a backup whose hash is valid.",
+	},
+	{
+		ID: report.RuleUnattributed, Severity: report.SeverityMedium,
+		Means:   "unreferenced bytes are neither zero, nor a record, nor random enough to be ciphertext",
+		Matters: "They may be a piece of a Secret of which no other copy is known, or of any other object.",
+		Mend:    "Defragment every member (etcdctl defrag), and replace old backups.",
+	},
+	{
+		ID: report.RuleUnknownEnvelope, Severity: report.SeverityMedium,
+		Means:   "a value starts with k8s:enc: but its provider or version is not known, or it is cut",
+		Matters: "Nobody can tell from here whether the value is encrypted, and the API server may not be able to read it.",
+		Mend:    "Find out which component wrote the value, and rewrite the object with a provider that Kubernetes knows.",
+	},
+	{
+		ID: report.RuleDamage, Severity: report.SeverityMedium,
+		Means:   "pages or records break their format",
+		Matters: "What could not be read may hold plaintext: no answer from this file is complete.",
+		Mend:    "Examine another copy of the evidence, such as another member's or an earlier snapshot.",
+	},
+}
+
 // addHashFinding reports a snapshot whose hash is not that of its bytes.
 func (j *Judge) addHashFinding(ev *seen.Evidence) {
 	if ev.Facts.SnapshotHash != report.HashMismatch {

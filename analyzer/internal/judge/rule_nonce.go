@@ -11,6 +11,16 @@ import (
 	"github.com/etcdsift/etcdsift/decode/envelope"
 )
 
+// nonceRules are the rules that nonces break.
+var nonceRules = []report.Rule{
+	{
+		ID: report.RuleNonceReuse, Severity: report.SeverityHigh,
+		Means:   "two different values were encrypted with the same nonce or IV under the same key",
+		Matters: "With aesgcm, secretbox and KMS the two plaintexts can be compared bit by bit, and aesgcm loses its authentication; with aescbc equal beginnings show.",
+		Mend:    "Make a new key, rewrite every object with it, and find out how the nonces came about: a copied virtual machine, a broken source of randomness.",
+	},
+}
+
 // addNonceFindings reports the nonces that different values share.
 func (j *Judge) addNonceFindings(n *keys.Nonces) {
 	for _, shared := range n.Shared() {

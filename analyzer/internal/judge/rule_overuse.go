@@ -11,6 +11,16 @@ import (
 	"github.com/etcdsift/etcdsift/decode/object"
 )
 
+// overuseRules are the rules that the writes with a key break.
+var overuseRules = []report.Rule{
+	{
+		ID: report.RuleKeyOveruse, Severity: report.SeverityMedium,
+		Means:   "an aesgcm key has been written with more often than it is made for (low where it may have been another key before)",
+		Matters: "Its nonces are random and short: Kubernetes' documentation asks for a new key every 200,000 writes.",
+		Mend:    "Put a new key first, rewrite every object, and rotate by schedule; or use KMS v2.",
+	},
+}
+
 // maxWrites is how many values may be written with one aesgcm key.
 //
 // Source: the table of providers in Kubernetes' documentation, "Encrypting Confidential

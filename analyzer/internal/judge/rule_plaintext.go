@@ -7,6 +7,40 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
+// plaintextRules are the rules that plaintext copies of an object break.
+var plaintextRules = []report.Rule{
+	{
+		ID: report.RulePlaintextLive, Severity: report.SeverityCritical,
+		Means:   "the newest value of a resource in scope is not encrypted",
+		Matters: "Whoever holds this file, a backup of it or the disk reads the object as it is used now.",
+		Mend:    "Configure encryption at rest for the resource, rewrite every object (kubectl get ... -o json | kubectl replace -f -), then rotate what was readable.",
+	},
+	{
+		ID: report.RulePlaintextHistory, Severity: report.SeverityHigh,
+		Means:   "an older revision in the tree is plaintext",
+		Matters: "etcd keeps old revisions until it is compacted: a range request at that revision, and any backup, still returns the object.",
+		Mend:    "Compact the history (etcdctl compact), defragment every member, and rotate what was readable.",
+	},
+	{
+		ID: report.RulePlaintextFree, Severity: report.SeverityHigh,
+		Means:   "a free page holds a plaintext record",
+		Matters: "Compaction frees pages and does not erase them: they stay in the file and travel in every snapshot.",
+		Mend:    "Defragment every member (etcdctl defrag), replace old backups, and rotate what was readable.",
+	},
+	{
+		ID: report.RulePlaintextFragment, Severity: report.SeverityHigh,
+		Means:   "unstructured bytes hold (part of) a plaintext object",
+		Matters: "A page that was used again in part still holds the rest of what it held: a piece of a key or a token may be enough.",
+		Mend:    "Defragment every member (etcdctl defrag), replace old backups, and rotate what was readable.",
+	},
+	{
+		ID: report.RulePlaintextWAL, Severity: report.SeverityHigh,
+		Means:   "a WAL segment holds a plaintext write",
+		Matters: "The write-ahead log keeps writes whatever becomes of them in the db: defragmentation does not touch it.",
+		Mend:    "Write on until the segment is purged (etcd keeps five), or rebuild the members one by one; then rotate what was readable.",
+	},
+}
+
 // A breach is a rule that plaintext copies of one object break in one file.
 type breach struct {
 	rule   report.RuleID
@@ -31,7 +65,7 @@ func (x *exposer) addPlaintextFindings(e *report.Exposure) {
 	}
 	for _, b := range x.breaches {
 		x.findings = append(x.findings, report.Finding{
-			Rule: b.rule, Severity: report.RuleByID(b.rule).Severity, Resource: e.Resource, Namespace: e.Namespace, Name: e.Name, Key: e.Key,
+			Rule: b.rule, Severity: severityOf(b.rule), Resource: e.Resource, Namespace: e.Namespace, Name: e.Name, Key: e.Key,
 			At: x.locate(b.newest), AtMore: b.copies - 1, Superseded: b.rule == report.RulePlaintextLive && e.Status == report.StatusExposed,
 		})
 	}

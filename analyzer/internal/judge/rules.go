@@ -1,0 +1,30 @@
+package judge
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/etcdsift/etcdsift/analyzer/report"
+)
+
+// rules are all rules, those of each rule_*.go, the gravest first.
+var rules = gravestFirst(plaintextRules, evidenceRules, policyRules, proofRules, nonceRules, overuseRules, providerRules)
+
+func gravestFirst(groups ...[]report.Rule) []report.Rule {
+	all := slices.Concat(groups...)
+	slices.SortStableFunc(all, func(x, y report.Rule) int { return cmp.Compare(y.Severity, x.Severity) })
+	return all
+}
+
+// Rules lists every rule, the gravest first.
+func Rules() []report.Rule { return slices.Clone(rules) }
+
+// severityOf is the severity of the findings of a rule, unless they have one of their own.
+func severityOf(id report.RuleID) report.Severity {
+	for i := range rules {
+		if rules[i].ID == id {
+			return rules[i].Severity
+		}
+	}
+	return report.SeverityNone
+}
