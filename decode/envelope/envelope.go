@@ -11,40 +11,6 @@ import (
 	"github.com/etcdsift/etcdsift/decode"
 )
 
-// A Provider is what wrote a value, by the name that an
-// EncryptionConfiguration gives it.
-type Provider uint8
-
-// Unknown is a value that starts like an envelope and is none that we know, or
-// is cut before it can be told.
-const (
-	Unknown Provider = iota
-	Identity
-	AESCBC
-	AESGCM
-	Secretbox
-	KMSv1
-	KMSv2
-)
-
-func (p Provider) String() string {
-	switch p {
-	case Identity:
-		return "identity"
-	case AESCBC:
-		return "aescbc"
-	case AESGCM:
-		return "aesgcm"
-	case Secretbox:
-		return "secretbox"
-	case KMSv1:
-		return "kms-v1"
-	case KMSv2:
-		return "kms-v2"
-	}
-	return "unknown"
-}
-
 // An Encoding is how a plaintext value is serialised, told by its first bytes.
 type Encoding uint8
 
@@ -108,7 +74,7 @@ type Envelope struct {
 	MoreName []byte          // see there: what of Payload may be of the name, up to its last colon
 	Encoding Encoding        // of an identity value
 	DEKLen   int             // KMS v1: length of the encrypted DEK
-	Object   EncryptedObject // KMS v2
+	Object   EncryptedObject // where Provider.HasObject
 }
 
 const enc = "k8s:enc:"
@@ -116,25 +82,6 @@ const enc = "k8s:enc:"
 // IsEncrypted reports whether an API server takes the value for an encrypted one,
 // which Parse would tell apart further.
 func IsEncrypted(value []byte) bool { return len(value) >= len(enc) && string(value[:len(enc)]) == enc }
-
-// schemes are the prefixes behind "k8s:enc:". Each ends the name that follows
-// it at the first colon behind which fits accepts the payload; without a fits,
-// at the first colon.
-var schemes = [...]scheme{
-	{"aescbc:v1:", 7, AESCBC, fitsCBC, minCBC},
-	{"aesgcm:v1:", 7, AESGCM, nil, minGCM},
-	{"secretbox:v1:", 10, Secretbox, nil, minSecretbox},
-	{"kms:v1:", 4, KMSv1, fitsKMSv1, 2 + minGCM},
-	{"kms:v2:", 4, KMSv2, nil, 0},
-}
-
-type scheme struct {
-	prefix   string
-	version  int // where the version starts in prefix; a colon ends both
-	provider Provider
-	fits     func(payload []byte) bool
-	least    int // bytes of a payload; 0 where no name holds a colon
-}
 
 // Parse takes apart a value that starts at file offset off. It does not
 // allocate unless it returns an error.
@@ -152,8 +99,8 @@ func Parse(value []byte, off int64) (Envelope, error) {
 	if !ok {
 		return Envelope{Provider: Identity, Payload: clip(value), Encoding: encodingOf(value)}, nil
 	}
-	for i := range schemes {
-		s := &schemes[i]
+	for p := Identity + 1; int(p) < len(providers); p++ {
+		s := &providers[p]
 		named, ok := bytes.CutPrefix(rest, []byte(s.prefix))
 		if !ok {
 			if len(rest) < len(s.prefix) && s.prefix[:len(rest)] == string(rest) {
@@ -166,7 +113,7 @@ func Parse(value []byte, off int64) (Envelope, error) {
 			return Envelope{}, formatError(off+int64(len(value)), "encryption prefix, key name", decode.ErrTruncated)
 		}
 		e := Envelope{
-			Provider: s.provider,
+			Provider: p,
 			Version:  clip(rest[s.version : len(s.prefix)-1]),
 			KeyName:  clip(named[:end]),
 			Payload:  clip(named[end+1:]),

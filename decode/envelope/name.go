@@ -11,21 +11,10 @@ type Name struct {
 // Prefix is what every value starts with that the key of that name wrote; empty for
 // Identity and Unknown.
 func Prefix(p Provider, name string) string {
-	if s := schemeOf(p); s.prefix != "" {
+	if s := p.scheme(); s.prefix != "" {
 		return enc + s.prefix + name + ":"
 	}
 	return ""
-}
-
-// ParseProvider reads a name that Provider.String writes; false for any other, and for
-// that of Unknown.
-func ParseProvider(s string) (Provider, bool) {
-	for p := Identity; p <= KMSv2; p++ {
-		if p.String() == s {
-			return p, true
-		}
-	}
-	return Unknown, false
 }
 
 // maxMore and maxColons bound how much longer a name may be than up to its first colon.
@@ -92,7 +81,7 @@ func (e *Envelope) Longest() Envelope {
 // the layout of the payload tells of a longer one.
 func ParseNamed(value []byte, off int64, names []Name) (Envelope, error) {
 	e, err := Parse(value, off)
-	if e.Provider == Identity || e.Provider == Unknown || len(names) == 0 {
+	if !e.Provider.Encrypts() || len(names) == 0 {
 		return e, err
 	}
 	start := len(value) - len(e.Payload) - 1 - len(e.KeyName)
@@ -111,15 +100,6 @@ func ParseNamed(value []byte, off int64, names []Name) (Envelope, error) {
 	}
 	end := start + len(names[longest].Name)
 	named := Envelope{Provider: e.Provider, Version: e.Version, KeyName: clip(value[start:end]), Payload: clip(value[end+1:])}
-	named.MoreName = moreName(named.Payload, schemeOf(e.Provider))
+	named.MoreName = moreName(named.Payload, e.Provider.scheme())
 	return named, named.checkPayload(off + int64(end) + 1)
-}
-
-func schemeOf(p Provider) *scheme {
-	for i := range schemes {
-		if schemes[i].provider == p {
-			return &schemes[i]
-		}
-	}
-	return &scheme{}
 }

@@ -34,19 +34,6 @@ func TestPrefix(t *testing.T) {
 	}
 }
 
-func TestParseProvider(t *testing.T) {
-	for p := Identity; p <= KMSv2; p++ {
-		if got, ok := ParseProvider(p.String()); got != p || !ok {
-			t.Errorf("ParseProvider(%q) = %v, %v", p, got, ok)
-		}
-	}
-	for _, s := range []string{"", "unknown", "AESCBC", "aescbc ", "kms", "kms:v1", "kms-v3", "none"} {
-		if got, ok := ParseProvider(s); got != Unknown || ok {
-			t.Errorf("ParseProvider(%q) = %v, %v", s, got, ok)
-		}
-	}
-}
-
 func TestParseNamed(t *testing.T) {
 	envelope := func(p Provider, version, name, payload string) Envelope {
 		return Envelope{Provider: p, Version: []byte(version), KeyName: []byte(name), Payload: []byte(payload)}

@@ -7,26 +7,20 @@ package envelope
 // 12 bytes are taken, as far as a nonce goes. It is false for plaintext, and where
 // there are not as many bytes. The slices alias the envelope.
 func (e *Envelope) Nonce() (dek, nonce []byte, ok bool) {
-	b, size := e.Payload, 0
-	switch e.Provider {
-	case AESCBC:
-		size = blockSize
-	case AESGCM:
-		size = nonceGCM
-	case Secretbox:
-		size = nonceXSal
-	case KMSv1:
+	b, size := e.Payload, e.Provider.scheme().nonce
+	switch {
+	case size == 0:
+		return nil, nil, false
+	case e.Provider == KMSv1:
 		if len(b) < 2+e.DEKLen {
 			return nil, nil, false
 		}
-		dek, b, size = clip(b[2:2+e.DEKLen]), b[2+e.DEKLen:], nonceGCM
-	case KMSv2:
-		dek, b, size = e.Object.DEKSource, e.Object.EncryptedData, nonceGCM
+		dek, b = clip(b[2:2+e.DEKLen]), b[2+e.DEKLen:]
+	case e.Provider == KMSv2:
+		dek, b = e.Object.DEKSource, e.Object.EncryptedData
 		if e.Object.DEKSourceType == HKDFSHA256Seed {
 			size += infoSize
 		}
-	default:
-		return nil, nil, false
 	}
 	if len(b) < size {
 		return nil, nil, false

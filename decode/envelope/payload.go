@@ -19,6 +19,26 @@ const (
 	minSecretbox = nonceXSal + tagSize
 )
 
+// Ciphertext is what of the payload was encrypted with the nonce and the tag around it,
+// as far as it is there. That of KMS v1 has the encrypted DEK before it; that of a seed
+// of KMS v2 has the info. It aliases the envelope.
+func (e *Envelope) Ciphertext() []byte {
+	if len(e.Object.EncryptedData) > 0 {
+		return e.Object.EncryptedData
+	}
+	return e.Payload
+}
+
+// Tail is the 16 bytes of a ciphertext that depend on all of it: the tag, or the last
+// block of AES-CBC. It is shorter if there is no more. It aliases the envelope.
+func (e *Envelope) Tail() []byte {
+	b := e.Ciphertext()
+	if s := e.Provider.scheme(); s.tag == tagFirst && len(b) >= s.nonce+tagSize {
+		b = b[:s.nonce+tagSize]
+	}
+	return clip(b[max(0, len(b)-tagSize):])
+}
+
 // checkPayload tells whether the payload, at file offset off, can be what the
 // provider writes, and fills in what it says of itself.
 func (e *Envelope) checkPayload(off int64) error {
