@@ -135,7 +135,7 @@ func (s *scanner) envelope(at int) (hit, bool) {
 		return hit{}, false
 	}
 	h := hit{Find: Find{Kind: Envelope}, start: at, value: at}
-	if provider == envelope.KMSv2 {
+	if provider.HasObject() {
 		if n, ok := kmsV2Size(s.b[at+prefix:]); ok {
 			h.end, h.whole, h.Complete = at+prefix+n, true, true
 			return h, true

@@ -53,11 +53,11 @@ func (s *scanner) endAtText(h *hit) {
 		return
 	}
 	e, _ := envelope.Parse(s.b[h.value:end], 0)
-	switch e.Provider {
-	case envelope.AESCBC, envelope.AESGCM, envelope.Secretbox:
-		if n := textRun(e.Payload); n < len(e.Payload) {
-			h.end, h.behind, h.Lease, h.Complete = end-len(e.Payload)+n, 0, 0, false
-		}
+	if !e.Provider.Encrypts() || e.Provider.IsKMS() {
+		return
+	}
+	if n := textRun(e.Payload); n < len(e.Payload) {
+		h.end, h.behind, h.Lease, h.Complete = end-len(e.Payload)+n, 0, 0, false
 	}
 }
 
@@ -92,9 +92,9 @@ func (s *scanner) form(h *hit) form {
 		}
 	case bytes.HasPrefix(value, envelopeMagic):
 		f.sealed, f.random = true, len(value)
-		if e, err := envelope.Parse(value, 0); e.Provider == envelope.KMSv2 && err == nil {
-			// The key ID and the annotations behind the ciphertext are text.
-			f.random = len(value) - len(e.Payload) + len(e.Object.EncryptedData)
+		if e, err := envelope.Parse(value, 0); err == nil {
+			// The key ID and the annotations behind the ciphertext of a KMS are text.
+			f.random = len(value) - len(e.Payload) + len(e.Ciphertext())
 		}
 	}
 	return f

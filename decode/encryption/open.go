@@ -78,7 +78,7 @@ func open(ctx context.Context, r value.Read, provider envelope.Provider, payload
 	if err != nil {
 		return Opened{}, ErrClosed
 	}
-	return Opened{Plain: plain, Stale: stale, Unsure: provider == envelope.AESCBC && padding(payload, plain) == 1}, nil
+	return Opened{Plain: plain, Stale: stale, Unsure: !provider.HasTag() && padding(payload, plain) == 1}, nil
 }
 
 // fitsCBC reports whether there is a ciphertext to look at: the API server's transformer

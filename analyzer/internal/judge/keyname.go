@@ -23,12 +23,23 @@ func parseKeyName(s string) (keyName, error) {
 	switch {
 	case !ok || name == "":
 		return keyName{}, fmt.Errorf("%q: must be PROVIDER:NAME, such as aescbc:key1", s)
-	case provider == "kms":
-		return keyName{}, fmt.Errorf("%q: provider must be kms-v1 or kms-v2", s)
-	case !known || p == envelope.Identity:
-		return keyName{}, errors.New(`"` + s + `": provider must be one of aescbc, aesgcm, secretbox, kms-v1, kms-v2`)
+	case !known && isWord(provider):
+		return keyName{}, fmt.Errorf("%q: provider must be %s", s, join(envelope.EncryptingAs(provider), " or "))
+	case !p.Encrypts():
+		return keyName{}, errors.New(`"` + s + `": provider must be one of ` + join(envelope.Encrypting(), ", "))
 	}
 	return keyName{Provider: p, Name: name}, nil
+}
+
+// isWord reports whether a configuration has providers that encrypt under that word.
+func isWord(s string) bool { return len(envelope.EncryptingAs(s)) > 0 }
+
+func join(list []envelope.Provider, sep string) string {
+	names := make([]string, len(list))
+	for i, p := range list {
+		names[i] = p.String()
+	}
+	return strings.Join(names, sep)
 }
 
 // CheckKeyName checks a text of Question.Retire, as far as that can be done before it is known
@@ -45,7 +56,7 @@ func splitKeys(list string) []string {
 	for part := range strings.SplitSeq(list, ",") {
 		word, _, _ := strings.Cut(strings.TrimSpace(part), ":")
 		_, known := envelope.ParseProvider(word)
-		if len(parts) == 0 || known || word == "kms" || strings.TrimSpace(part) == "" {
+		if len(parts) == 0 || known || isWord(word) || strings.TrimSpace(part) == "" {
 			parts = append(parts, part)
 			continue
 		}
@@ -63,7 +74,7 @@ func readings(label string) []keyName {
 	}
 	all := []keyName{name}
 	before, id, ok := cutLast(name.Name, " (")
-	if !ok || name.Provider != envelope.KMSv2 || !strings.HasSuffix(id, ")") || id == ")" || before == "" {
+	if !ok || !name.Provider.HasObject() || !strings.HasSuffix(id, ")") || id == ")" || before == "" {
 		return all
 	}
 	id = strings.TrimSuffix(id, ")")

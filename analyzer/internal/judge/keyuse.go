@@ -119,11 +119,7 @@ func (j *Judge) countOutcome(ev *seen.Evidence, e *seen.Entry, u *keyUse) {
 // not open it, not even with the path of another object. It says no of a KMS, which chooses among
 // keys of its own.
 func (j *Judge) isNotOpened(ev *seen.Evidence, e *seen.Entry) bool {
-	switch ev.Keys.Storages[e.Storage].Provider {
-	case envelope.KMSv1, envelope.KMSv2:
-		return false
-	}
-	return e.Proved().Outcome == seen.Closed && !j.moved[movedKey{ev, e.Key}]
+	return !ev.Keys.Storages[e.Storage].Provider.IsKMS() && e.Proved().Outcome == seen.Closed && !j.moved[movedKey{ev, e.Key}]
 }
 
 // addLedgers adds to the uses what the ledgers counted, and what came of opening those values.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/analyzer/report"
-	"github.com/etcdsift/etcdsift/decode/envelope"
 )
 
 // A candidate is a key that the user wants to drop, and what was found of it.
@@ -97,7 +96,7 @@ func (j *Judge) printedKeys() map[string][]seen.KeyID {
 	}
 	for _, ev := range j.evs {
 		for i := range ev.Keys.Storages {
-			if how := &ev.Keys.Storages[i]; how.Provider != envelope.Identity && how.Provider != envelope.Unknown {
+			if how := &ev.Keys.Storages[i]; how.Provider.Encrypts() {
 				add(how.KeyID())
 			}
 		}
@@ -142,7 +141,7 @@ func (j *Judge) addStraggler(ev *seen.Evidence, e *seen.Entry, needed seen.Stora
 	if len(j.candidates) == 0 || !j.clusters.isNewest(ev, e) && !newest {
 		return
 	}
-	broken := e.Proved().Key == nil && (e.Broken || needed.Provider == envelope.KMSv2 && needed.KMSKeyID == "")
+	broken := e.Proved().Key == nil && (e.Broken || needed.Provider.HasObject() && needed.KMSKeyID == "")
 	for _, c := range j.candidates {
 		now := newest && (c.names(&needed) || broken && c.mayNeedBroken(&needed))
 		if !now && !j.mayNeed(ev, e, c) {
@@ -231,7 +230,7 @@ func retireStatus(all []report.Retirement) int {
 func (j *Judge) anyEncrypted() bool {
 	for _, ev := range j.evs {
 		for i, how := range ev.Keys.Storages {
-			if j.whole[ev][i] && how.Provider != envelope.Identity && how.Provider != envelope.Unknown {
+			if j.whole[ev][i] && how.Provider.Encrypts() {
 				return true
 			}
 		}
@@ -262,7 +261,7 @@ func (j *Judge) configuredKeys() []seen.KeyID {
 	var ids []seen.KeyID
 	for _, entry := range j.question.Encryption.Entries() {
 		for _, k := range entry.Keys {
-			if k.Provider != envelope.Identity {
+			if k.Provider.Encrypts() {
 				ids = append(ids, seen.KeyID{Provider: k.Provider, KeyName: k.Name, KMSKeyID: k.KMSKeyID()})
 			}
 		}

@@ -8,7 +8,6 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/internal/keys"
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/analyzer/report"
-	"github.com/etcdsift/etcdsift/decode/envelope"
 )
 
 // nonceRules are the rules that nonces break.
@@ -48,7 +47,7 @@ func (j *Judge) addNonceFindings(n *keys.Nonces) {
 // nonceDetail is what two values share, and under which key.
 func nonceDetail(first *keys.NonceUse) string {
 	what := "nonce"
-	if first.How.Provider == envelope.AESCBC {
+	if first.How.Provider.HasIV() {
 		what = "IV"
 	}
 	under := seen.KeyLabel(first.How.Provider, first.How.KeyName)

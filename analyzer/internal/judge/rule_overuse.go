@@ -21,22 +21,16 @@ var overuseRules = []report.Rule{
 	},
 }
 
-// maxWrites is how many values may be written with one aesgcm key.
-//
-// Source: the table of providers in Kubernetes' documentation, "Encrypting Confidential
-// Data at Rest": "Must be rotated every 200,000 writes".
-const maxWrites = 200_000
-
 // A writeCount is how many values were written with a key: for certain, and if it was in use from
 // the time on when the objects that it encrypts were created.
 type writeCount struct{ certain, likely int64 }
 
-// addOveruse reports the aesgcm keys that too many values were written with. The version of a value
-// counts the writes since its object was created. All of them were made with the key that the value
-// names if the era of that key had begun by then, and all others had ended. Otherwise the versions
-// that were seen are certain, and those between them if no other key was in use meanwhile; the
-// versions before them are likely, unless an era that began earlier had not ended when the object
-// was created.
+// addOveruse reports the keys that more values were written with than their provider is made for.
+// The version of a value counts the writes since its object was created. All of them were made with
+// the key that the value names if the era of that key had begun by then, and all others had ended.
+// Otherwise the versions that were seen are certain, and those between them if no other key was in
+// use meanwhile; the versions before them are likely, unless an era that began earlier had not
+// ended when the object was created.
 func (j *Judge) addOveruse(evs []*seen.Evidence) {
 	var es *eras // made when there is an incarnation at all
 	counts := map[seen.KeyID]writeCount{}
@@ -63,11 +57,12 @@ func (j *Judge) addOveruse(evs []*seen.Evidence) {
 		counts[e.use] = n
 	}
 	for use, n := range counts {
-		if n.likely <= maxWrites {
+		limit := use.Provider.WriteLimit()
+		if n.likely <= limit {
 			continue
 		}
-		f := report.Finding{Rule: report.RuleKeyOveruse, Detail: howOften(use, n)}
-		if n.certain <= maxWrites {
+		f := report.Finding{Rule: report.RuleKeyOveruse, Detail: howOften(use, n, limit)}
+		if n.certain <= limit {
 			f.Severity = report.SeverityLow
 		}
 		j.addFinding(f)
@@ -142,8 +137,8 @@ func (es *eras) others(e era) int64 {
 	return 0
 }
 
-// incarnations yields the incarnations of the objects that aesgcm keys encrypted, each once even if
-// several files of a cluster have it.
+// incarnations yields the incarnations of the objects that keys with a limit encrypted, each once
+// even if several files of a cluster have it.
 func (j *Judge) incarnations(evs []*seen.Evidence) iter.Seq2[era, seen.Incarnation] {
 	type id struct {
 		era
@@ -176,11 +171,11 @@ func (j *Judge) incarnations(evs []*seen.Evidence) iter.Seq2[era, seen.Incarnati
 	}
 }
 
-// howOften says how often a key has been written with, and whether that is certain.
-func howOften(use seen.KeyID, n writeCount) string {
+// howOften says how often a key has been written with, whether that is certain, and the limit.
+func howOften(use seen.KeyID, n writeCount, limit int64) string {
 	key := seen.KeyLabel(use.Provider, use.KeyName)
-	if n.certain > maxWrites {
-		return fmt.Sprintf("at least %d values were written with %s, by the versions of those that are left; its limit is %d", n.certain, key, maxWrites)
+	if n.certain > limit {
+		return fmt.Sprintf("at least %d values were written with %s, by the versions of those that are left; its limit is %d", n.certain, key, limit)
 	}
-	return fmt.Sprintf("%d values were written with %s if no other key has encrypted the same objects since they were created, by their versions; its limit is %d", n.likely, key, maxWrites)
+	return fmt.Sprintf("%d values were written with %s if no other key has encrypted the same objects since they were created, by their versions; its limit is %d", n.likely, key, limit)
 }

@@ -57,7 +57,7 @@ var policyRules = []report.Rule{
 // its own: which key it needs is not known.
 func (j *Judge) addPolicyFinding(ev *seen.Evidence, e *seen.Entry, id object.Identity) {
 	how := ev.Keys.Storages[e.Storage]
-	if j.question.Encryption == nil || id.Resource == "" || how.Provider == envelope.Identity || how.Provider == envelope.Unknown ||
+	if j.question.Encryption == nil || id.Resource == "" || !how.Provider.Encrypts() ||
 		e.Proved().Outcome == seen.Closed && e.Proved().Covered {
 		return
 	}

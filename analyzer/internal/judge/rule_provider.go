@@ -23,29 +23,27 @@ var providerRules = []report.Rule{
 func (j *Judge) addWeakProviders() {
 	for _, u := range j.sortedUses() {
 		f := report.Finding{Rule: report.RuleWeakProvider}
-		switch u.id.Provider {
-		case envelope.AESCBC:
+		standing, why := u.id.Provider.Standing()
+		switch standing {
+		case envelope.NotRecommended:
 			f.Severity = report.SeverityLow
-		case envelope.KMSv1:
+		case envelope.Deprecated:
 			f.Severity = report.SeverityMedium
 		}
 		if f.Severity == report.SeverityNone || u.Newest == 0 {
 			continue
 		}
-		f.Detail = whyWeak(u)
+		f.Detail = whyWeak(u, why)
 		j.addFinding(f)
 	}
 }
 
-// whyWeak says why a provider is advised against.
-func whyWeak(u *keyUse) string {
+// whyWeak says which values are encrypted with a provider that is advised against, and why it is.
+func whyWeak(u *keyUse, why string) string {
 	const source = ` (Kubernetes' documentation, "Encrypting Confidential Data at Rest")`
 	values := fmt.Sprintf("%d newest values are encrypted with %s: ", u.Newest, seen.KeyLabel(u.id.Provider, u.id.KeyName))
 	if u.Newest == 1 {
 		values = fmt.Sprintf("one newest value is encrypted with %s: ", seen.KeyLabel(u.id.Provider, u.id.KeyName))
 	}
-	if u.id.Provider == envelope.AESCBC {
-		return values + "not recommended, as CBC without authentication is open to padding oracle attacks" + source
-	}
-	return values + "KMS v1 is deprecated since Kubernetes 1.28 and off by default since 1.29" + source
+	return values + why + source
 }

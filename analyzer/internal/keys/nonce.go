@@ -57,7 +57,7 @@ type NonceUse struct {
 
 	nonce uint64 // hash of the key and the nonce, by the whole name of the key if that is known
 	value uint64 // hash of the value
-	tail  string // see tailOf
+	tail  string // see envelope.Envelope.Tail
 	body  uint64 // see bodyOf
 }
 
@@ -198,7 +198,7 @@ func (n *Nonces) addSuspect(h, nonce uint64, dek bool, v *seen.Value, env *envel
 	at := &seen.Copy{Key: key, Rev: v.Rev, Place: v.Place, File: v.File, Off: v.Off, Size: int64(len(v.Value)), Index: v.Index}
 	n.suspects[h] = append(have, NonceUse{
 		At: seen.CopyIn{Copy: at, In: v.In}, Key: key, OfDEK: dek, How: v.In.Keys.Storages[v.In.Keys.StorageOf(*env)],
-		nonce: nonce, value: sum, tail: tailOf(env), body: bodyOf(v, env),
+		nonce: nonce, value: sum, tail: string(env.Tail()), body: bodyOf(v, env),
 	})
 }
 
@@ -213,37 +213,25 @@ func sameWrite(other *NonceUse, v *seen.Value, env *envelope.Envelope) bool {
 		return false
 	}
 	body := bodyOf(v, env)
-	return other.tail == tailOf(env) || body != 0 && other.body == body
+	return other.tail == string(env.Tail()) || body != 0 && other.body == body
 }
 
-// bodyOf is a hash of a value without its tag; 0 if it has none, because it is of AES-CBC. If all
-// but the tag is equal, the tag is damaged: under one nonce equal plaintexts have equal tags.
+// bodyOf is a hash of a value without its tag; 0 if it has none, or nobody can tell. If all but the
+// tag is equal, the tag is damaged: under one nonce equal plaintexts have equal tags.
 func bodyOf(v *seen.Value, env *envelope.Envelope) uint64 {
-	if env.Provider == envelope.AESCBC || env.Provider == envelope.KMSv1 {
+	if !env.Provider.HasTag() {
 		return 0
 	}
-	tail := []byte(tailOf(env))
-	at := bytes.LastIndex(v.Value, tail)
+	tag := env.Tail()
+	at := bytes.LastIndex(v.Value, tag)
 	if at < 0 {
 		return 0
 	}
 	var h maphash.Hash
 	h.SetSeed(v.In.Interest.Seed)
 	_, _ = h.Write(v.Value[:at])
-	_, _ = h.Write(v.Value[at+len(tail):])
+	_, _ = h.Write(v.Value[at+len(tag):])
 	return max(h.Sum64(), 1)
-}
-
-// tailOf is the tag of a value, or the last block of AES-CBC, which depends on all before it.
-func tailOf(env *envelope.Envelope) string {
-	b := env.Payload
-	switch {
-	case len(env.Object.EncryptedData) > 0:
-		b = env.Object.EncryptedData
-	case env.Provider == envelope.Secretbox && len(b) >= 40: // the tag goes before the ciphertext
-		b = b[:40]
-	}
-	return string(b[max(0, len(b)-16):])
 }
 
 // Shared lists the values that share a nonce, one list for each nonce, in no order. It comes after

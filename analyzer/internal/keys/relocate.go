@@ -7,7 +7,6 @@ import (
 
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/decode/encryption"
-	"github.com/etcdsift/etcdsift/decode/envelope"
 )
 
 // Bounds of the search for the paths of moved values: if all of n values are moved, it takes up to
@@ -28,7 +27,7 @@ func (p *prover) relocate(evs []*seen.Evidence) error {
 	paths := newCandidates(evs, p.proofs.Failures)
 	trials, bytes := 0, int64(0)
 	for _, f := range p.proofs.Failures {
-		if f.Outcome != seen.Closed || f.Refused || !boundToKey(f.In.Keys.Storages[f.At.Storage].Provider) {
+		if f.Outcome != seen.Closed || f.Refused || !f.In.Keys.Storages[f.At.Storage].Provider.IsBound() {
 			continue
 		}
 		value, err := f.In.ReadCopy(&f.At)
@@ -66,12 +65,6 @@ func (p *prover) opens(keys []*encryption.Key, value []byte, path string) (bool,
 		}
 	}
 	return false, p.ctx.Err()
-}
-
-// boundToKey reports whether a ciphertext of the provider opens with the path that it was made for
-// alone.
-func boundToKey(p envelope.Provider) bool {
-	return p == envelope.AESGCM || p == envelope.KMSv1 || p == envelope.KMSv2
 }
 
 // candidates are the etcd keys that moved values may have been encrypted for, by resource. Those

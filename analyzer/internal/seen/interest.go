@@ -165,10 +165,7 @@ const sumEdge = 128
 // SealedSum is Sum for encrypted values, from both ends of the ciphertext: there are the nonce
 // and the tag, and the last block of AES-CBC, which depends on all before it.
 func (in *Interest) SealedSum(env *envelope.Envelope) uint64 {
-	b := env.Payload
-	if len(env.Object.EncryptedData) > 0 {
-		b = env.Object.EncryptedData
-	}
+	b := env.Ciphertext()
 	if len(b) <= 2*sumEdge {
 		return maphash.Bytes(in.Seed, b)
 	}

@@ -15,7 +15,7 @@ import (
 
 // A Ledger counts all values of one evidence by how they were stored, in whatever region. It
 // grows with the namespaces and the keys of providers; with the number of values only where
-// `keys` asks for distinct ones, and where aesgcm counts its writes.
+// `keys` asks for distinct ones, and where a provider has a limit of writes.
 //
 // The sweep fills it, and Settle ends it.
 type Ledger struct {
@@ -28,7 +28,7 @@ type Ledger struct {
 	// known after naming.
 	Samples []string
 
-	Written map[uint64]Incarnation  // writes of aesgcm, by a hash that is the same in all evidence of a run
+	Written map[uint64]Incarnation  // writes with keys that have a limit, by a hash that is the same in all evidence of a run
 	KMS     map[StorageID]*KMSFacts // of KMS v2, by how the values were stored
 
 	// seen has hashes of the values that were counted in the tree, and residue of those outside of
@@ -140,13 +140,11 @@ func (l *Ledger) AddSealed(at *Copy, env *envelope.Envelope) {
 	if at.Complete {
 		l.sealed(*env, at.Sum)
 	}
-	switch env.Provider {
-	case envelope.AESGCM:
+	if env.Provider.WriteLimit() > 0 {
 		l.count(at, dir)
-	case envelope.KMSv2:
-		if at.Complete {
-			l.noteKMS(at.Storage, env)
-		}
+	}
+	if env.Provider.HasObject() && at.Complete {
+		l.noteKMS(at.Storage, env)
 	}
 }
 
@@ -170,8 +168,8 @@ func (l *Ledger) write(at *Copy) uint64 {
 	}{at.Key, at.Sum})
 }
 
-// count notes the version of a value of aesgcm, which tells how many writes its key has
-// encrypted since the object was created.
+// count notes the version of a value whose key has a limit: it tells how many writes that key
+// has encrypted since the object was created.
 func (l *Ledger) count(at *Copy, dir dirID) {
 	if at.Version <= 0 || at.Create <= 0 {
 		return
