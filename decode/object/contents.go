@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/etcdsift/etcdsift/decode/internal/kubename"
 	"github.com/etcdsift/etcdsift/decode/internal/wire"
 )
 
@@ -35,7 +36,7 @@ func ParseContents(value []byte, off int64) Contents {
 // parseContents reads a Secret in which nothing is strange; false if something is.
 func parseContents(value []byte, off int64) (c Contents, ok bool) {
 	u, err := parseUnknown(value, off)
-	if err != nil || u.Kind != "Secret" || !isAPIVersion(u.APIVersion) {
+	if err != nil || u.Kind != "Secret" || !kubename.IsAPIVersion(u.APIVersion) {
 		return c, false
 	}
 	ok = true
@@ -48,7 +49,7 @@ func parseContents(value []byte, off int64) (c Contents, ok bool) {
 			c.Data = append(c.Data, Datum{name, datumOf(f.Bytes)})
 		case f.Num == 3:
 			c.Type = string(f.Bytes)
-			ok = f.Type == protowire.BytesType && isPrintable(c.Type)
+			ok = f.Type == protowire.BytesType && kubename.IsPrintable(c.Type)
 		case f.Num == 4: // stringData, which is never stored
 			ok = false
 		}

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/etcdsift/etcdsift/decode/internal/kubename"
 )
 
 // DefaultPrefixes are the prefixes of Kubernetes, and of the two API servers of
@@ -113,7 +115,7 @@ func (r *Registry) Prefixes() []string { return slices.Clone(r.prefixes) }
 // forged values must not be able to turn Secrets into something else that
 // nobody asked about. Nor do groups count that a resource has left behind.
 func (r *Registry) LearnGroup(segment, apiVersion string) {
-	group, ok := groupOf(apiVersion)
+	group, ok := kubename.GroupOf(apiVersion)
 	p := parsePath(segment)
 	if !ok || p.groupFixed || p.known && formerGroups[group] {
 		return
@@ -143,16 +145,6 @@ func preferred(a, b bool) int {
 		return 1
 	}
 	return -1
-}
-
-// groupOf returns the group of an apiVersion, "" for the core group; false for
-// what is none.
-func groupOf(apiVersion string) (string, bool) {
-	group, version, ok := strings.Cut(apiVersion, "/")
-	if !ok {
-		return "", isLabel(apiVersion)
-	}
-	return group, isGroup(group) && isLabel(version)
 }
 
 // AddCRD notes the scope of a custom resource. The last of two CRDs for the

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/etcdsift/etcdsift/decode/internal/kubename"
 )
 
 // A GroupResource names a kind of object as Kubernetes does: "secrets",
@@ -49,7 +51,7 @@ func ParseGroupResource(s string) (GroupResource, error) {
 		return GroupResource{}, fmt.Errorf("resource %q: write RESOURCE.GROUP, such as deployments.apps", s)
 	case strings.ToLower(s) != s:
 		return GroupResource{}, fmt.Errorf("resource %q: resource names are lower case", s)
-	case !isLabel(resource), dotted && !isGroup(group):
+	case !kubename.IsLabel(resource), dotted && !kubename.IsGroup(group):
 		return GroupResource{}, fmt.Errorf("resource %q: not of the form RESOURCE or RESOURCE.GROUP", s)
 	}
 	if stored, ok := storedAs(r); ok && stored != r {
@@ -81,40 +83,6 @@ func storedAs(r GroupResource) (GroupResource, bool) {
 		}
 	}
 	return best, found
-}
-
-// isGroup tells whether s can be the name of an API group other than the core
-// group.
-func isGroup(s string) bool { return isSubdomain(s) }
-
-// isSubdomain and isLabel tell what Kubernetes calls a DNS subdomain and a DNS
-// label of RFC 1123. The labels of a subdomain may be longer than a label is
-// elsewhere.
-func isSubdomain(s string) bool {
-	if len(s) > 253 {
-		return false
-	}
-	for label := range strings.SplitSeq(s, ".") {
-		if !isHostname(label) {
-			return false
-		}
-	}
-	return true
-}
-
-func isLabel(s string) bool { return len(s) <= 63 && isHostname(s) }
-
-// isHostname tells a-z, 0-9 and, not at the ends, hyphens.
-func isHostname(s string) bool {
-	for i := range len(s) {
-		switch c := s[i]; {
-		case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
-		case c == '-' && 0 < i && i < len(s)-1:
-		default:
-			return false
-		}
-	}
-	return s != ""
 }
 
 // LastSegments returns the last segments of the paths under which a resource of
