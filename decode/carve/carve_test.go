@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
@@ -190,6 +191,29 @@ func TestScanObjects(t *testing.T) {
 			t.Errorf("%s: %v %s/%s, %d of %d bytes, complete %t", s.key, f.Kind, f.Namespace, f.Name, len(f.Value), len(s.value), f.Complete)
 		}
 	}
+}
+
+// A label of a group may be longer than a label is elsewhere, as in Kubernetes, which
+// bounds the group alone.
+func TestScanGroupWithLongLabel(t *testing.T) {
+	for _, n := range []int{63, 64, 200} {
+		group := strings.Repeat("g", n) + ".example.com"
+		apiVersion := group + "/v1"
+		for encoding, value := range map[string]string{
+			"JSON":     `{"apiVersion":"` + apiVersion + `","kind":"Vault","metadata":{"name":"main","namespace":"payments"}}` + "\n",
+			"protobuf": "k8s\x00" + lengthed(1, lengthed(1, apiVersion)+lengthed(2, "Vault")) + lengthed(2, lengthed(1, lengthed(1, "main")+lengthed(3, "payments"))) + lengthed(3, "") + lengthed(4, ""),
+		} {
+			finds := checkFinds(t, []byte(value), 0)
+			if len(finds) != 1 || finds[0].Kind != Object || finds[0].APIVersion != apiVersion || finds[0].Name != "main" || !finds[0].Complete {
+				t.Errorf("%s, label of %d bytes: %+v", encoding, n, finds)
+			}
+		}
+	}
+}
+
+// lengthed is field num of a message, with text in it.
+func lengthed(num protowire.Number, text string) string {
+	return string(protowire.AppendString(protowire.AppendTag(nil, num, protowire.BytesType), text))
 }
 
 // Of ciphertext and random bytes, none may be called anything else; of text, base64

@@ -4,6 +4,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/etcdsift/etcdsift/decode/envelope"
+	"github.com/etcdsift/etcdsift/decode/internal/kubename"
 	"github.com/etcdsift/etcdsift/decode/internal/wire"
 	"github.com/etcdsift/etcdsift/decode/object"
 )
@@ -38,7 +39,7 @@ func parseUnknown(b []byte) (unknown, bool) {
 	r := reader{b: b[:min(len(b), len(protobufMagic)+maxTypeMeta)], pos: len(protobufMagic)}
 	t := reader{b: r.bytes(tagTypeMeta)}
 	apiVersion, kind := string(t.bytes(1<<3|2)), string(t.bytes(2<<3|2))
-	if t.failed || t.pos != len(t.b) || !isAPIVersion(apiVersion) || !isKind(kind) {
+	if t.failed || t.pos != len(t.b) || !kubename.IsAPIVersion(apiVersion) || !kubename.IsKind(kind) {
 		return u, false
 	}
 	u.APIVersion, u.Kind = apiVersion, kind
@@ -84,7 +85,7 @@ func metaOf(raw []byte) (namespace, name string) {
 		switch {
 		case f.Is(1, protowire.BytesType) && isName(f.Bytes):
 			name = string(f.Bytes)
-		case f.Is(3, protowire.BytesType) && isLabel(f.Bytes):
+		case f.Is(3, protowire.BytesType) && kubename.IsLabel(f.Bytes):
 			namespace = string(f.Bytes)
 		}
 	}

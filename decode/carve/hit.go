@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/etcdsift/etcdsift/decode/envelope"
+	"github.com/etcdsift/etcdsift/decode/internal/kubename"
 )
 
 // A hit is a find before its bytes are cut out.
@@ -161,7 +162,7 @@ const maxKeyName = 256
 func (s *scanner) envelopePrefix(at int) (size int, p envelope.Provider, ok bool) {
 	value := s.b[at:min(len(s.b), at+maxKeyName+2*minText)]
 	e, _ := envelope.Parse(value, 0)
-	if n := len(e.KeyName); n == 0 || n > maxKeyName || !isPrintable(string(e.KeyName)) {
+	if n := len(e.KeyName); n == 0 || n > maxKeyName || !kubename.IsPrintable(string(e.KeyName)) {
 		return 0, e.Provider, false
 	}
 	size = len(value) - len(e.Payload)

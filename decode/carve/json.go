@@ -3,6 +3,7 @@ package carve
 import (
 	"bytes"
 
+	"github.com/etcdsift/etcdsift/decode/internal/kubename"
 	"github.com/etcdsift/etcdsift/decode/object"
 )
 
@@ -18,17 +19,17 @@ type jsonObject struct {
 }
 
 func (j *jsonObject) typeMeta() (t object.TypeMeta, first bool) {
-	if s := string(limited(j.apiVersion)); isAPIVersion(s) {
+	if s := string(limited(j.apiVersion)); kubename.IsAPIVersion(s) {
 		t.APIVersion = s
 	}
-	if s := string(limited(j.kind)); isKind(s) {
+	if s := string(limited(j.kind)); kubename.IsKind(s) {
 		t.Kind = s
 	}
 	return t, j.first && (t.APIVersion != "" || t.Kind != "")
 }
 
 func (j *jsonObject) names() (namespace, name string) {
-	if isLabel(j.namespace) {
+	if kubename.IsLabel(j.namespace) {
 		namespace = string(j.namespace)
 	}
 	if isName(j.name) {

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/decode/internal/kubename"
 	"github.com/etcdsift/etcdsift/decode/internal/wire"
 )
 
@@ -175,7 +176,7 @@ func isFQDN(name []byte) bool {
 	if n := len(name); n > 0 && name[n-1] == '.' {
 		name = name[:n-1]
 	}
-	if len(name) == 0 || len(name) > 253 {
+	if len(name) == 0 || len(name) > kubename.MaxSubdomain {
 		return false
 	}
 	labels, start := 0, 0
@@ -183,16 +184,10 @@ func isFQDN(name []byte) bool {
 		if i < len(name) && name[i] != '.' {
 			continue
 		}
-		if !isLabel(name[start:i]) {
+		if !kubename.IsLabel(name[start:i]) {
 			return false
 		}
 		labels, start = labels+1, i+1
 	}
 	return labels >= 2
-}
-
-// isLabel tells a DNS label of RFC 1123: 1 to 63 bytes of a-z, 0-9 and, not at
-// its ends, a hyphen.
-func isLabel(b []byte) bool {
-	return isWord(b) && b[0] != '-' && b[len(b)-1] != '-'
 }
