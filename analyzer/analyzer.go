@@ -26,7 +26,7 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/decode/envelope"
-	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/resource"
 )
 
 // An Interest says what must be kept of the evidence to answer the questions that follow, and
@@ -37,7 +37,7 @@ type Interest struct {
 	Tool report.Tool
 	// Resources are what the verdict is about; nil means Secrets, and all that
 	// Encryption says to encrypt.
-	Resources []object.GroupResource
+	Resources []resource.GroupResource
 	// Prefixes are those of Kubernetes' keys, such as "/registry"; nil means
 	// those that are found.
 	Prefixes []string
@@ -82,7 +82,7 @@ type Reading struct {
 // that of the context, or says that no key of a source lies under Interest.Prefixes.
 func Read(ctx context.Context, sources []evidence.Source, in Interest) (*Reading, error) {
 	if in.Resources == nil {
-		in.Resources, in.configured = []object.GroupResource{seen.Secrets}, in.Encryption != nil
+		in.Resources, in.configured = []resource.GroupResource{seen.Secrets}, in.Encryption != nil
 	}
 	r := &Reading{interest: in, nonces: keys.NewNonces(cmp.Or(in.maxNonces, keys.MaxNonces))}
 	sources = slices.Clone(sources)

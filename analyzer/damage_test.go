@@ -13,7 +13,7 @@ import (
 
 	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
-	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/resource"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
 
@@ -266,7 +266,7 @@ func TestNotEvidence(t *testing.T) {
 
 func TestResources(t *testing.T) {
 	db := inMemory(snapshotBytes(t, "providers"))
-	both := []object.GroupResource{configmaps, {Group: "example.com", Resource: "unheard"}}
+	both := []resource.GroupResource{configmaps, {Group: "example.com", Resource: "unheard"}}
 	r, _ := run(t, Options{Resources: both}, db)
 	for _, x := range r.Exposures {
 		if x.Resource != "configmaps" {

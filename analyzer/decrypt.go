@@ -8,13 +8,14 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/resource"
 )
 
 // Decrypt opens a value of the etcd key of an object with the keys that a configuration
 // has for its resource, else with any of the same name. The caller clears what it gets.
 // The error is for the user, and holds no byte of the value.
-func Decrypt(ctx context.Context, config *encryption.Config, r object.GroupResource, key report.Text, value []byte) ([]byte, error) {
-	keys := keys.ConfiguredFor(config, object.Identity{GroupResource: r}).Match(value)
+func Decrypt(ctx context.Context, config *encryption.Config, r resource.GroupResource, key report.Text, value []byte) ([]byte, error) {
+	keys := keys.ConfiguredFor(config, resource.Identity{GroupResource: r}).Match(value)
 	if len(keys) == 0 {
 		keys = config.Match(value)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/encryption"
-	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/resource"
 	"github.com/etcdsift/etcdsift/fixtures"
 	"github.com/etcdsift/etcdsift/fixtures/captured"
 )
@@ -37,7 +37,7 @@ func inMemory(b []byte) evidence.Source {
 
 // Options are an Interest, and what the questions take: for tests that ask all of them.
 type Options struct {
-	Resources   []object.GroupResource
+	Resources   []resource.GroupResource
 	Prefixes    []string
 	FailOn      report.Severity
 	AllowEmpty  bool
@@ -149,4 +149,4 @@ func extract(t testing.TB, name string) string {
 	return filepath.Join(dir, filepath.FromSlash(name))
 }
 
-var configmaps = object.GroupResource{Resource: "configmaps"}
+var configmaps = resource.GroupResource{Resource: "configmaps"}

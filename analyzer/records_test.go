@@ -11,14 +11,14 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/internal/keys"
 	"github.com/etcdsift/etcdsift/analyzer/internal/naming"
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
-	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/resource"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
 
 // examined is the evidence of a source, as the passes after the sweep find it.
 func examined(t *testing.T, sources ...evidence.Source) *seen.Evidence {
 	t.Helper()
-	reading := &Reading{interest: Interest{Resources: []object.GroupResource{seen.Secrets}}, nonces: keys.NewNonces(keys.MaxNonces)}
+	reading := &Reading{interest: Interest{Resources: []resource.GroupResource{seen.Secrets}}, nonces: keys.NewNonces(keys.MaxNonces)}
 	for i := range sources {
 		sources[i].File = evidence.NewReader(sources[i])
 	}

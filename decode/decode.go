@@ -5,11 +5,14 @@
 // returns records. None of them opens a file, imports package analyzer, panics
 // on hostile input or allocates from a length that it has not checked:
 //
-//	page      bbolt pages, from a whole file to single leaf elements
-//	mvcc      etcd revisions and KeyValues, and etcd's own buckets
-//	envelope  how Kubernetes stored a value: plaintext or encrypted, with which key
+//	page        bbolt pages, from a whole file to single leaf elements
+//	mvcc        etcd revisions and KeyValues, and etcd's own buckets
+//	wal         etcd's write-ahead log: segments, records, the operations of an entry
+//	resource    which Kubernetes object a key names
+//	envelope    how Kubernetes stored a value: plaintext or encrypted, with which key
+//	object      what a plaintext value says of itself
+//	carve       what is in bytes that no intact record covers
 //	encryption  an EncryptionConfiguration, and what its keys open
-//	object    which Kubernetes object a key names, and what a plaintext one holds
 package decode
 
 import (

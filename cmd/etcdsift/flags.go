@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/etcdsift/etcdsift/analyzer"
-	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/resource"
 	"github.com/etcdsift/etcdsift/reports"
 )
 
@@ -75,13 +75,13 @@ func (f *evidenceFlags) interest(cmd *cobra.Command) (analyzer.Interest, error) 
 }
 
 // resourcesFlag reads --resources.
-func resourcesFlag(names []string) ([]object.GroupResource, error) {
+func resourcesFlag(names []string) ([]resource.GroupResource, error) {
 	if names != nil && len(names) == 0 {
 		return nil, errors.New("--resources: must name a resource such as secrets")
 	}
-	var resources []object.GroupResource
+	var resources []resource.GroupResource
 	for _, name := range names {
-		r, err := object.ParseGroupResource(name)
+		r, err := resource.ParseGroupResource(name)
 		if err != nil {
 			return nil, fmt.Errorf("--resources: %w", err)
 		}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/etcdsift/etcdsift/analyzer"
 	"github.com/etcdsift/etcdsift/analyzer/report"
-	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/resource"
 	"github.com/etcdsift/etcdsift/reports"
 )
 
@@ -56,7 +56,7 @@ fail on findings.
 			err = flags.write(cmd, false, func(w io.Writer) (err error) {
 				list := begin(w)
 				each := func(v report.Value) error {
-					if only != nil && !slices.ContainsFunc(only, func(only object.GroupResource) bool { return v.Resource == report.Text(only.String()) }) {
+					if only != nil && !slices.ContainsFunc(only, func(only resource.GroupResource) bool { return v.Resource == report.Text(only.String()) }) {
 						return nil
 					}
 					listed++

@@ -15,6 +15,7 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/resource"
 	"github.com/etcdsift/etcdsift/reports"
 )
 
@@ -153,8 +154,8 @@ func decrypt(ctx context.Context, config *encryption.Config, h *report.History, 
 	if config == nil {
 		return nil, fmt.Errorf("encrypted with %s: --encryption-config FILE decrypts it", with)
 	}
-	resource, group, _ := strings.Cut(string(h.Resource), ".")
-	plain, err := analyzer.Decrypt(ctx, config, object.GroupResource{Group: group, Resource: resource}, h.Key, value)
+	name, group, _ := strings.Cut(string(h.Resource), ".")
+	plain, err := analyzer.Decrypt(ctx, config, resource.GroupResource{Group: group, Resource: name}, h.Key, value)
 	if errors.Is(err, encryption.ErrNoKMS) {
 		return nil, fmt.Errorf("encrypted with %s: --kms lets its KMS plugin be called", with)
 	}

@@ -23,7 +23,7 @@ import (
 	"k8s.io/apiserver/pkg/storage/value"
 
 	"github.com/etcdsift/etcdsift/decode/envelope"
-	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/resource"
 )
 
 // A Config is one or more EncryptionConfigurations that API servers would accept.
@@ -36,7 +36,7 @@ type Config struct {
 // A file is one EncryptionConfiguration.
 type file struct {
 	name    string // as the user gave it; empty where nobody did
-	entries map[object.GroupResource]*Entry
+	entries map[resource.GroupResource]*Entry
 	order   []*Entry // as the file has them
 }
 
@@ -46,7 +46,7 @@ type file struct {
 type Entry struct {
 	// Resource is as the file has it, with "*" for a wildcard: {"apps", "*"},
 	// {"*", "*"}, and {"", "*"} for the core group.
-	Resource object.GroupResource
+	Resource resource.GroupResource
 	File     string // its name as the user gave it; empty where nobody did
 	Line     int    // of the resource in the file, from 1; 0 if it could not be found
 	// Keys are those of all providers in order, never empty: the first one writes,
@@ -76,7 +76,7 @@ const anything = "*"
 //
 // Source: transformerFromOverrides in pkg/server/options/encryptionconfig/config.go,
 // k8s.io/apiserver v0.37.2.
-func (c *Config) For(r object.GroupResource) Entries {
+func (c *Config) For(r resource.GroupResource) Entries {
 	var found Entries
 	for _, f := range c.files {
 		if e := f.entry(r); e != nil {
@@ -87,8 +87,8 @@ func (c *Config) For(r object.GroupResource) Entries {
 }
 
 // entry is what the file says of a resource; nil if it says nothing.
-func (f *file) entry(r object.GroupResource) *Entry {
-	for _, name := range []object.GroupResource{r, {Group: r.Group, Resource: anything}, {Group: anything, Resource: anything}} {
+func (f *file) entry(r resource.GroupResource) *Entry {
+	for _, name := range []resource.GroupResource{r, {Group: r.Group, Resource: anything}, {Group: anything, Resource: anything}} {
 		if e := f.entries[name]; e != nil {
 			return e
 		}

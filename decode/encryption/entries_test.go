@@ -15,10 +15,10 @@ import (
 	"k8s.io/apiserver/pkg/storage/value"
 
 	"github.com/etcdsift/etcdsift/decode/envelope"
-	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/resource"
 )
 
-var secretsResource = object.GroupResource{Resource: "secrets"}
+var secretsResource = resource.GroupResource{Resource: "secrets"}
 
 // several reads one configuration after the other, as a.yaml, b.yaml and so on.
 func several(t *testing.T, files ...string) *Config {
@@ -77,13 +77,13 @@ func TestSeveralFiles(t *testing.T) {
 	if p, e := es.Policy(nil, true); p != UnknownKey || e == nil {
 		t.Errorf("a key of no file: %v", p)
 	}
-	if p, e := c.For(object.GroupResource{Resource: "pods"}).Policy(nil, true); p != NotConfigured || e != nil {
+	if p, e := c.For(resource.GroupResource{Resource: "pods"}).Policy(nil, true); p != NotConfigured || e != nil {
 		t.Errorf("a resource of no file: %v", p)
 	}
 	if p, _ := es.Policy(nil, false); p != NotEncrypted {
 		t.Errorf("plaintext: %v", p)
 	}
-	if k := c.For(object.GroupResource{Group: "route.openshift.io", Resource: "routes"}).Named(envelope.AESCBC, "1"); k == nil {
+	if k := c.For(resource.GroupResource{Group: "route.openshift.io", Resource: "routes"}).Named(envelope.AESCBC, "1"); k == nil {
 		t.Error("the key of routes is not found")
 	}
 }

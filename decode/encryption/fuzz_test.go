@@ -13,7 +13,7 @@ import (
 	"k8s.io/apiserver/pkg/storage/value"
 
 	"github.com/etcdsift/etcdsift/decode/envelope"
-	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/resource"
 	"github.com/etcdsift/etcdsift/fixtures/alloc"
 )
 
@@ -122,7 +122,7 @@ func FuzzOpen(f *testing.F) {
 		f.Add(sealed[:min(len(sealed), len(k.prefix)+16)], []byte(etcdKey))
 	}
 	f.Fuzz(func(t *testing.T, stored, key []byte) {
-		e := c.For(object.GroupResource{Resource: "secrets"})
+		e := c.For(resource.GroupResource{Resource: "secrets"})
 		before := bytes.Clone(stored)
 		var opened []byte
 		found := false

@@ -24,7 +24,7 @@ import (
 	aestransformer "k8s.io/apiserver/pkg/storage/value/encrypt/aes"
 
 	"github.com/etcdsift/etcdsift/decode/envelope"
-	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/resource"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
 
@@ -201,7 +201,7 @@ func TestOpenKMSOfFixtures(t *testing.T) {
 					continue
 				}
 				stored := values[v.Key]
-				k := only(t, c.For(object.GroupResource{Group: v.Resource.Group, Resource: v.Resource.Resource}).Match(stored))
+				k := only(t, c.For(resource.GroupResource{Group: v.Resource.Group, Resource: v.Resource.Resource}).Match(stored))
 				o, err := k.Open(t.Context(), stored, []byte(v.Key))
 				if (err == nil) != v.Readable || err != nil && !errors.Is(err, ErrClosed) {
 					t.Errorf("%s: %v, want readable %v", v.Key, err, v.Readable)

@@ -16,7 +16,7 @@ import (
 	"k8s.io/apiserver/pkg/apis/apiserver/validation"
 
 	"github.com/etcdsift/etcdsift/decode/envelope"
-	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/resource"
 )
 
 // MaxFile bounds a file that is read as a configuration, in bytes. An API server's
@@ -158,7 +158,7 @@ func decodeError(err error, lines *lines) error {
 
 // build makes the entries of a file and their keys.
 func (c *Config) build(name string, internal *apiserver.EncryptionConfiguration, lines *lines) (*file, error) {
-	f := &file{name: name, entries: map[object.GroupResource]*Entry{}}
+	f := &file{name: name, entries: map[resource.GroupResource]*Entry{}}
 	for i := range internal.Resources {
 		r := &internal.Resources[i]
 		var keys []*Key
@@ -186,8 +186,8 @@ func (c *Config) build(name string, internal *apiserver.EncryptionConfiguration,
 // pkg/server/options/encryptionconfig/config.go, k8s.io/apiserver v0.37.2.
 func (f *file) addResource(name string, keys []*Key, line int) error {
 	parsed := schema.ParseGroupResource(name)
-	r := object.GroupResource{Group: parsed.Group, Resource: parsed.Resource}
-	for _, earlier := range []object.GroupResource{{Group: r.Group, Resource: anything}, {Group: anything, Resource: anything}} {
+	r := resource.GroupResource{Group: parsed.Group, Resource: parsed.Resource}
+	for _, earlier := range []resource.GroupResource{{Group: r.Group, Resource: anything}, {Group: anything, Resource: anything}} {
 		if e := f.entries[earlier]; e != nil {
 			return fmt.Errorf("resource %q is masked by the earlier rule %q", name, e)
 		}

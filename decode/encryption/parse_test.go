@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/resource"
 )
 
 // goodFiles are configurations that the API server accepts, and what describe says of
@@ -276,8 +276,8 @@ func TestForResource(t *testing.T) {
 `)
 	got := map[string]int{}
 	for _, name := range []string{"secrets", "secrets.lab", "pods", "deployments.apps", "deployments", "daemonsets.apps", "events", "events.events", "x.y.z", ""} {
-		resource, group, _ := strings.Cut(name, ".")
-		got[name] = slices.Index(c.Entries(), c.For(object.GroupResource{Group: group, Resource: resource})[0])
+		plural, group, _ := strings.Cut(name, ".")
+		got[name] = slices.Index(c.Entries(), c.For(resource.GroupResource{Group: group, Resource: plural})[0])
 	}
 	want := map[string]int{"secrets": 0, "secrets.lab": 5, "pods": 4, "deployments.apps": 1, "deployments": 4, "daemonsets.apps": 3,
 		"events": 2, "events.events": 5, "x.y.z": 5, "": 4}
@@ -285,7 +285,7 @@ func TestForResource(t *testing.T) {
 		t.Errorf("entries (-want +got):\n%s", diff)
 	}
 	c = parse(t, toSecret+"  - identity: {}\n")
-	if e := c.For(object.GroupResource{Resource: "pods"}); e != nil {
+	if e := c.For(resource.GroupResource{Resource: "pods"}); e != nil {
 		t.Errorf("pods: %v, want no entry", e)
 	}
 }

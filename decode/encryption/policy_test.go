@@ -13,7 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/etcdsift/etcdsift/decode/envelope"
-	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/resource"
 )
 
 const etcdKey = "/registry/secrets/default/db"
@@ -63,7 +63,7 @@ func TestEntryLikeTheAPIServer(t *testing.T) {
 		for _, name := range []string{"secrets", "pods", "events", "deployments.apps", "daemonsets.apps", "vaults.lab.example.com",
 			"secrets.lab.example.com", "leases.coordination.k8s.io"} {
 			gr := schema.ParseGroupResource(name)
-			e := c.For(object.GroupResource{Group: gr.Group, Resource: gr.Resource})
+			e := c.For(resource.GroupResource{Group: gr.Group, Resource: gr.Resource})
 			checkWriter(rt, server, gr, e)
 			for _, k := range c.keys {
 				checkReader(rt, server, gr, e, seal(t, k))
@@ -197,7 +197,7 @@ func TestPolicy(t *testing.T) {
 			}
 		})
 	}
-	if c.For(object.GroupResource{Resource: "services"}) != nil || !secrets.Encrypts() || configmaps.Encrypts() || (Entries{}).Encrypts() {
+	if c.For(resource.GroupResource{Resource: "services"}) != nil || !secrets.Encrypts() || configmaps.Encrypts() || (Entries{}).Encrypts() {
 		t.Error("Encrypts")
 	}
 }

@@ -1,6 +1,5 @@
-// Package object tells which Kubernetes object a key of etcd names, and what a
-// plaintext value says of itself: its type, its metadata, the keys of a Secret,
-// the scope of a custom resource. Data of a Secret comes out of ParseSecretData and
+// Package object tells what a plaintext value says of itself: its type, its metadata,
+// the keys of a Secret, the scope of a custom resource. Data of a Secret comes out of ParseSecretData and
 // ParseManifest alone, whose callers must not let it out; and errors hold no bytes of a
 // value.
 package object

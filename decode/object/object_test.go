@@ -18,6 +18,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/decode/resource"
 )
 
 // checkError tells that err wraps want and lies within the value, or is nil.
@@ -394,8 +395,8 @@ func FuzzParseCRD(f *testing.F) {
 			t.Fatalf("%+v without an error", c)
 		}
 		if err == nil && utf8.Valid(value) {
-			r := NewRegistry(DefaultPrefixes)
-			r.AddCRD(c)
+			r := resource.NewRegistry(resource.DefaultPrefixes)
+			r.LearnScope(resource.GroupResource{Group: c.Group, Resource: c.Plural}, c.Namespaced)
 			r.Identify("/registry/" + c.Group + "/" + c.Plural + "/a/b")
 		}
 	})

@@ -9,7 +9,7 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/internal/mem"
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/analyzer/report"
-	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/resource"
 )
 
 // exposeAll reports all subjects, as exposures and their findings. It takes the copies out of the
@@ -97,8 +97,8 @@ func (j *Judge) joinFindings(parts []exposer) {
 // An exposer makes the exposures of some subjects, and their findings, while others do so for other
 // subjects. It only reads what they share.
 type exposer struct {
-	evs   []*seen.Evidence                            // shared
-	scope map[object.GroupResource]*report.ScopeCount // shared
+	evs   []*seen.Evidence                              // shared
+	scope map[resource.GroupResource]*report.ScopeCount // shared
 
 	subjects  []*Subject // all of the part, in order
 	exposures []report.Exposure

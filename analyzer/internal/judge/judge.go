@@ -8,7 +8,7 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/internal/keys"
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/analyzer/report"
-	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/resource"
 )
 
 // A Judge answers one question about what was seen of all evidence. It is used in steps, each of
@@ -29,9 +29,9 @@ type Judge struct {
 	rereads  map[*seen.Evidence]int
 
 	// Counts of keys. New counts all but the subjects in namespaces and scope; the answer adds those.
-	inventory  map[object.GroupResource]*report.ResourceCount
+	inventory  map[resource.GroupResource]*report.ResourceCount
 	namespaces map[string]*report.NamespaceCount
-	scope      map[object.GroupResource]*report.ScopeCount // a resource is in scope if it is here
+	scope      map[resource.GroupResource]*report.ScopeCount // a resource is in scope if it is here
 
 	// Which values need which encryption key. New counts the newest values, and Keys what the
 	// ledgers have.
@@ -68,9 +68,9 @@ func New(evs []*seen.Evidence, q Question, p *keys.Proofs, n *keys.Nonces) *Judg
 		question: q, evs: evs, proofs: p, nonces: n,
 		clusters:   newClusters(evs),
 		subjects:   map[clusterKey]*Subject{},
-		inventory:  map[object.GroupResource]*report.ResourceCount{},
+		inventory:  map[resource.GroupResource]*report.ResourceCount{},
 		namespaces: map[string]*report.NamespaceCount{},
-		scope:      map[object.GroupResource]*report.ScopeCount{},
+		scope:      map[resource.GroupResource]*report.ScopeCount{},
 		uses:       map[seen.KeyID]*keyUse{},
 		moved:      map[movedKey]bool{},
 		rereads:    map[*seen.Evidence]int{},
@@ -212,7 +212,7 @@ func (j *Judge) addFinding(f report.Finding) {
 }
 
 // objectFinding is a finding on an object, at those places. Its message is still to be made.
-func objectFinding(rule report.RuleID, id object.Identity, key string, at ...report.Location) report.Finding {
+func objectFinding(rule report.RuleID, id resource.Identity, key string, at ...report.Location) report.Finding {
 	return report.Finding{
 		Rule: rule, Resource: report.Text(id.GroupResource.String()), Namespace: report.Text(id.Namespace), Name: report.Text(id.Name),
 		Key: report.Text(key), At: at,

@@ -9,7 +9,7 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/envelope"
-	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/resource"
 )
 
 // A keyUse is a KeyUse in the making: New counts the newest values, and Report the others.
@@ -24,7 +24,7 @@ type keyUse struct {
 
 // A placeID tells the NamespaceUses of a key apart.
 type placeID struct {
-	resource  object.GroupResource
+	resource  resource.GroupResource
 	namespace string
 }
 
@@ -47,7 +47,7 @@ func (j *Judge) useOf(how seen.Storage) *keyUse {
 
 // namespace finds the count of the values of a resource in a namespace, or adds one. It is valid
 // until the next call.
-func (u *keyUse) namespace(r object.GroupResource, namespace string) *report.NamespaceUse {
+func (u *keyUse) namespace(r resource.GroupResource, namespace string) *report.NamespaceUse {
 	id := placeID{r, namespace}
 	i, known := u.places[id]
 	if !known {
@@ -59,7 +59,7 @@ func (u *keyUse) namespace(r object.GroupResource, namespace string) *report.Nam
 }
 
 // addUse counts the value of e, which ev has. newest says that it is the newest of a live key.
-func (j *Judge) addUse(ev *seen.Evidence, e *seen.Entry, id object.Identity, newest bool) {
+func (j *Judge) addUse(ev *seen.Evidence, e *seen.Entry, id resource.Identity, newest bool) {
 	how := ev.Keys.Storages[e.Storage]
 	needed := how
 	if key := e.Proved().Key; key != nil {

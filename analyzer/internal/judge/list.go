@@ -7,7 +7,7 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/decode/envelope"
-	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/resource"
 )
 
 // ListValues calls each for the newest value of every live key, in the order of evs, then of the
@@ -58,7 +58,7 @@ func valueOf(ev *seen.Evidence, config *encryption.Config, e *seen.Entry) report
 
 // judgedBy is what a configuration says of the newest value of a key. Both are empty without one,
 // and for a key of no object; Proof is empty for plaintext, too.
-func judgedBy(ev *seen.Evidence, config *encryption.Config, e *seen.Entry, id object.Identity) (report.Proof, report.Policy) {
+func judgedBy(ev *seen.Evidence, config *encryption.Config, e *seen.Entry, id resource.Identity) (report.Proof, report.Policy) {
 	if config == nil || id.Resource == "" {
 		return "", ""
 	}

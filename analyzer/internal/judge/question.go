@@ -3,7 +3,7 @@ package judge
 import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/encryption"
-	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/resource"
 )
 
 // A Question is what is asked of the evidence, set before New and never changed.
@@ -11,7 +11,7 @@ type Question struct {
 	// Tool is named in the report.
 	Tool report.Tool
 	// Resources are what the verdict is about.
-	Resources []object.GroupResource
+	Resources []resource.GroupResource
 	// Configured says that the verdict is about what Encryption says to encrypt, too.
 	Configured bool
 	// FailOn is the least severity that makes the exit status 1; with SeverityNone no finding does.

@@ -9,7 +9,7 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode"
 	"github.com/etcdsift/etcdsift/decode/envelope"
-	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/resource"
 )
 
 // evidenceRules are the rules that a file breaks, or bytes in it.
@@ -109,7 +109,7 @@ func addPlace(f *report.Finding, at report.Location) {
 
 // addEnvelopeFinding reports a newest value that is neither plaintext nor an envelope that can be
 // understood; broken says why. A plaintext record that is broken is damage, and reported as that.
-func (j *Judge) addEnvelopeFinding(ev *seen.Evidence, e *seen.Entry, id object.Identity, broken error) {
+func (j *Judge) addEnvelopeFinding(ev *seen.Evidence, e *seen.Entry, id resource.Identity, broken error) {
 	if ev.Keys.Storages[e.Storage].Provider == envelope.Identity {
 		return
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/analyzer/report"
-	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/resource"
 )
 
 // overuseRules are the rules that the writes with a key break.
@@ -77,7 +77,7 @@ type era struct {
 
 // A resourceIn is a resource in a cluster. One key after the other encrypts it.
 type resourceIn struct {
-	resource object.GroupResource
+	resource resource.GroupResource
 	cluster  int
 }
 
@@ -147,7 +147,7 @@ func (j *Judge) incarnations(evs []*seen.Evidence) iter.Seq2[era, seen.Incarnati
 	return func(yield func(era, seen.Incarnation) bool) {
 		joined := map[id]seen.Incarnation{} // if there are several files
 		for _, ev := range evs {
-			resources := make([]object.GroupResource, len(ev.Ledger.Samples))
+			resources := make([]resource.GroupResource, len(ev.Ledger.Samples))
 			for i, key := range ev.Ledger.Samples {
 				resources[i] = ev.Identity(key).GroupResource
 			}

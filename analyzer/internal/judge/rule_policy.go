@@ -9,7 +9,7 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/decode/envelope"
-	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/resource"
 )
 
 // policyRules are the rules that a configuration breaks, or a newest value that is not as one says.
@@ -55,7 +55,7 @@ var policyRules = []report.Rule{
 // addPolicyFinding reports an encrypted newest value of a key that is not as the configuration
 // says. Plaintext is reported with its copies. A value that its key does not open has a finding of
 // its own: which key it needs is not known.
-func (j *Judge) addPolicyFinding(ev *seen.Evidence, e *seen.Entry, id object.Identity) {
+func (j *Judge) addPolicyFinding(ev *seen.Evidence, e *seen.Entry, id resource.Identity) {
 	how := ev.Keys.Storages[e.Storage]
 	if j.question.Encryption == nil || id.Resource == "" || !how.Provider.Encrypts() ||
 		e.Proved().Outcome == seen.Closed && e.Proved().Covered {
@@ -114,7 +114,7 @@ func (j *Judge) asksFor(entry *encryption.Entry) bool {
 
 // policyOf is what the configuration says of the newest value of a key, and the entry that says so.
 // The key that opened the value counts; if none of its resource did, the first one of its name.
-func policyOf(ev *seen.Evidence, config *encryption.Config, e *seen.Entry, id object.Identity) (encryption.Policy, *encryption.Entry) {
+func policyOf(ev *seen.Evidence, config *encryption.Config, e *seen.Entry, id resource.Identity) (encryption.Policy, *encryption.Entry) {
 	entries := keys.ConfiguredFor(config, id)
 	how := ev.Keys.Storages[e.Storage]
 	if how.Provider == envelope.Identity {
@@ -150,7 +150,7 @@ func reportedPolicy(p encryption.Policy) report.Policy {
 
 // policyDetail is how a newest value was stored, and what the configuration, by that entry of it,
 // has against that. stale says that the KMS plugin which opened it would write another form.
-func policyDetail(policy encryption.Policy, entry *encryption.Entry, r object.GroupResource, how seen.Storage, stale bool) string {
+func policyDetail(policy encryption.Policy, entry *encryption.Entry, r resource.GroupResource, how seen.Storage, stale bool) string {
 	with := how.Label()
 	switch policy {
 	case encryption.NotConfigured:

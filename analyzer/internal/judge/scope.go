@@ -8,16 +8,16 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/internal/keys"
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/analyzer/report"
-	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/resource"
 )
 
 // inScope reports whether the verdict is about a resource. One that only the configuration names
 // gets into the scope here.
-func (j *Judge) inScope(r object.GroupResource) bool {
+func (j *Judge) inScope(r resource.GroupResource) bool {
 	if j.scope[r] != nil {
 		return true
 	}
-	if !j.question.Configured || !keys.ConfiguredFor(j.question.Encryption, object.Identity{GroupResource: r}).Encrypts() {
+	if !j.question.Configured || !keys.ConfiguredFor(j.question.Encryption, resource.Identity{GroupResource: r}).Encrypts() {
 		return false
 	}
 	j.scope[r] = &report.ScopeCount{Resource: report.Text(r.String()), Configured: true}
@@ -25,7 +25,7 @@ func (j *Judge) inScope(r object.GroupResource) bool {
 }
 
 // countLive counts a live key in the inventory, whether it is in scope or not.
-func (j *Judge) countLive(ev *seen.Evidence, e *seen.Entry, id object.Identity) {
+func (j *Judge) countLive(ev *seen.Evidence, e *seen.Entry, id resource.Identity) {
 	n := j.inventory[id.GroupResource]
 	if n == nil {
 		n = &report.ResourceCount{Resource: report.Text(id.GroupResource.String()), Providers: map[report.Provider]int{}}
@@ -36,7 +36,7 @@ func (j *Judge) countLive(ev *seen.Evidence, e *seen.Entry, id object.Identity) 
 }
 
 // countStatus counts a key in scope.
-func (j *Judge) countStatus(id object.Identity, status report.Status) {
+func (j *Judge) countStatus(id resource.Identity, status report.Status) {
 	n := j.namespaces[id.Namespace]
 	if n == nil {
 		n = &report.NamespaceCount{Namespace: report.Text(id.Namespace)}
@@ -80,4 +80,4 @@ func (j *Judge) addScope() {
 	}
 }
 
-func compareResources(x, y object.GroupResource) int { return cmp.Compare(x.String(), y.String()) }
+func compareResources(x, y resource.GroupResource) int { return cmp.Compare(x.String(), y.String()) }

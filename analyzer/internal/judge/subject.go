@@ -3,7 +3,7 @@ package judge
 import (
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/analyzer/report"
-	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/resource"
 )
 
 // A Subject is a key in scope that has plaintext copies, with what all evidence together says of
@@ -11,7 +11,7 @@ import (
 type Subject struct {
 	// Set by New.
 	key    string
-	id     object.Identity
+	id     resource.Identity
 	state  report.State
 	status report.Status  // of the newest value; StatusUnreadable if there is none
 	newest *seen.Entry    // nil if the key is deleted, or no evidence has an entry of it

@@ -12,6 +12,7 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/resource"
 )
 
 // Proofs is what came of decrypting all values of a run. That of a newest value is in its
@@ -291,7 +292,7 @@ func proveValue(ctx context.Context, config *encryption.Config, ev *seen.Evidenc
 
 // ConfiguredFor is the entries that the configuration has for the resource of an object. There are
 // none for a key that names no object, or without a configuration.
-func ConfiguredFor(config *encryption.Config, id object.Identity) encryption.Entries {
+func ConfiguredFor(config *encryption.Config, id resource.Identity) encryption.Entries {
 	if config == nil || id.Resource == "" {
 		return nil
 	}
@@ -300,13 +301,13 @@ func ConfiguredFor(config *encryption.Config, id object.Identity) encryption.Ent
 
 // isObjectOf reports whether plain is a Kubernetes object at all, and whether it is that of its
 // etcd key, by namespace and name. What API servers keep of themselves has no name.
-func isObjectOf(id object.Identity, key string, plain []byte) (found, is bool) {
+func isObjectOf(id resource.Identity, key string, plain []byte) (found, is bool) {
 	m, err := object.ParseName(plain, 0)
 	if err != nil || m.Kind == "" {
 		return false, false
 	}
 	if m.Name == "" {
-		return true, object.Nameless(id.GroupResource)
+		return true, resource.Nameless(id.GroupResource)
 	}
 	end := "/" + m.Name
 	if m.Namespace != "" {

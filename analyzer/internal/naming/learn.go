@@ -10,6 +10,7 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/resource"
 )
 
 // groupSamples is how many plaintext values of a resource are asked for their API group. One
@@ -32,7 +33,7 @@ func Learn(ctx context.Context, ev *seen.Evidence, given []string) error {
 	for _, prefix := range prefixes {
 		ev.Details.Prefixes = append(ev.Details.Prefixes, report.Text(cmp.Or(prefix, "/")))
 	}
-	ev.Names = object.NewRegistry(prefixes)
+	ev.Names = resource.NewRegistry(prefixes)
 	samples := map[string]int{} // by segment
 	inside := 0                 // keys below a prefix
 	for _, e := range ev.Keys.Entries.All() {
@@ -91,7 +92,7 @@ func findDisguised(ev *seen.Evidence) {
 		value, err := ev.ReadCopy(at)
 		if err == nil && seen.IsSecret(value, at.Off) {
 			m, _ := object.ParseMeta(value, at.Off) // a broken one leaves its name empty
-			ev.Disguised[at.Key] = object.Identity{GroupResource: seen.Secrets, Namespace: m.Namespace, Name: m.Name}
+			ev.Disguised[at.Key] = resource.Identity{GroupResource: seen.Secrets, Namespace: m.Namespace, Name: m.Name}
 		}
 	}
 }
@@ -109,7 +110,7 @@ func learnCRD(ev *seen.Evidence, e *seen.Entry) {
 		return
 	}
 	if crd, err := object.ParseCRD(value, e.Off); err == nil {
-		ev.Names.AddCRD(crd)
+		ev.Names.LearnScope(resource.GroupResource{Group: crd.Group, Resource: crd.Plural}, crd.Namespaced)
 	}
 }
 

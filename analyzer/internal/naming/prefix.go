@@ -9,7 +9,7 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/envelope"
-	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/resource"
 )
 
 // MaxPrefixes bounds the prefixes that Learn takes for those of API servers. One is usual; each
@@ -22,7 +22,7 @@ const MaxPrefixes = 16
 // in "/registry/cluster-a/secrets/default/db". The result is sorted.
 func findPrefixes(ev *seen.Evidence) []string {
 	counts := map[string]int{}
-	usual := object.NewRegistry(object.DefaultPrefixes)
+	usual := resource.NewRegistry(resource.DefaultPrefixes)
 	for _, e := range ev.Keys.Entries.All() {
 		if e.Deleted {
 			continue
@@ -44,17 +44,17 @@ func findPrefixes(ev *seen.Evidence) []string {
 }
 
 // prefixOf guesses the prefix of the key of e. usual knows the usual prefixes.
-func prefixOf(ev *seen.Evidence, e *seen.Entry, usual *object.Registry) (string, bool) {
+func prefixOf(ev *seen.Evidence, e *seen.Entry, usual *resource.Registry) (string, bool) {
 	underUsual := ""
 	if found, known := usual.Finds(e.Key); found {
-		underUsual = object.PrefixOf(e.Key, object.DefaultPrefixes)
+		underUsual = resource.PrefixOf(e.Key, resource.DefaultPrefixes)
 		if known {
 			return underUsual, true
 		}
 	}
 	how := ev.Keys.Storages[e.Storage]
 	if how.Provider != envelope.Identity || isObject(how.Encoding) {
-		prefix, ok := object.FindPrefix(e.Key)
+		prefix, ok := resource.FindPrefix(e.Key)
 		if ok && (underUsual == "" || namespacedUnder(prefix, e.Key)) {
 			return prefix, true
 		}
@@ -66,6 +66,6 @@ func prefixOf(ev *seen.Evidence, e *seen.Entry, usual *object.Registry) (string,
 // alone is not enough below a usual prefix, because a namespace of an unknown resource may have
 // the name of a resource of cluster scope.
 func namespacedUnder(prefix, key string) bool {
-	id, ok := object.NewRegistry([]string{prefix}).Identify(key)
+	id, ok := resource.NewRegistry([]string{prefix}).Identify(key)
 	return ok && id.Namespace != ""
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/resource"
 )
 
 // Resolve finds the keys of objects that were found without one: the key in ev of the same
@@ -32,7 +33,7 @@ func Resolve(ev *seen.Evidence) {
 			continue
 		}
 		if _, ok := ev.Names.Identify(o.Key); !ok && o.TypeMeta.Kind == seen.SecretType.Kind {
-			ev.Disguised[o.Key] = object.Identity{GroupResource: seen.Secrets, Namespace: o.Namespace, Name: o.Name}
+			ev.Disguised[o.Key] = resource.Identity{GroupResource: seen.Secrets, Namespace: o.Namespace, Name: o.Name}
 		}
 		date(ev, &o.Copy, copies[o.Key])
 		ev.Keep(o.Copy)
@@ -62,7 +63,7 @@ func keyOf(ev *seen.Evidence, o *seen.Unkeyed) string {
 		}
 	}
 	if len(prefixes) == 0 {
-		prefixes = object.DefaultPrefixes
+		prefixes = resource.DefaultPrefixes
 	}
 	return prefixes[0] + "/" + paths[0] + "/" + name
 }
@@ -75,7 +76,7 @@ func pathsOf(t object.TypeMeta) []string {
 	if strings.Contains(plural.Group, ".") {
 		paths = append(paths, plural.Group+"/"+plural.Resource)
 	}
-	for _, last := range object.LastSegments(object.GroupResource{Resource: plural.Resource}) {
+	for _, last := range resource.LastSegments(resource.GroupResource{Resource: plural.Resource}) {
 		paths = append(paths, last, "services/"+last)
 	}
 	return paths

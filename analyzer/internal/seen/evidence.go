@@ -8,8 +8,8 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/internal/mem"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/mvcc"
-	"github.com/etcdsift/etcdsift/decode/object"
 	"github.com/etcdsift/etcdsift/decode/page"
+	"github.com/etcdsift/etcdsift/decode/resource"
 	"github.com/etcdsift/etcdsift/decode/wal"
 )
 
@@ -79,10 +79,10 @@ type Evidence struct {
 
 	// Naming: the objects that keys stand for, and the values that pieces belong to.
 
-	Names        *object.Registry           // how this etcd names its objects
-	Disguised    map[string]object.Identity // Secrets whose keys do not say so, by key
-	Owned        []Copy                     // pieces that belong to a known value; empty once they are among Copies
-	Unattributed []Piece                    // pieces that belong to nothing known, in file order
+	Names        *resource.Registry           // how this etcd names its objects
+	Disguised    map[string]resource.Identity // Secrets whose keys do not say so, by key
+	Owned        []Copy                       // pieces that belong to a known value; empty once they are among Copies
+	Unattributed []Piece                      // pieces that belong to nothing known, in file order
 
 	// All phases: what could not be read, or was not looked at.
 
@@ -113,7 +113,7 @@ func (ev *Evidence) Reset() {
 		Ledger:           newLedger(&ev.Keys, ev.Interest),
 		OtherKeys:        map[string]string{},
 		Contents:         newContents(ev.Interest.Seed),
-		Disguised:        map[string]object.Identity{},
+		Disguised:        map[string]resource.Identity{},
 	}
 }
 
@@ -139,7 +139,7 @@ func (ev *Evidence) Members() []mvcc.MemberID {
 
 // Identity is the object that a key stands for, the zero Identity if it stands for none. It is
 // valid after naming.
-func (ev *Evidence) Identity(key string) object.Identity {
+func (ev *Evidence) Identity(key string) resource.Identity {
 	if id, ok := ev.Disguised[key]; ok {
 		return id
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/resource"
 )
 
 // An Interest says of which keys every copy is kept; of all others only the newest value is.
@@ -44,10 +45,10 @@ type Interest struct {
 
 // Want is what a run is about. The zero value wants no copies.
 type Want struct {
-	Key       string                 // the one key whose copies are wanted; empty for those of Resources
-	Resources []object.GroupResource // their plaintext copies are wanted
-	AnyPrefix bool                   // the keys of Kubernetes may lie anywhere
-	Config    *encryption.Config     // nil if there is none
+	Key       string                   // the one key whose copies are wanted; empty for those of Resources
+	Resources []resource.GroupResource // their plaintext copies are wanted
+	AnyPrefix bool                     // the keys of Kubernetes may lie anywhere
+	Config    *encryption.Config       // nil if there is none
 	// Configured says that what Config encrypts is wanted, too.
 	Configured bool
 	// Distinct says that values are told apart, to count each once. It takes memory for each value.
@@ -80,8 +81,8 @@ func NewInterest(o Want) *Interest {
 	return in
 }
 
-func (in *Interest) addResource(r object.GroupResource) {
-	for _, part := range object.LastSegments(r) {
+func (in *Interest) addResource(r resource.GroupResource) {
+	for _, part := range resource.LastSegments(r) {
 		in.parts = append(in.parts, []byte("/"+part+"/"))
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/mvcc"
-	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/resource"
 )
 
 // A Ledger counts all values of one evidence by how they were stored, in whatever region. It
@@ -285,15 +285,15 @@ func (l *Ledger) Whole() []bool {
 // A ResourceRow is a Row with what it counts.
 type ResourceRow struct {
 	Row
-	Storage   StorageID            // 0 of plaintext, whatever its encoding
-	Resource  object.GroupResource // zero if the keys are of no object
+	Storage   StorageID              // 0 of plaintext, whatever its encoding
+	Resource  resource.GroupResource // zero if the keys are of no object
 	Namespace string
 }
 
 // Resources is all rows, in no order, several for one resource and namespace. identity is the
 // object that a key stands for. Rows of plaintext have First and Last alone.
-func (l *Ledger) Resources(identity func(key string) object.Identity) []ResourceRow {
-	ids := make([]object.Identity, len(l.Samples))
+func (l *Ledger) Resources(identity func(key string) resource.Identity) []ResourceRow {
+	ids := make([]resource.Identity, len(l.Samples))
 	for i, key := range l.Samples {
 		ids[i] = identity(key)
 	}

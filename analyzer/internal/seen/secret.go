@@ -4,10 +4,11 @@ import (
 	"bytes"
 
 	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/resource"
 )
 
 // Secrets is the resource that a run is about unless it is told otherwise.
-var Secrets = object.GroupResource{Resource: "secrets"}
+var Secrets = resource.GroupResource{Resource: "secrets"}
 
 // SecretType is the type that a Secret says it has.
 var SecretType = object.TypeMeta{APIVersion: "v1", Kind: "Secret"}

@@ -1,4 +1,7 @@
-package object
+// Package resource tells which Kubernetes object a key of etcd names: of the resources that
+// are built into Kubernetes and OpenShift by a table, of custom ones by what a Registry has
+// learned. It reads keys, never values.
+package resource
 
 import (
 	"errors"

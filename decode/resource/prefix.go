@@ -1,6 +1,8 @@
-package object
+package resource
 
-import "strings"
+import (
+	"strings"
+)
 
 // FindPrefix guesses the --etcd-prefix that a key implies: what goes before the
 // first path segments that are a resource of Kubernetes and have as many

@@ -1,4 +1,4 @@
-package object
+package resource
 
 import (
 	"cmp"
@@ -25,7 +25,7 @@ var DefaultPrefixes = []string{"/registry", "/kubernetes.io", "/openshift.io"}
 // resource is not in its key. A fixed table holds it; plaintext values say it,
 // too, and do so for resources that are newer than the table.
 //
-// A Registry is first told what there is to learn (LearnGroup, AddCRD) and then
+// A Registry is first told what there is to learn (LearnGroup, LearnScope) and then
 // asked. It may be asked concurrently while nothing is added.
 type Registry struct {
 	prefixes []string // normalised, the longest first
@@ -147,14 +147,15 @@ func preferred(a, b bool) int {
 	return -1
 }
 
-// AddCRD notes the scope of a custom resource. The last of two CRDs for the
-// same resource counts: a scope can change, by deleting the CRD and its objects.
-func (r *Registry) AddCRD(c CRD) {
+// LearnScope notes the scope of a custom resource, which its CustomResourceDefinition
+// (CRD) tells. The last of two for the same resource counts: a scope can change, by
+// deleting the CRD and its objects.
+func (r *Registry) LearnScope(custom GroupResource, isNamespaced bool) {
 	s := cluster
-	if c.Namespaced {
+	if isNamespaced {
 		s = namespaced
 	}
-	r.scopes[GroupResource{Group: c.Group, Resource: c.Plural}] = s
+	r.scopes[custom] = s
 }
 
 // A path is a key without its prefix, taken apart.

@@ -1,4 +1,4 @@
-package object
+package resource
 
 import (
 	"fmt"
@@ -86,8 +86,8 @@ func TestIdentify(t *testing.T) {
 		{"empty", "", Identity{}},
 	}
 	r := NewRegistry(append([]string{"registry/lab/"}, DefaultPrefixes...))
-	r.AddCRD(CRD{Group: "lab.example.com", Plural: "zones"})
-	r.AddCRD(CRD{Group: "lab.example.com", Plural: "boxes", Namespaced: true})
+	r.LearnScope(GroupResource{"lab.example.com", "zones"}, false)
+	r.LearnScope(GroupResource{"lab.example.com", "boxes"}, true)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got, ok := r.Identify(tt.key)
@@ -190,12 +190,11 @@ func TestLearnGroupInAnyOrder(t *testing.T) {
 	})
 }
 
-func TestAddCRDLastCounts(t *testing.T) {
+func TestLearnScopeLastCounts(t *testing.T) {
 	r := NewRegistry(DefaultPrefixes)
-	c := CRD{Group: "lab.example.com", Plural: "vaults", Namespaced: true}
-	r.AddCRD(c)
-	c.Namespaced = false
-	r.AddCRD(c)
+	vaults := GroupResource{"lab.example.com", "vaults"}
+	r.LearnScope(vaults, true)
+	r.LearnScope(vaults, false)
 	if got, _ := r.Identify("/registry/lab.example.com/vaults/a/b"); got != id("lab.example.com", "vaults", "", "a/b") {
 		t.Errorf("%+v", got)
 	}
@@ -238,7 +237,7 @@ func TestFindPrefix(t *testing.T) {
 func checkIdentify(t testing.TB, prefix, key string) {
 	t.Helper()
 	r := NewRegistry([]string{prefix, "/registry"})
-	r.AddCRD(CRD{Group: "lab.example.com", Plural: "vaults"})
+	r.LearnScope(GroupResource{"lab.example.com", "vaults"}, false)
 	r.LearnGroup("gadgets", "lab/v1")
 	got, ok := r.Identify(key)
 	segment, ok2 := r.Segment(key)

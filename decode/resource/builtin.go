@@ -1,4 +1,4 @@
-package object
+package resource
 
 // A scope says whether an object of a resource lies in a namespace.
 type scope uint8
