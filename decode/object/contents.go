@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/etcdsift/etcdsift/decode/internal/kubename"
+	"github.com/etcdsift/etcdsift/decode/internal/unknown"
 	"github.com/etcdsift/etcdsift/decode/internal/wire"
 )
 
@@ -23,7 +24,7 @@ type Contents struct {
 // do, of a broken one what could be read. It leaves the metadata alone, and of
 // protobuf, which is what nearly all Secrets are stored in, it reads each field once.
 func ParseContents(value []byte, off int64) Contents {
-	if bytes.HasPrefix(value, protobufMagic) {
+	if bytes.HasPrefix(value, unknown.Magic) {
 		if c, ok := parseContents(value, off); ok {
 			return c
 		}
@@ -35,12 +36,12 @@ func ParseContents(value []byte, off int64) Contents {
 
 // parseContents reads a Secret in which nothing is strange; false if something is.
 func parseContents(value []byte, off int64) (c Contents, ok bool) {
-	u, err := parseUnknown(value, off)
+	u, err := unknown.Parse(value, off)
 	if err != nil || u.Kind != "Secret" || !kubename.IsAPIVersion(u.APIVersion) {
 		return c, false
 	}
 	ok = true
-	err = wire.Each(u.raw, func(f wire.Field) error {
+	err = wire.Each(u.Raw, func(f wire.Field) error {
 		switch {
 		case !ok:
 		case f.Num == 2:

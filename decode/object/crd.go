@@ -2,10 +2,13 @@ package object
 
 import (
 	"bytes"
+	"cmp"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/decode/internal/document"
+	"github.com/etcdsift/etcdsift/decode/internal/unknown"
 	"github.com/etcdsift/etcdsift/decode/internal/wire"
 )
 
@@ -33,14 +36,14 @@ type CRD struct {
 //
 // The schemas, which make up most of a CRD, are skipped without decoding.
 func ParseCRD(value []byte, off int64) (CRD, error) {
-	if bytes.HasPrefix(value, protobufMagic) {
-		u, err := parseUnknown(value, off)
-		spec, specErr := u.crdSpec()
-		return spec.crd(u.TypeMeta, off, firstError(err, specErr))
+	if bytes.HasPrefix(value, unknown.Magic) {
+		u, err := unknown.Parse(value, off)
+		spec, specErr := protobufCRD(&u)
+		return spec.crd(protobufType(&u), off, cmp.Or(err, specErr))
 	}
-	doc, err := parseDocument(value, off, toTheEnd, "apiVersion", "kind", "spec")
-	t := doc.typeMeta(&err)
-	return doc.crdSpec(&err).crd(t, off, err)
+	doc, err := document.Parse(value, off, document.ToTheEnd, "apiVersion", "kind", "spec")
+	t := documentType(&doc, &err)
+	return documentCRD(&doc, &err).crd(t, off, err)
 }
 
 type crdSpec struct{ group, plural, kind, scope string }
@@ -58,12 +61,12 @@ func (s crdSpec) crd(t TypeMeta, off int64, err error) (CRD, error) {
 	return c, err
 }
 
-func (doc *document) crdSpec(err *error) crdSpec {
+func documentCRD(doc *document.Document, err *error) crdSpec {
 	var s crdSpec
-	var spec, names map[string]raw
-	doc.get("spec", &spec, err)
-	get := func(from map[string]raw, name string, v any) {
-		doc.decode(from[name], "CustomResourceDefinition, spec", v, err)
+	var spec, names map[string]document.Raw
+	doc.Get("spec", &spec, err)
+	get := func(from map[string]document.Raw, name string, v any) {
+		doc.Decode(from[name], "CustomResourceDefinition, spec", v, err)
 	}
 	get(spec, "group", &s.group)
 	get(spec, "scope", &s.scope)
@@ -73,18 +76,18 @@ func (doc *document) crdSpec(err *error) crdSpec {
 	return s
 }
 
-// crdSpec reads the fields by hand: one reader serves both versions, and the
+// protobufCRD reads the fields by hand: one reader serves both versions, and the
 // generated types would build every schema in memory.
-func (u *unknown) crdSpec() (crdSpec, error) {
+func protobufCRD(u *unknown.Object) (crdSpec, error) {
 	var s crdSpec
-	err := wire.Each(u.raw, func(f wire.Field) error {
+	err := wire.Each(u.Raw, func(f wire.Field) error {
 		if !f.Is(2, protowire.BytesType) {
 			return nil
 		}
 		return wire.Each(f.Bytes, s.setField)
 	})
 	if err != nil {
-		return s, formatError(u.rawOff, "CustomResourceDefinition, spec", err)
+		return s, formatError(u.RawOff, "CustomResourceDefinition, spec", err)
 	}
 	return s, nil
 }

@@ -2,6 +2,7 @@ package object
 
 import (
 	"bytes"
+	"cmp"
 	"maps"
 	"reflect"
 	"slices"
@@ -13,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/decode/internal/document"
+	"github.com/etcdsift/etcdsift/decode/internal/unknown"
 	"github.com/etcdsift/etcdsift/decode/internal/wire"
 )
 
@@ -49,7 +52,7 @@ func ParseManifest(value []byte, off int64) (map[string]any, error) {
 	if err != nil && len(metadata) == 0 {
 		// Less, but it comes out of damaged metadata as well.
 		meta, metaErr := ParseMeta(value, off)
-		object, err = meta.manifest(), firstError(err, metaErr)
+		object, err = meta.manifest(), cmp.Or(err, metaErr)
 	}
 	delete(metadata, "managedFields")
 	return object, err
@@ -69,7 +72,7 @@ func parseManifest(value []byte, off int64) (map[string]any, error) {
 	switch {
 	case len(value) > maxValue:
 		err = formatError(off, "object, size", decode.ErrLimit)
-	case bytes.HasPrefix(value, protobufMagic):
+	case bytes.HasPrefix(value, unknown.Magic):
 		object, err = parseProtobufManifest(value, off)
 	default:
 		object, err = parseDocumentManifest(value, off)
@@ -81,23 +84,23 @@ func parseManifest(value []byte, off int64) (map[string]any, error) {
 		return object, nil
 	}
 	partial, partialErr := parsePartial(value, off)
-	return partial, firstError(err, partialErr)
+	return partial, cmp.Or(err, partialErr)
 }
 
 // parsePartial is parseManifest for the metadata alone.
 func parsePartial(value []byte, off int64) (map[string]any, error) {
-	if bytes.HasPrefix(value, protobufMagic) {
-		u, err := parseUnknown(value, off)
-		object, partialErr := u.manifest(&metav1.PartialObjectMetadata{}, wholeFields(u.raw))
-		return object, firstError(err, partialErr)
+	if bytes.HasPrefix(value, unknown.Magic) {
+		u, err := unknown.Parse(value, off)
+		object, partialErr := manifestOf(&u, &metav1.PartialObjectMetadata{}, wholeFields(u.Raw))
+		return object, cmp.Or(err, partialErr)
 	}
-	doc, err := parseDocument(value, off, toTheEnd, "apiVersion", "kind", "metadata")
+	doc, err := document.Parse(value, off, document.ToTheEnd, "apiVersion", "kind", "metadata")
 	object := map[string]any{}
-	for name, encoded := range doc.fields {
+	for name, encoded := range doc.Fields {
 		var field any
 		if elements(encoded) > maxJSON || len(encoded) > maxCBOR {
-			err = firstError(err, formatError(off, "object, "+name, decode.ErrLimit))
-		} else if doc.get(name, &field, &err); field != nil {
+			err = cmp.Or(err, formatError(off, "object, "+name, decode.ErrLimit))
+		} else if doc.Get(name, &field, &err); field != nil {
 			object[name] = field
 		}
 	}
@@ -107,17 +110,17 @@ func parsePartial(value []byte, off int64) (map[string]any, error) {
 // parseDocumentManifest decodes JSON and CBOR. It returns no object along with
 // an error.
 func parseDocumentManifest(value []byte, off int64) (map[string]any, error) {
-	isCBOR := bytes.HasPrefix(value, cborMagic)
+	isCBOR := bytes.HasPrefix(value, document.CBORMagic)
 	if isCBOR && len(value) > maxCBOR || !isCBOR && elements(value) > maxJSON {
 		return nil, formatError(off, "object, size", decode.ErrLimit)
 	}
 	// This finds what is wrong, and where. The library's errors quote the value.
-	doc, err := parseDocument(value, off, toTheEnd)
+	doc, err := document.Parse(value, off, document.ToTheEnd)
 	if err != nil {
 		return nil, err
 	}
 	var object map[string]any
-	if doc.unmarshal(value, &object) != nil {
+	if doc.Unmarshal(value, &object) != nil {
 		return nil, formatError(off, "object", decode.ErrValue)
 	}
 	return limited(object, off, nil)
@@ -151,33 +154,33 @@ func newObject(t TypeMeta) (kubeObject, bool) {
 // parseProtobufManifest returns no object along with an error, nor one of an
 // unknown kind.
 func parseProtobufManifest(value []byte, off int64) (map[string]any, error) {
-	u, err := parseUnknown(value, off)
+	u, err := unknown.Parse(value, off)
 	if err != nil {
 		return nil, err
 	}
-	o, ok := newObject(u.TypeMeta)
+	o, ok := newObject(protobufType(&u))
 	if !ok {
 		return nil, nil
 	}
-	return u.manifest(o, u.raw)
+	return manifestOf(&u, o, u.Raw)
 }
 
-// manifest decodes raw into o, and that into a map.
-func (u *unknown) manifest(o kubeObject, raw []byte) (map[string]any, error) {
+// manifestOf decodes raw into o, and that into a map.
+func manifestOf(u *unknown.Object, o kubeObject, raw []byte) (map[string]any, error) {
 	s := scale{left: maxMemory, fields: map[reflect.Type]map[protowire.Number]reflect.Type{}}
 	if err := s.message(reflect.TypeOf(o).Elem(), raw, 0); err != nil {
-		return nil, formatError(u.rawOff, "object, protobuf", err)
+		return nil, formatError(u.RawOff, "object, protobuf", err)
 	}
 	if err := o.Unmarshal(raw); err != nil {
-		return nil, formatError(u.rawOff, "object, protobuf", libraryCause(err))
+		return nil, formatError(u.RawOff, "object, protobuf", wire.CauseOf(err))
 	}
 	o.SetManagedFields(nil) // may be no JSON
 	o.GetObjectKind().SetGroupVersionKind(schema.FromAPIVersionAndKind(u.APIVersion, u.Kind))
 	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
 	if err != nil {
-		return nil, formatError(u.rawOff, "object, protobuf", decode.ErrValue)
+		return nil, formatError(u.RawOff, "object, protobuf", decode.ErrValue)
 	}
-	return limited(object, u.rawOff, nil)
+	return limited(object, u.RawOff, nil)
 }
 
 // wholeFields is a message up to the field that is cut or damaged.
@@ -216,7 +219,7 @@ func texts(pairs ...string) map[string]any {
 // limited is the object and err, unless the object is over the limits.
 func limited(object map[string]any, off int64, err error) (map[string]any, error) {
 	if left := maxElements; !fits(object, maxDepth, &left) {
-		return nil, firstError(err, formatError(off, "object, elements", decode.ErrLimit))
+		return nil, cmp.Or(err, formatError(off, "object, elements", decode.ErrLimit))
 	}
 	return object, err
 }

@@ -2,12 +2,15 @@ package object
 
 import (
 	"bytes"
+	"cmp"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/decode/internal/document"
+	"github.com/etcdsift/etcdsift/decode/internal/unknown"
 	"github.com/etcdsift/etcdsift/decode/internal/wire"
 )
 
@@ -52,26 +55,26 @@ func ParseMeta(value []byte, off int64) (Meta, error) {
 }
 
 func parseMeta(value []byte, off int64) (Meta, error) {
-	if bytes.HasPrefix(value, protobufMagic) {
-		u, err := parseUnknown(value, off)
-		m, rawErr := u.meta()
-		return m, firstError(err, rawErr)
+	if bytes.HasPrefix(value, unknown.Magic) {
+		u, err := unknown.Parse(value, off)
+		m, rawErr := protobufMeta(&u)
+		return m, cmp.Or(err, rawErr)
 	}
-	doc, err := parseDocument(value, off, toTheEnd, "apiVersion", "kind", "metadata")
-	return doc.meta(&err), err
+	doc, err := document.Parse(value, off, document.ToTheEnd, "apiVersion", "kind", "metadata")
+	return documentMeta(&doc, &err), err
 }
 
-// meta decodes the metadata of any protobuf object: it is field 1 of them all,
+// protobufMeta decodes the metadata of any protobuf object: it is field 1 of them all,
 // so a PartialObjectMetadata is a part of each.
-func (u *unknown) meta() (Meta, error) {
-	if entriesOfMeta(u.raw) > maxEntries {
-		return Meta{TypeMeta: u.TypeMeta}, formatError(u.rawOff, "object, metadata", decode.ErrLimit)
+func protobufMeta(u *unknown.Object) (Meta, error) {
+	if entriesOfMeta(u.Raw) > maxEntries {
+		return Meta{TypeMeta: protobufType(u)}, formatError(u.RawOff, "object, metadata", decode.ErrLimit)
 	}
 	var partial metav1.PartialObjectMetadata
-	err := partial.Unmarshal(u.raw)
-	m := newMeta(u.TypeMeta, &partial.ObjectMeta)
+	err := partial.Unmarshal(u.Raw)
+	m := newMeta(protobufType(u), &partial.ObjectMeta)
 	if err != nil {
-		return m, formatError(u.rawOff, "object, metadata", libraryCause(err))
+		return m, formatError(u.RawOff, "object, metadata", wire.CauseOf(err))
 	}
 	return m, nil
 }
@@ -107,30 +110,30 @@ func newMeta(t TypeMeta, o *metav1.ObjectMeta) Meta {
 	return m
 }
 
-func (doc *document) meta(err *error) Meta {
-	m := Meta{TypeMeta: doc.typeMeta(err)}
-	var metadata map[string]raw
-	doc.get("metadata", &metadata, err)
-	get := func(name string, v any) { doc.decode(metadata[name], "object, metadata."+name, v, err) }
+func documentMeta(doc *document.Document, err *error) Meta {
+	m := Meta{TypeMeta: documentType(doc, err)}
+	var metadata map[string]document.Raw
+	doc.Get("metadata", &metadata, err)
+	get := func(name string, v any) { doc.Decode(metadata[name], "object, metadata."+name, v, err) }
 	get("name", &m.Name)
 	get("namespace", &m.Namespace)
 	get("uid", &m.UID)
 	var created metav1.Time
 	get("creationTimestamp", &created)
 	m.CreationTimestamp = sensible(created.Time)
-	var managers []map[string]raw
-	var counted []skipped // takes no memory, however many there are
+	var managers []map[string]document.Raw
+	var counted []document.Skipped // takes no memory, however many there are
 	if get("managedFields", &counted); len(counted) > maxEntries {
-		*err = firstError(*err, formatError(doc.off, "object, metadata.managedFields", decode.ErrLimit))
+		*err = cmp.Or(*err, formatError(doc.Off, "object, metadata.managedFields", decode.ErrLimit))
 	} else {
 		get("managedFields", &managers)
 	}
 	for _, f := range managers {
 		var manager Manager
 		var at metav1.Time
-		doc.decode(f["manager"], "object, managedFields, manager", &manager.Name, err)
-		doc.decode(f["operation"], "object, managedFields, operation", &manager.Operation, err)
-		doc.decode(f["time"], "object, managedFields, time", &at, err)
+		doc.Decode(f["manager"], "object, managedFields, manager", &manager.Name, err)
+		doc.Decode(f["operation"], "object, managedFields, operation", &manager.Operation, err)
+		doc.Decode(f["time"], "object, managedFields, time", &at, err)
 		manager.Time = sensible(at.Time)
 		m.Managers = append(m.Managers, manager)
 	}
@@ -153,13 +156,4 @@ func expectKind(t TypeMeta, kind string, off int64) error {
 		return nil
 	}
 	return formatError(off, "object, kind (want "+kind+")", decode.ErrValue)
-}
-
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -5,6 +5,8 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/etcdsift/etcdsift/decode/internal/document"
+	"github.com/etcdsift/etcdsift/decode/internal/unknown"
 	"github.com/etcdsift/etcdsift/decode/internal/wire"
 )
 
@@ -21,38 +23,38 @@ type Name struct {
 // Its errors are those of ParseMeta, but for texts that can not be a name: whether it is
 // the right one is for the caller to say.
 func ParseName(value []byte, off int64) (Name, error) {
-	if !bytes.HasPrefix(value, protobufMagic) {
-		doc, err := parseDocument(value, off, toTheEnd, "apiVersion", "kind", "metadata")
-		n := doc.name(&err)
+	if !bytes.HasPrefix(value, unknown.Magic) {
+		doc, err := document.Parse(value, off, document.ToTheEnd, "apiVersion", "kind", "metadata")
+		n := documentName(&doc, &err)
 		n.check(off, &err)
 		return n, err
 	}
-	u, err := parseUnknown(value, off)
+	u, err := unknown.Parse(value, off)
+	n := Name{TypeMeta: protobufType(&u)}
 	if err == nil {
-		u.check(off, &err)
+		n.TypeMeta.check(off, &err)
 	}
-	n := Name{TypeMeta: u.TypeMeta}
 	if err != nil {
 		return n, err
 	}
-	err = wire.Each(u.raw, func(f wire.Field) error {
+	err = wire.Each(u.Raw, func(f wire.Field) error {
 		if !f.Is(1, protowire.BytesType) {
 			return nil
 		}
 		return wire.Each(f.Bytes, n.field)
 	})
 	if err != nil {
-		return n, formatError(u.rawOff, "object, metadata", err)
+		return n, formatError(u.RawOff, "object, metadata", err)
 	}
 	return n, nil
 }
 
-func (doc *document) name(err *error) Name {
-	n := Name{TypeMeta: doc.typeMeta(err)}
-	var metadata map[string]raw
-	doc.get("metadata", &metadata, err)
-	doc.decode(metadata["name"], "object, metadata.name", &n.Name, err)
-	doc.decode(metadata["namespace"], "object, metadata.namespace", &n.Namespace, err)
+func documentName(doc *document.Document, err *error) Name {
+	n := Name{TypeMeta: documentType(doc, err)}
+	var metadata map[string]document.Raw
+	doc.Get("metadata", &metadata, err)
+	doc.Decode(metadata["name"], "object, metadata.name", &n.Name, err)
+	doc.Decode(metadata["namespace"], "object, metadata.namespace", &n.Namespace, err)
 	return n
 }
 

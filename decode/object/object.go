@@ -1,35 +1,36 @@
 // Package object tells what a plaintext value says of itself: its type, its metadata,
-// the keys of a Secret, the scope of a custom resource. Data of a Secret comes out of ParseSecretData and
-// ParseManifest alone, whose callers must not let it out; and errors hold no bytes of a
-// value.
+// the keys of a Secret, the scope of a custom resource. Data of a Secret comes out of
+// ParseSecretData and ParseManifest alone, whose callers must not let it out; and errors
+// hold no bytes of a value.
+//
+// An object is stored in one of three encodings, told by its first bytes.
+//
+//	k8s 0x00                   protobuf, a runtime.Unknown around the object
+//	{ (white space before it)  JSON
+//	0xd9 0xd9 0xf7             CBOR
 package object
 
 import (
 	"bytes"
 
 	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/decode/internal/document"
+	"github.com/etcdsift/etcdsift/decode/internal/unknown"
 )
-
-// The encodings of a stored object, told by its first bytes.
-//
-//	k8s 0x00                   protobuf, a runtime.Unknown around the object
-//	{ (white space before it)  JSON
-//	0xd9 0xd9 0xf7             CBOR
-//
-// Source: pkg/runtime/serializer/{protobuf,json,cbor} in k8s.io/apimachinery v0.37.2.
-var (
-	protobufMagic = []byte("k8s\x00")
-	cborMagic     = []byte("\xd9\xd9\xf7")
-)
-
-func isJSON(value []byte) bool {
-	return bytes.HasPrefix(bytes.TrimLeft(value, " \t\r\n"), []byte("{"))
-}
 
 // A TypeMeta says what an object is.
 type TypeMeta struct {
 	APIVersion string // "v1", "apps/v1"
 	Kind       string // "Secret"
+}
+
+func protobufType(u *unknown.Object) TypeMeta { return TypeMeta{u.APIVersion, u.Kind} }
+
+func documentType(doc *document.Document, err *error) TypeMeta {
+	var t TypeMeta
+	doc.Get("apiVersion", &t.APIVersion, err)
+	doc.Get("kind", &t.Kind, err)
+	return t
 }
 
 // ParseType reads the type of the object in value, which starts at file offset
@@ -45,11 +46,12 @@ func ParseType(value []byte, off int64) (TypeMeta, error) {
 }
 
 func parseType(value []byte, off int64) (TypeMeta, error) {
-	if bytes.HasPrefix(value, protobufMagic) {
-		return parseUnknownType(value, off)
+	if bytes.HasPrefix(value, unknown.Magic) {
+		u, err := unknown.ParseType(value, off)
+		return protobufType(&u), err
 	}
-	doc, err := parseDocument(value, off, untilFound, "apiVersion", "kind")
-	return doc.typeMeta(&err), err
+	doc, err := document.Parse(value, off, document.UntilFound, "apiVersion", "kind")
+	return documentType(&doc, &err), err
 }
 
 func formatError(off int64, what string, cause error) error {

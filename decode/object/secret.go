@@ -2,11 +2,14 @@ package object
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/decode/internal/document"
+	"github.com/etcdsift/etcdsift/decode/internal/unknown"
 	"github.com/etcdsift/etcdsift/decode/internal/wire"
 )
 
@@ -42,35 +45,35 @@ const maxData = 1 << 18
 func ParseSecret(value []byte, off int64) (Secret, error) {
 	s, err := parseSecret(value, off)
 	s.check(off, &err)
-	return s, firstError(err, expectKind(s.TypeMeta, "Secret", off))
+	return s, cmp.Or(err, expectKind(s.TypeMeta, "Secret", off))
 }
 
 func parseSecret(value []byte, off int64) (Secret, error) {
-	if bytes.HasPrefix(value, protobufMagic) {
-		u, err := parseUnknown(value, off)
-		s, rawErr := u.secret()
-		return s, firstError(err, rawErr)
+	if bytes.HasPrefix(value, unknown.Magic) {
+		u, err := unknown.Parse(value, off)
+		s, rawErr := protobufSecret(&u)
+		return s, cmp.Or(err, rawErr)
 	}
-	doc, err := parseDocument(value, off, toTheEnd,
+	doc, err := document.Parse(value, off, document.ToTheEnd,
 		"apiVersion", "kind", "metadata", "data", "stringData", "type", "immutable")
-	return doc.secret(&err), err
+	return documentSecret(&doc, &err), err
 }
 
-// secret reads the fields by hand, unlike the metadata. The generated type
+// protobufSecret reads the fields by hand, unlike the metadata. The generated type
 // would copy all data only to drop it, and it takes the last field 1 of a map's
 // entry for its key, whatever its wire type: where a byte is damaged that may be
 // the datum.
-func (u *unknown) secret() (Secret, error) {
-	m, metaErr := u.meta()
-	s, err := u.secretFields()
+func protobufSecret(u *unknown.Object) (Secret, error) {
+	m, metaErr := protobufMeta(u)
+	s, err := protobufSecretFields(u)
 	s.Meta = m
-	return s, firstError(err, metaErr)
+	return s, cmp.Or(err, metaErr)
 }
 
-// secretFields is all but the metadata.
-func (u *unknown) secretFields() (s Secret, err error) {
+// protobufSecretFields is all but the metadata.
+func protobufSecretFields(u *unknown.Object) (s Secret, err error) {
 	var keyErr error
-	err = wire.Each(u.raw, func(f wire.Field) error {
+	err = wire.Each(u.Raw, func(f wire.Field) error {
 		switch {
 		case f.Is(2, protowire.BytesType), f.Is(4, protowire.BytesType):
 			key, err := dataKey(f.Bytes)
@@ -92,12 +95,12 @@ func (u *unknown) secretFields() (s Secret, err error) {
 	slices.Sort(s.DataKeys)
 	s.DataKeys = slices.Compact(s.DataKeys)
 	if err != nil {
-		err = formatError(u.rawOff, "Secret", err)
+		err = formatError(u.RawOff, "Secret", err)
 	}
 	if keyErr != nil {
-		keyErr = formatError(u.rawOff, "Secret, data", keyErr)
+		keyErr = formatError(u.RawOff, "Secret, data", keyErr)
 	}
-	return s, firstError(err, keyErr)
+	return s, cmp.Or(err, keyErr)
 }
 
 // dataKey returns the key in an entry of data, if the entry has the only form
@@ -121,16 +124,16 @@ func dataKey(entry []byte) (string, error) {
 	return key, nil
 }
 
-func (doc *document) secret(err *error) Secret {
-	s := Secret{Meta: doc.meta(err)}
-	doc.get("type", &s.Type, err)
-	doc.get("immutable", &s.Immutable, err)
+func documentSecret(doc *document.Document, err *error) Secret {
+	s := Secret{Meta: documentMeta(doc, err)}
+	doc.Get("type", &s.Type, err)
+	doc.Get("immutable", &s.Immutable, err)
 	for _, name := range []string{"data", "stringData"} {
 		var data map[datumKey]datum
 		var dataErr error
-		if doc.get(name, &data, &dataErr); dataErr != nil {
+		if doc.Get(name, &data, &dataErr); dataErr != nil {
 			// No key of it can be trusted to be one.
-			*err = firstError(*err, dataErr)
+			*err = cmp.Or(*err, dataErr)
 			continue
 		}
 		for key := range data {

@@ -2,6 +2,8 @@ package object
 
 import (
 	"bytes"
+	"cmp"
+	"errors"
 	"maps"
 	"slices"
 
@@ -10,6 +12,8 @@ import (
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/decode/internal/document"
+	"github.com/etcdsift/etcdsift/decode/internal/unknown"
 	"github.com/etcdsift/etcdsift/decode/internal/wire"
 )
 
@@ -35,11 +39,11 @@ func ParseSecretData(value []byte, off int64) (data []Datum, whole bool, err err
 	t, entries, err := parseSecretData(value, off)
 	t.check(off, &err)
 	if kindErr := expectKind(t, "Secret", off); kindErr != nil {
-		return nil, false, firstError(err, kindErr)
+		return nil, false, cmp.Or(err, kindErr)
 	}
 	for _, name := range slices.Sorted(maps.Keys(entries)) {
 		if name == "" || !isDataKey(name) {
-			err = firstError(err, formatError(off, "Secret, data key", decode.ErrValue))
+			err = cmp.Or(err, formatError(off, "Secret, data key", decode.ErrValue))
 			continue
 		}
 		data = append(data, Datum{Name: name, Value: entries[name]})
@@ -48,20 +52,20 @@ func ParseSecretData(value []byte, off int64) (data []Datum, whole bool, err err
 }
 
 func parseSecretData(value []byte, off int64) (TypeMeta, map[string][]byte, error) {
-	if bytes.HasPrefix(value, protobufMagic) {
-		u, err := parseUnknown(value, off)
-		entries, dataErr := u.secretData()
-		return u.TypeMeta, entries, firstError(err, dataErr)
+	if bytes.HasPrefix(value, unknown.Magic) {
+		u, err := unknown.Parse(value, off)
+		entries, dataErr := protobufData(&u)
+		return protobufType(&u), entries, cmp.Or(err, dataErr)
 	}
-	doc, err := parseDocument(value, off, toTheEnd, "apiVersion", "kind", "data", "stringData")
-	t := doc.typeMeta(&err)
-	return t, doc.secretData(&err), err
+	doc, err := document.Parse(value, off, document.ToTheEnd, "apiVersion", "kind", "data", "stringData")
+	t := documentType(&doc, &err)
+	return t, documentData(&doc, &err), err
 }
 
-func (u *unknown) secretData() (map[string][]byte, error) {
+func protobufData(u *unknown.Object) (map[string][]byte, error) {
 	data, stringData := map[string][]byte{}, map[string][]byte{}
 	var entryErr error
-	err := wire.Each(u.raw, func(f wire.Field) error {
+	err := wire.Each(u.Raw, func(f wire.Field) error {
 		entries := data
 		switch {
 		case f.Is(4, protowire.BytesType):
@@ -71,17 +75,17 @@ func (u *unknown) secretData() (map[string][]byte, error) {
 		}
 		name, err := dataKey(f.Bytes)
 		if err != nil {
-			entryErr = formatError(u.rawOff, "Secret, data", err)
+			entryErr = formatError(u.RawOff, "Secret, data", err)
 			return nil
 		}
 		entries[name] = datumOf(f.Bytes)
 		return nil
 	})
 	if err != nil {
-		err = formatError(u.rawOff, "Secret", err)
+		err = formatError(u.RawOff, "Secret", err)
 	}
 	maps.Copy(data, stringData)
-	return data, firstError(err, entryErr)
+	return data, cmp.Or(err, entryErr)
 }
 
 // datumOf returns the datum in an entry that dataKey has found good.
@@ -124,29 +128,66 @@ func (d *dataText) UnmarshalJSON(b []byte) error {
 	return new(datum).UnmarshalJSON(b)
 }
 
-func (doc *document) secretData(err *error) map[string][]byte {
+func documentData(doc *document.Document, err *error) map[string][]byte {
 	var data map[datumKey]dataBytes
 	var stringData map[datumKey]dataText
 	entries := map[string][]byte{}
 	add := func(name datumKey, d dataBytes) {
 		if d.broken {
-			*err = firstError(*err, formatError(doc.off, "Secret, data", decode.ErrValue))
+			*err = cmp.Or(*err, formatError(doc.Off, "Secret, data", decode.ErrValue))
 			return
 		}
 		entries[string(name)] = d.bytes
 	}
 	// Where one is not of the form of data, no name in it can be trusted to be one.
 	var dataErr, stringErr error
-	if doc.get("data", &data, &dataErr); dataErr == nil {
+	if doc.Get("data", &data, &dataErr); dataErr == nil {
 		for name, d := range data {
 			add(name, d)
 		}
 	}
-	if doc.get("stringData", &stringData, &stringErr); stringErr == nil {
+	if doc.Get("stringData", &stringData, &stringErr); stringErr == nil {
 		for name, d := range stringData {
 			add(name, d.dataBytes)
 		}
 	}
-	*err = firstError(*err, dataErr, stringErr)
+	*err = cmp.Or(*err, dataErr, stringErr)
 	return entries
 }
+
+// A datum takes the place of a value in a Secret's data. It keeps nothing of it,
+// but insists on its form: a string in JSON, bytes with the tag for base64 in
+// CBOR (an API server writes no others), or null. A datumKey is its key, which in
+// CBOR is bytes without a tag. Nothing else there would notice that a damaged
+// length has made a datum into a key; and nothing notices it where the datum
+// itself goes on with what could be a key's length and a key.
+type (
+	datum    struct{}
+	datumKey string
+)
+
+func (k *datumKey) UnmarshalCBOR(b []byte) error {
+	if b[0]>>5 != bytesType {
+		return errNoDatum
+	}
+	return direct.Unmarshal(b, (*string)(k))
+}
+
+func (*datum) UnmarshalJSON(b []byte) error {
+	if b[0] != '"' && b[0] != 'n' {
+		return errNoDatum
+	}
+	return nil
+}
+
+func (*datum) UnmarshalCBOR(b []byte) error {
+	const base64Tag, null = 0xd6, 0xf6
+	if b[0] != null && (b[0] != base64Tag || len(b) < 2 || b[1]>>5 != bytesType) {
+		return errNoDatum
+	}
+	return nil
+}
+
+const bytesType = 2 // CBOR: byte string, in the upper three bits of its first byte
+
+var errNoDatum = errors.New("not of the form of a Secret's data")
