@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 
+	"github.com/etcdsift/etcdsift/analyzer/encryption"
 	"github.com/etcdsift/etcdsift/analyzer/internal/keys"
 	"github.com/etcdsift/etcdsift/analyzer/report"
-	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/decode/object"
 	"github.com/etcdsift/etcdsift/decode/resource"
 )

@@ -7,9 +7,9 @@ import (
 	"os"
 	"testing"
 
+	"github.com/etcdsift/etcdsift/analyzer/encryption"
 	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
-	"github.com/etcdsift/etcdsift/decode/encryption"
 	"github.com/etcdsift/etcdsift/fixtures"
 	"github.com/etcdsift/etcdsift/fixtures/alloc"
 )

@@ -2,7 +2,7 @@
 // return for bytes that break their format, and the causes it wraps.
 //
 // Each package below decode takes bytes (or an io.ReaderAt and a size) and
-// returns records. None of them opens a file, imports package analyzer, panics
+// returns records. None of them opens a file, holds a key, imports package analyzer, panics
 // on hostile input or allocates from a length that it has not checked:
 //
 //	page        bbolt pages, from a whole file to single leaf elements
@@ -12,7 +12,6 @@
 //	envelope    how Kubernetes stored a value: plaintext or encrypted, with which key
 //	object      what a plaintext value says of itself
 //	carve       what is in bytes that no intact record covers
-//	encryption  an EncryptionConfiguration, and what its keys open
 package decode
 
 import (

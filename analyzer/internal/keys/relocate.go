@@ -5,8 +5,8 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/etcdsift/etcdsift/analyzer/encryption"
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
-	"github.com/etcdsift/etcdsift/decode/encryption"
 )
 
 // Bounds of the search for the paths of moved values: if all of n values are moved, it takes up to

@@ -1,8 +1,8 @@
 package seen
 
 import (
+	"github.com/etcdsift/etcdsift/analyzer/encryption"
 	"github.com/etcdsift/etcdsift/analyzer/report"
-	"github.com/etcdsift/etcdsift/decode/encryption"
 )
 
 // A Proof is what came of decrypting one value. The zero Proof says that nobody tried.
