@@ -11,7 +11,7 @@ import (
 
 	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
-	"github.com/etcdsift/etcdsift/cmd/etcdsift/witness"
+	"github.com/etcdsift/etcdsift/analyzer/witness"
 )
 
 // witnessCommand is what this program starts itself with for the second witness.
