@@ -11,6 +11,7 @@
 //	resource    which Kubernetes object a key names
 //	envelope    how Kubernetes stored a value: plaintext or encrypted, with which key
 //	object      what a plaintext value says of itself
+//	manifest    the whole object in a plaintext value
 //	carve       what is in bytes that no intact record covers
 package decode
 

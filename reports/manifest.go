@@ -30,7 +30,7 @@ type Manifest struct {
 	Revision int64 // becomes the resourceVersion, as the API server has it; 0 if not known
 }
 
-// Write writes a map as decode/object's ParseManifest returns it, and does not
+// Write writes a map as decode/manifest's Parse returns it, and does not
 // change it. What it writes is harmless on a terminal, revealed or not, and goes
 // out in one piece.
 func (m Manifest) Write(w io.Writer, object map[string]any) error {

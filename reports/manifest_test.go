@@ -28,7 +28,7 @@ import (
 	"pgregory.net/rapid"
 	"sigs.k8s.io/yaml"
 
-	"github.com/etcdsift/etcdsift/decode/object"
+	"github.com/etcdsift/etcdsift/decode/manifest"
 )
 
 const canary = "hunter2"
@@ -51,11 +51,11 @@ func storedMeta(name string) metav1.ObjectMeta {
 // stored is o as protobuf, decoded.
 func stored(t testing.TB, gv apischema.GroupVersion, o runtime.Object) map[string]any {
 	t.Helper()
-	manifest, err := object.ParseManifest(protobufOf(t, gv, o), 0)
+	whole, err := manifest.Parse(protobufOf(t, gv, o), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return manifest
+	return whole
 }
 
 func protobufOf(t testing.TB, gv apischema.GroupVersion, o runtime.Object) []byte {
@@ -89,7 +89,7 @@ func manifests(t testing.TB) map[string]map[string]any {
 		ObjectMeta: storedMeta("app"), Data: map[string]string{"app.ini": "[db]\npassword = " + canary + "\n"},
 		BinaryData: map[string][]byte{"keystore.jks": []byte(canary + "\x00\xff")},
 	}
-	vault, err := object.ParseManifest([]byte(`{"apiVersion":"lab.example.com/v1","kind":"Vault","metadata":{"name":"main","creationTimestamp":null,"managedFields":[{}]},`+
+	vault, err := manifest.Parse([]byte(`{"apiVersion":"lab.example.com/v1","kind":"Vault","metadata":{"name":"main","creationTimestamp":null,"managedFields":[{}]},`+
 		`"spec":{"size":9007199254740993,"ratio":0.5,"on":true,"none":null,"hunter2 !":"hunter2","list":[1,["hunter2"],{}],"template":{"metadata":{"creationTimestamp":null}}}}`), 0)
 	if err != nil {
 		t.Fatal(err)
@@ -358,8 +358,8 @@ func TestManifestOfDamagedSecretHoldsNoCanary(t *testing.T) {
 		was := value[at]
 		for by := 0; by < 256; by += step {
 			value[at] = was + byte(by)
-			manifest, _ := object.ParseManifest(value, 0)
-			got := manifestText(t, Manifest{}, manifest)
+			whole, _ := manifest.Parse(value, 0)
+			got := manifestText(t, Manifest{}, whole)
 			if strings.Contains(got, datum[:7]) || strings.Contains(got, encoded[:9]) {
 				t.Fatalf("byte %d is %#x:\n%s", at, value[at], got)
 			}

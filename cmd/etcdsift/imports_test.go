@@ -26,6 +26,7 @@ func TestImports(t *testing.T) {
 		{"reports", "decode/envelope", "a format shows what the report says"},
 		{"reports", "decode/mvcc", "a format shows what the report says"},
 		{"reports", "decode/object", "a format shows what the report says"},
+		{"reports", "decode/manifest", "a format shows what it is given"},
 		{"reports", "decode/resource", "a format shows what the report says"},
 		{"reports", "analyzer/evidence", "a format shows what the report says"},
 		{"reports", "analyzer/encryption", "a format shows what the report says"},
@@ -57,6 +58,12 @@ func TestImports(t *testing.T) {
 		{"decode/envelope", "decode/mvcc", "decoders do not know each other"},
 		{"decode/object", "decode/envelope", "decoders do not know each other"},
 		{"decode/object", "decode/resource", "a value does not know its key"},
+		{"decode/object", "decode/manifest", "what a value says of itself needs no types of Kubernetes"},
+		{"decode/carve", "decode/manifest", "unknown bytes are told by their form alone"},
+		{"decode/carve", "decode/resource", "a value does not know its key"},
+		{"decode/manifest", "decode/resource", "a value does not know its key"},
+		{"decode/manifest", "decode/envelope", "decoders do not know each other"},
+		{"analyzer", "decode/manifest", "only who shows an object needs all of it"},
 		{"decode/resource", "decode/object", "a key does not know its value"},
 		{"decode/resource", "decode/envelope", "a key does not know its value"},
 		{"decode", "fixtures", "fixtures are for tests"},
@@ -106,6 +113,32 @@ func TestImports(t *testing.T) {
 }
 
 func below(pkg, dir string) bool { return pkg == dir || strings.HasPrefix(pkg, dir+"/") }
+
+// The types of Kubernetes are more than a hundred packages. Whoever reads a single value, a key
+// or unknown bytes depends on none of them: only who shows a whole object does.
+func TestTypesOfKubernetes(t *testing.T) {
+	const types = "k8s.io/api/core/v1"
+	depends := func(pkg, unwanted string) (deps []string) {
+		out, err := exec.Command("go", "list", "-deps", module+pkg).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(out)) {
+			if dep := strings.TrimSpace(line); below(dep, unwanted) {
+				deps = append(deps, dep)
+			}
+		}
+		return deps
+	}
+	if len(depends("decode/manifest", types)) == 0 {
+		t.Fatalf("decode/manifest does not depend on %s: the test looks at nothing", types)
+	}
+	for _, pkg := range []string{"decode/carve", "decode/object", "decode/resource", "decode/envelope", "analyzer/report"} {
+		for _, dep := range depends(pkg, "k8s.io/api") {
+			t.Errorf("%s depends on %s", pkg, dep)
+		}
+	}
+}
 
 // The program reads pages itself: etcd's server is for tests. Of the server it has the
 // decoder of the WAL, which brings little with it, and bbolt for the second witness.

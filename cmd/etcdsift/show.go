@@ -14,6 +14,7 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer"
 	"github.com/etcdsift/etcdsift/analyzer/encryption"
 	"github.com/etcdsift/etcdsift/analyzer/report"
+	"github.com/etcdsift/etcdsift/decode/manifest"
 	"github.com/etcdsift/etcdsift/decode/object"
 	"github.com/etcdsift/etcdsift/decode/resource"
 	"github.com/etcdsift/etcdsift/reports"
@@ -123,19 +124,19 @@ func (f *showFlags) show(cmd *cobra.Command, w io.Writer, found *opened, h *repo
 		}
 	}
 	defer clear(value)
-	manifest, err := object.ParseManifest(value, c.Offset)
-	if manifest == nil {
+	whole, err := manifest.Parse(value, c.Offset)
+	if whole == nil {
 		return usage(notShown(h, n, err))
 	}
 	if err != nil {
 		complain(cmd.ErrOrStderr(), fmt.Sprintf("copy %d of %s is damaged or cut: what could be read of it is shown", n+1, h.Key))
-	} else if t, _ := object.ParseType(value, 0); !object.KnownKind(t) {
+	} else if t, _ := object.ParseType(value, 0); !manifest.KnownKind(t) {
 		complain(cmd.ErrOrStderr(), fmt.Sprintf("kind %s of %s is not known: only its metadata is shown", t.Kind, t.APIVersion))
 	}
 	if f.reveal {
 		complain(cmd.ErrOrStderr(), fmt.Sprintf("warning: the values of %s are printed in plaintext", h.Key))
 	}
-	return reports.Manifest{Reveal: f.reveal, Revision: c.ModRevision}.Write(w, manifest)
+	return reports.Manifest{Reveal: f.reveal, Revision: c.ModRevision}.Write(w, whole)
 }
 
 // notShown says why a copy is no object.

@@ -24,52 +24,13 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/runtime/serializer/cbor"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/scheme"
 	"pgregory.net/rapid"
+
+	"github.com/etcdsift/etcdsift/fixtures/stored"
 )
-
-// encodings returns obj as each serializer of the API server stores it.
-func encodings(t testing.TB, s *runtime.Scheme, gv schema.GroupVersion, obj runtime.Object) map[string][]byte {
-	t.Helper()
-	codecs := serializer.NewCodecFactory(s)
-	serializers := map[string]runtime.Encoder{"cbor": cbor.NewSerializer(s, s)}
-	for name, mediaType := range map[string]string{"protobuf": runtime.ContentTypeProtobuf, "json": runtime.ContentTypeJSON} {
-		info, ok := runtime.SerializerInfoForMediaType(codecs.SupportedMediaTypes(), mediaType)
-		if !ok {
-			t.Fatalf("no serializer for %s", mediaType)
-		}
-		serializers[name] = info.Serializer
-	}
-	stored := map[string][]byte{}
-	for name, encoder := range serializers {
-		value, err := runtime.Encode(codecs.EncoderForVersion(encoder, gv), obj)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		stored[name] = value
-	}
-	return stored
-}
-
-func objectMeta(namespace, name string) metav1.ObjectMeta {
-	created := metav1.NewTime(time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC))
-	applied := metav1.NewTime(created.Add(time.Hour))
-	return metav1.ObjectMeta{
-		Name: name, Namespace: namespace, GenerateName: name + "-", UID: types.UID("7d0f8a0e-1c1e-4b6a-9b3c-0a1b2c3d4e5f"),
-		ResourceVersion: "", Generation: 3, CreationTimestamp: created,
-		Labels:          map[string]string{"app": "x"},
-		Annotations:     map[string]string{"kubectl.kubernetes.io/last-applied-configuration": `{"data":{"password":"aHVudGVyMg=="}}`},
-		OwnerReferences: []metav1.OwnerReference{{APIVersion: "v1", Kind: "Node", Name: "n", UID: "u"}},
-		Finalizers:      []string{"a.example.com/b"},
-		ManagedFields: []metav1.ManagedFieldsEntry{
-			{Manager: "kubectl", Operation: metav1.ManagedFieldsOperationApply, APIVersion: "v1", Time: &applied, FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(`{"f:data":{}}`)},
-			{Manager: "kube-controller-manager", Operation: metav1.ManagedFieldsOperationUpdate, Subresource: "status"},
-		},
-	}
-}
 
 func wantMeta(apiVersion, kind string, o metav1.ObjectMeta) Meta {
 	return Meta{
@@ -83,7 +44,7 @@ func wantMeta(apiVersion, kind string, o metav1.ObjectMeta) Meta {
 }
 
 func TestParseMetaOfTheAPIServer(t *testing.T) {
-	namespaced, cluster := objectMeta("payments", "web"), objectMeta("", "web")
+	namespaced, cluster := stored.ObjectMeta("payments", "web"), stored.ObjectMeta("", "web")
 	secondsOfAnHour := int32(3600)
 	for _, tt := range []struct {
 		apiVersion, kind string
@@ -109,7 +70,7 @@ func TestParseMetaOfTheAPIServer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, value := range encodings(t, scheme.Scheme, gv, tt.object) {
+		for name, value := range stored.Encodings(t, scheme.Scheme, gv, tt.object) {
 			t.Run(tt.kind+"/"+name, func(t *testing.T) {
 				got, err := ParseMeta(value, 0)
 				if diff := cmp.Diff(wantMeta(tt.apiVersion, tt.kind, tt.meta), got); diff != "" || err != nil {
@@ -126,7 +87,7 @@ func TestParseMetaOfTheAPIServer(t *testing.T) {
 
 // A custom resource is written from a map, in the order of its field names.
 func TestParseMetaOfACustomResource(t *testing.T) {
-	o := objectMeta("payments", "web")
+	o := stored.ObjectMeta("payments", "web")
 	u := &unstructured.Unstructured{Object: map[string]any{
 		"data": map[string]any{"metadata": "no"}, "spec": map[string]any{"kind": "no"},
 	}}
@@ -168,7 +129,7 @@ func TestParseSecretOfTheAPIServer(t *testing.T) {
 		"":                                   nil,
 	} {
 		for _, immutable := range []*bool{nil, &yes, &no} {
-			o := objectMeta("payments", "db")
+			o := stored.ObjectMeta("payments", "db")
 			secret := &corev1.Secret{ObjectMeta: o, Type: typ, Immutable: immutable}
 			for i, k := range keys {
 				if secret.Data == nil {
@@ -177,7 +138,7 @@ func TestParseSecretOfTheAPIServer(t *testing.T) {
 				secret.Data[k] = []byte(fmt.Sprint("hunter2", i, "\x00\xff"))
 			}
 			want := Secret{Meta: wantMeta("v1", "Secret", o), Type: string(typ), DataKeys: keys, Immutable: immutable == &yes}
-			for name, value := range encodings(t, scheme.Scheme, corev1.SchemeGroupVersion, secret) {
+			for name, value := range stored.Encodings(t, scheme.Scheme, corev1.SchemeGroupVersion, secret) {
 				got, err := ParseSecret(value, 0)
 				if diff := cmp.Diff(want, got); diff != "" || err != nil {
 					t.Errorf("%s, %s: %v (-want +got):\n%s", typ, name, err, diff)
@@ -203,7 +164,7 @@ func TestParseSecretLikeTheAPIServer(t *testing.T) {
 			Data: rapid.MapOfN(rapid.StringMatching(`[-._a-zA-Z0-9]{1,12}`), rapid.SliceOf(rapid.Byte()), 0, 4).Draw(rt, "data"),
 			Type: corev1.SecretType(rapid.StringMatching(`[ -~]{0,20}`).Draw(rt, "type")),
 		}
-		for name, value := range encodings(t, scheme.Scheme, corev1.SchemeGroupVersion, want) {
+		for name, value := range stored.Encodings(t, scheme.Scheme, corev1.SchemeGroupVersion, want) {
 			got, err := ParseSecret(value, 0)
 			if err != nil || got.Name != want.Name || got.Namespace != want.Namespace || got.UID != string(want.UID) ||
 				!got.CreationTimestamp.Equal(want.CreationTimestamp.Time) || got.Type != string(want.Type) ||
@@ -222,7 +183,7 @@ func TestParseCRDOfTheAPIServer(t *testing.T) {
 		}
 	}
 	for scope, namespaced := range map[string]bool{"Namespaced": true, "Cluster": false} {
-		o := objectMeta("", "vaults.lab.example.com")
+		o := stored.ObjectMeta("", "vaults.lab.example.com")
 		schemaProps := map[string]apiextensionsv1.JSONSchemaProps{"spec": {Type: "object", Description: "group"}}
 		v1 := &apiextensionsv1.CustomResourceDefinition{ObjectMeta: o, Spec: apiextensionsv1.CustomResourceDefinitionSpec{
 			Group: "lab.example.com", Scope: apiextensionsv1.ResourceScope(scope),
@@ -235,7 +196,7 @@ func TestParseCRDOfTheAPIServer(t *testing.T) {
 		}}
 		want := CRD{Group: "lab.example.com", Plural: "vaults", Kind: "Vault", Namespaced: namespaced}
 		for gv, obj := range map[schema.GroupVersion]runtime.Object{apiextensionsv1.SchemeGroupVersion: v1, apiextensionsv1beta1.SchemeGroupVersion: v1beta1} {
-			for name, value := range encodings(t, s, gv, obj) {
+			for name, value := range stored.Encodings(t, s, gv, obj) {
 				if got, err := ParseCRD(value, 0); err != nil || got != want {
 					t.Errorf("%s, %s: %+v, %v, want %+v", gv, name, got, err, want)
 				}
@@ -248,8 +209,8 @@ func TestParseCRDOfTheAPIServer(t *testing.T) {
 }
 
 func BenchmarkParse(b *testing.B) {
-	secret := &corev1.Secret{ObjectMeta: objectMeta("payments", "db"), Data: map[string][]byte{"a": make([]byte, 2000)}}
-	for name, value := range encodings(b, scheme.Scheme, corev1.SchemeGroupVersion, secret) {
+	secret := &corev1.Secret{ObjectMeta: stored.ObjectMeta("payments", "db"), Data: map[string][]byte{"a": make([]byte, 2000)}}
+	for name, value := range stored.Encodings(b, scheme.Scheme, corev1.SchemeGroupVersion, secret) {
 		b.Run("Type/"+name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

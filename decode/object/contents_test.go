@@ -9,6 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/scheme"
+
+	"github.com/etcdsift/etcdsift/fixtures/stored"
 )
 
 // contentsTwice is what ParseContents stands for.
@@ -31,7 +33,7 @@ func TestParseContents(t *testing.T) {
 	odd.StringData = map[string]string{"password": "other", "more": "x"}
 	rnd := rand.New(rand.NewPCG(5, 7))
 	for _, o := range []*corev1.Secret{secret, empty, odd} {
-		for name, value := range encodings(t, scheme.Scheme, corev1.SchemeGroupVersion, o) {
+		for name, value := range stored.Encodings(t, scheme.Scheme, corev1.SchemeGroupVersion, o) {
 			got := ParseContents(value, 7)
 			if diff := cmp.Diff(contentsTwice(value), got); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", name, diff)

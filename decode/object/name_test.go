@@ -5,14 +5,16 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes/scheme"
+
+	"github.com/etcdsift/etcdsift/fixtures/stored"
 )
 
 // ParseName says what ParseMeta says, in every encoding, and notices a cut: where it
 // finds a name and no error, nothing of the object is missing.
 func TestParseName(t *testing.T) {
 	for _, namespace := range []string{"payments", ""} {
-		secret := &corev1.Secret{ObjectMeta: objectMeta(namespace, "db"), Data: map[string][]byte{"password": []byte("hunter2")}}
-		for encoding, value := range encodings(t, scheme.Scheme, corev1.SchemeGroupVersion, secret) {
+		secret := &corev1.Secret{ObjectMeta: stored.ObjectMeta(namespace, "db"), Data: map[string][]byte{"password": []byte("hunter2")}}
+		for encoding, value := range stored.Encodings(t, scheme.Scheme, corev1.SchemeGroupVersion, secret) {
 			m, err := ParseMeta(value, 0)
 			if err != nil {
 				t.Fatal(err)

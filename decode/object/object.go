@@ -1,7 +1,7 @@
 // Package object tells what a plaintext value says of itself: its type, its metadata,
-// the keys of a Secret, the scope of a custom resource. Data of a Secret comes out of
-// ParseSecretData and ParseManifest alone, whose callers must not let it out; and errors
-// hold no bytes of a value.
+// the keys of a Secret, the scope of a custom resource. Package manifest has the rest. Data
+// of a Secret comes out of ParseSecretData and ParseContents alone, whose callers must not
+// let it out; and errors hold no bytes of a value.
 //
 // An object is stored in one of three encodings, told by its first bytes.
 //

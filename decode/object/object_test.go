@@ -3,62 +3,31 @@ package object
 import (
 	"bytes"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
-	"google.golang.org/protobuf/encoding/protowire"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/scheme"
 	"pgregory.net/rapid"
 
 	"github.com/etcdsift/etcdsift/decode"
-	"github.com/etcdsift/etcdsift/decode/resource"
+	"github.com/etcdsift/etcdsift/fixtures/stored"
 )
 
-// checkError tells that err wraps want and lies within the value, or is nil.
-func checkError(t testing.TB, err, want error, off int64, size int) {
-	t.Helper()
-	if !errors.Is(err, want) {
-		t.Errorf("error = %v, want %v", err, want)
-	}
-	if err == nil {
-		return
-	}
-	var fe *decode.FormatError
-	if !errors.As(err, &fe) {
-		t.Fatalf("error %v is no *decode.FormatError", err)
-	}
-	if fe.Off < off || fe.Off > off+int64(size) {
-		t.Errorf("error at offset %#x, outside of the value at %#x, %d bytes", fe.Off, off, size)
-	}
-}
+// pb is short, because messages are in messages.
+var pb = stored.Field
 
-// pb is a field of bytes, for messages made by hand.
-func pb(num protowire.Number, content string) string {
-	return string(protowire.AppendString(protowire.AppendTag(nil, num, protowire.BytesType), content))
+var secretWant = Secret{
+	Meta: Meta{
+		TypeMeta: TypeMeta{"v1", "Secret"}, Name: "db", Namespace: "payments", UID: "u-1",
+		CreationTimestamp: time.Unix(1000, 0).UTC(),
+	},
+	Type: "Opaque", DataKeys: []string{"password", "user"},
 }
-
-var (
-	secretType = pb(1, pb(1, "v1")+pb(2, "Secret"))
-	secretMeta = pb(1, pb(1, "db")+pb(3, "payments")+pb(5, "u-1")+pb(8, "\x08\xe8\x07"))
-	secretData = pb(2, pb(1, "password")+pb(2, "hunter2")) + pb(2, pb(1, "user")+pb(2, "root"))
-	secretPB   = "k8s\x00" + secretType + pb(2, secretMeta+secretData+pb(3, "Opaque")) + pb(3, "") + pb(4, "")
-	secretJSON = `{"kind":"Secret","apiVersion":"v1","metadata":{"name":"db","namespace":"payments","uid":"u-1",` +
-		`"creationTimestamp":"1970-01-01T00:16:40Z"},"data":{"user":"cm9vdA==","password":"aHVudGVyMg=="},"type":"Opaque"}`
-	secretWant = Secret{
-		Meta: Meta{
-			TypeMeta: TypeMeta{"v1", "Secret"}, Name: "db", Namespace: "payments", UID: "u-1",
-			CreationTimestamp: time.Unix(1000, 0).UTC(),
-		},
-		Type: "Opaque", DataKeys: []string{"password", "user"},
-	}
-)
 
 func TestParseType(t *testing.T) {
 	tests := []struct {
@@ -67,17 +36,17 @@ func TestParseType(t *testing.T) {
 		want  TypeMeta
 		err   error
 	}{
-		{"protobuf", secretPB, TypeMeta{"v1", "Secret"}, nil},
-		{"protobuf, the rest damaged", "k8s\x00" + secretType + "\xff\xff", TypeMeta{"v1", "Secret"}, nil},
-		{"protobuf, the rest cut", secretPB[:20], TypeMeta{"v1", "Secret"}, nil},
+		{"protobuf", stored.SecretPB, TypeMeta{"v1", "Secret"}, nil},
+		{"protobuf, the rest damaged", "k8s\x00" + stored.SecretType + "\xff\xff", TypeMeta{"v1", "Secret"}, nil},
+		{"protobuf, the rest cut", stored.SecretPB[:20], TypeMeta{"v1", "Secret"}, nil},
 		{"protobuf, type at the end", "k8s\x00" + pb(2, "\x00") + pb(1, pb(2, "Pod")), TypeMeta{"", "Pod"}, nil},
 		{"protobuf, no type", "k8s\x00" + pb(2, "\x00"), TypeMeta{}, nil},
 		{"protobuf, nothing", "k8s\x00", TypeMeta{}, decode.ErrTruncated},
-		{"protobuf, cut in the kind", secretPB[:14], TypeMeta{}, decode.ErrTruncated},
+		{"protobuf, cut in the kind", stored.SecretPB[:14], TypeMeta{}, decode.ErrTruncated},
 		{"protobuf, damage in the type", "k8s\x00" + pb(1, pb(1, "v1")+"\x00"), TypeMeta{"v1", ""}, decode.ErrValue},
-		{"json", secretJSON, TypeMeta{"v1", "Secret"}, nil},
-		{"json, the rest cut", secretJSON[:40], TypeMeta{"v1", "Secret"}, nil},
-		{"json, behind white space", "\n " + secretJSON, TypeMeta{"v1", "Secret"}, nil},
+		{"json", stored.SecretJSON, TypeMeta{"v1", "Secret"}, nil},
+		{"json, the rest cut", stored.SecretJSON[:40], TypeMeta{"v1", "Secret"}, nil},
+		{"json, behind white space", "\n " + stored.SecretJSON, TypeMeta{"v1", "Secret"}, nil},
 		{"json, at the end", `{"spec":{"kind":"no"},"kind":"Pod","apiVersion":"v1"}`, TypeMeta{"v1", "Pod"}, nil},
 		{"json, upper case", `{"Kind":"Pod","APIVersion":"v1"}`, TypeMeta{}, nil},
 		{"json, null", `{"kind":null}`, TypeMeta{}, nil},
@@ -103,7 +72,7 @@ func TestParseType(t *testing.T) {
 			if got != tt.want {
 				t.Errorf("got %+v, want %+v", got, tt.want)
 			}
-			checkError(t, err, tt.err, 0x1000, len(tt.value))
+			stored.CheckError(t, err, tt.err, 0x1000, len(tt.value))
 		})
 	}
 }
@@ -121,35 +90,35 @@ func TestParseSecret(t *testing.T) {
 		want  Secret
 		err   error
 	}{
-		{"protobuf", secretPB, with(no), nil},
-		{"json", secretJSON, with(no), nil},
+		{"protobuf", stored.SecretPB, with(no), nil},
+		{"json", stored.SecretJSON, with(no), nil},
 		{"json, kubectl's order and stringData", `{"type":"Opaque","stringData":{"user":"root"},"data":{"password":"","user":null},` +
 			`"metadata":{"uid":"u-1","namespace":"payments","name":"db","creationTimestamp":"1970-01-01T00:16:40Z"},"kind":"Secret","apiVersion":"v1"}`, with(no), nil},
-		{"json, data is no base64", strings.Replace(secretJSON, "cm9v", "!!!!", 1), with(no), nil},
-		{"json, immutable", strings.Replace(secretJSON, `"type"`, `"immutable":true,"type"`, 1), with(func(s *Secret) { s.Immutable = true }), nil},
-		{"json, data is text", strings.Replace(secretJSON, `{"user":"cm9vdA==","password":"aHVudGVyMg=="}`, `"hunter2"`, 1), with(func(s *Secret) { s.DataKeys = nil }), decode.ErrValue},
-		{"json, bad time", strings.Replace(secretJSON, "00:16", "hunter2", 1), with(func(s *Secret) { s.CreationTimestamp = time.Time{} }), decode.ErrValue},
-		{"json, data twice", strings.Replace(secretJSON, `"type"`, `"data":{"z":""},"type"`, 1), with(func(s *Secret) { s.DataKeys = []string{"z"} }), nil},
-		{"json, more behind it", secretJSON + "hunter2", with(no), decode.ErrValue},
-		{"json, cut in the data", secretJSON[:strings.Index(secretJSON, "vdA==")], with(func(s *Secret) { s.Type, s.DataKeys = "", nil }), decode.ErrTruncated},
-		{"protobuf, cut in the last value", secretPB[:strings.Index(secretPB, "root")], with(func(s *Secret) { s.Type, s.DataKeys = "", []string{"password"} }), decode.ErrTruncated},
-		{"protobuf, cut in the metadata", secretPB[:strings.Index(secretPB, "u-1")], Secret{Meta: Meta{TypeMeta: TypeMeta{"v1", "Secret"}}}, decode.ErrTruncated},
-		{"protobuf, immutable", "k8s\x00" + secretType + pb(2, secretMeta+secretData+pb(3, "Opaque")+"\x28\x01"), with(func(s *Secret) { s.Immutable = true }), nil},
-		{"protobuf, no object", "k8s\x00" + secretType, Secret{Meta: Meta{TypeMeta: TypeMeta{"v1", "Secret"}}}, nil},
-		{"protobuf, damage in the object", "k8s\x00" + secretType + pb(2, secretMeta+"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"),
+		{"json, data is no base64", strings.Replace(stored.SecretJSON, "cm9v", "!!!!", 1), with(no), nil},
+		{"json, immutable", strings.Replace(stored.SecretJSON, `"type"`, `"immutable":true,"type"`, 1), with(func(s *Secret) { s.Immutable = true }), nil},
+		{"json, data is text", strings.Replace(stored.SecretJSON, `{"user":"cm9vdA==","password":"aHVudGVyMg=="}`, `"hunter2"`, 1), with(func(s *Secret) { s.DataKeys = nil }), decode.ErrValue},
+		{"json, bad time", strings.Replace(stored.SecretJSON, "00:16", "hunter2", 1), with(func(s *Secret) { s.CreationTimestamp = time.Time{} }), decode.ErrValue},
+		{"json, data twice", strings.Replace(stored.SecretJSON, `"type"`, `"data":{"z":""},"type"`, 1), with(func(s *Secret) { s.DataKeys = []string{"z"} }), nil},
+		{"json, more behind it", stored.SecretJSON + "hunter2", with(no), decode.ErrValue},
+		{"json, cut in the data", stored.SecretJSON[:strings.Index(stored.SecretJSON, "vdA==")], with(func(s *Secret) { s.Type, s.DataKeys = "", nil }), decode.ErrTruncated},
+		{"protobuf, cut in the last value", stored.SecretPB[:strings.Index(stored.SecretPB, "root")], with(func(s *Secret) { s.Type, s.DataKeys = "", []string{"password"} }), decode.ErrTruncated},
+		{"protobuf, cut in the metadata", stored.SecretPB[:strings.Index(stored.SecretPB, "u-1")], Secret{Meta: Meta{TypeMeta: TypeMeta{"v1", "Secret"}}}, decode.ErrTruncated},
+		{"protobuf, immutable", "k8s\x00" + stored.SecretType + pb(2, stored.SecretMeta+stored.SecretData+pb(3, "Opaque")+"\x28\x01"), with(func(s *Secret) { s.Immutable = true }), nil},
+		{"protobuf, no object", "k8s\x00" + stored.SecretType, Secret{Meta: Meta{TypeMeta: TypeMeta{"v1", "Secret"}}}, nil},
+		{"protobuf, damage in the object", "k8s\x00" + stored.SecretType + pb(2, stored.SecretMeta+"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"),
 			with(func(s *Secret) { s.Type, s.DataKeys = "", nil }), decode.ErrValue},
-		{"protobuf, data flipped to type", "k8s\x00" + secretType + pb(2, secretMeta+secretData+pb(3, pb(1, "k")+pb(2, "hunter2"))), with(func(s *Secret) { s.Type = "" }), decode.ErrValue},
-		{"protobuf, datum and key swapped", "k8s\x00" + secretType + pb(2, secretMeta+secretData+pb(3, "Opaque")+pb(2, pb(2, "k")+pb(1, "hunter2"))), with(no), decode.ErrValue},
-		{"protobuf, two keys", "k8s\x00" + secretType + pb(2, secretMeta+secretData+pb(3, "Opaque")+pb(2, pb(1, "k")+pb(1, "hunter2"))), with(no), decode.ErrValue},
-		{"protobuf, number for a key", "k8s\x00" + secretType + pb(2, secretMeta+secretData+pb(3, "Opaque")+pb(2, "\x08\x01"+pb(2, "hunter2"))), with(no), decode.ErrValue},
-		{"protobuf, key and no datum", "k8s\x00" + secretType + pb(2, secretMeta+secretData+pb(3, "Opaque")+pb(4, pb(1, "z"))), with(func(s *Secret) { s.DataKeys = []string{"password", "user", "z"} }), nil},
-		{"data key that can be none", strings.Replace(secretJSON, `"user"`, `"us er"`, 1), with(func(s *Secret) { s.DataKeys = []string{"password"} }), decode.ErrValue},
-		{"name that can be none", strings.Replace(secretJSON, `"db"`, `"d b"`, 1), with(func(s *Secret) { s.Name = "" }), decode.ErrValue},
-		{"json, datum is a number", strings.Replace(secretJSON, `"cm9vdA=="`, `7`, 1), with(func(s *Secret) { s.DataKeys = nil }), decode.ErrValue},
+		{"protobuf, data flipped to type", "k8s\x00" + stored.SecretType + pb(2, stored.SecretMeta+stored.SecretData+pb(3, pb(1, "k")+pb(2, "hunter2"))), with(func(s *Secret) { s.Type = "" }), decode.ErrValue},
+		{"protobuf, datum and key swapped", "k8s\x00" + stored.SecretType + pb(2, stored.SecretMeta+stored.SecretData+pb(3, "Opaque")+pb(2, pb(2, "k")+pb(1, "hunter2"))), with(no), decode.ErrValue},
+		{"protobuf, two keys", "k8s\x00" + stored.SecretType + pb(2, stored.SecretMeta+stored.SecretData+pb(3, "Opaque")+pb(2, pb(1, "k")+pb(1, "hunter2"))), with(no), decode.ErrValue},
+		{"protobuf, number for a key", "k8s\x00" + stored.SecretType + pb(2, stored.SecretMeta+stored.SecretData+pb(3, "Opaque")+pb(2, "\x08\x01"+pb(2, "hunter2"))), with(no), decode.ErrValue},
+		{"protobuf, key and no datum", "k8s\x00" + stored.SecretType + pb(2, stored.SecretMeta+stored.SecretData+pb(3, "Opaque")+pb(4, pb(1, "z"))), with(func(s *Secret) { s.DataKeys = []string{"password", "user", "z"} }), nil},
+		{"data key that can be none", strings.Replace(stored.SecretJSON, `"user"`, `"us er"`, 1), with(func(s *Secret) { s.DataKeys = []string{"password"} }), decode.ErrValue},
+		{"name that can be none", strings.Replace(stored.SecretJSON, `"db"`, `"d b"`, 1), with(func(s *Secret) { s.Name = "" }), decode.ErrValue},
+		{"json, datum is a number", strings.Replace(stored.SecretJSON, `"cm9vdA=="`, `7`, 1), with(func(s *Secret) { s.DataKeys = nil }), decode.ErrValue},
 		{"cbor", "\xd9\xd9\xf7\xa2\x44kind\x46Secret\x44data\xa2\x41a\xd6\x41x\x41b\xf6", Secret{Meta: Meta{TypeMeta: TypeMeta{"", "Secret"}}, DataKeys: []string{"a", "b"}}, nil},
 		{"cbor, datum without a tag", "\xd9\xd9\xf7\xa2\x44kind\x46Secret\x44data\xa2\x41a\xd6\x41x\x41b\x41y", Secret{Meta: Meta{TypeMeta: TypeMeta{"", "Secret"}}}, decode.ErrValue},
 		{"cbor, key of text", "\xd9\xd9\xf7\xa2\x44kind\x46Secret\x44data\xa2\x41a\xd6\x41x\x61b\xd6\x41y", Secret{Meta: Meta{TypeMeta: TypeMeta{"", "Secret"}}}, decode.ErrValue},
-		{"another kind", strings.Replace(secretJSON, "Secret", "SECRET", 1), with(func(s *Secret) { s.Kind = "SECRET" }), decode.ErrValue},
+		{"another kind", strings.Replace(stored.SecretJSON, "Secret", "SECRET", 1), with(func(s *Secret) { s.Kind = "SECRET" }), decode.ErrValue},
 		{"no kind", "{}", Secret{}, decode.ErrValue},
 		{"text", "hunter2", Secret{}, decode.ErrMagic},
 	}
@@ -159,7 +128,7 @@ func TestParseSecret(t *testing.T) {
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			checkError(t, err, tt.err, 0x1000, len(tt.value))
+			stored.CheckError(t, err, tt.err, 0x1000, len(tt.value))
 			if err != nil && strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("%v quotes the value", err)
 			}
@@ -169,14 +138,14 @@ func TestParseSecret(t *testing.T) {
 
 // Cut at every byte: never more than the whole has, and an error each time.
 func TestParseSecretCutAtEveryByte(t *testing.T) {
-	whole := secretPB[:len(secretPB)-4] // without the two empty fields at the end
-	for _, value := range []string{whole, secretJSON} {
+	whole := stored.SecretPB[:len(stored.SecretPB)-4] // without the two empty fields at the end
+	for _, value := range []string{whole, stored.SecretJSON} {
 		for n := range len(value) {
 			got, err := ParseSecret([]byte(value[:n]), 0)
-			if err == nil && n != len("k8s\x00")+len(secretType) { // there, all that is missing is the object
+			if err == nil && n != len("k8s\x00")+len(stored.SecretType) { // there, all that is missing is the object
 				t.Errorf("%q: no error", value[:n])
 			}
-			checkError(t, err, err, 0, n)
+			stored.CheckError(t, err, err, 0, n)
 			for _, pair := range [][2]string{
 				{got.Name, "db"}, {got.Namespace, "payments"}, {got.Type, "Opaque"}, {got.Kind, "Secret"},
 			} {
@@ -247,7 +216,7 @@ func TestParseCRD(t *testing.T) {
 			if got != tt.want {
 				t.Errorf("got %+v, want %+v", got, tt.want)
 			}
-			checkError(t, err, tt.err, 0x1000, len(tt.value))
+			stored.CheckError(t, err, tt.err, 0x1000, len(tt.value))
 		})
 	}
 }
@@ -264,7 +233,7 @@ func checkParsers(t testing.TB, value []byte) {
 		c, err4 := ParseCRD(v, 3)
 		n, err5 := ParseName(v, 3)
 		for _, err := range []error{err1, err2, err3, err4, err5} {
-			checkError(t, err, err, 3, len(v))
+			stored.CheckError(t, err, err, 3, len(v))
 		}
 		if err3 == nil && (err2 != nil || !cmp.Equal(s.Meta, m)) {
 			t.Fatalf("ParseSecret %+v, ParseMeta %+v, %v", s, m, err2)
@@ -292,7 +261,7 @@ func checkParsers(t testing.TB, value []byte) {
 }
 
 func TestParseAnything(t *testing.T) {
-	starts := rapid.SampledFrom([]string{"", "k8s\x00", "{", `{"metadata":`, "\xd9\xd9\xf7", "\xd9\xd9\xf7\xa1", secretPB, secretJSON})
+	starts := rapid.SampledFrom([]string{"", "k8s\x00", "{", `{"metadata":`, "\xd9\xd9\xf7", "\xd9\xd9\xf7\xa1", stored.SecretPB, stored.SecretJSON})
 	rapid.Check(t, func(rt *rapid.T) {
 		value := append([]byte(starts.Draw(rt, "start")), rapid.SliceOf(rapid.Byte()).Draw(rt, "rest")...)
 		for range rapid.IntRange(0, 3).Draw(rt, "damages") {
@@ -315,7 +284,7 @@ func TestParseSecretKeepsTheData(t *testing.T) {
 		ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubectl", Operation: "Update"}},
 	}
 	secret := &corev1.Secret{ObjectMeta: o, Type: corev1.SecretTypeOpaque, Data: map[string][]byte{"password": []byte(datum), "user": []byte(datum)}}
-	values := encodings(t, scheme.Scheme, corev1.SchemeGroupVersion, secret)
+	values := stored.Encodings(t, scheme.Scheme, corev1.SchemeGroupVersion, secret)
 	values["json, of another type"] = []byte(`{"kind":"Secret","data":"` + datum + `","metadata":"` + datum + `","immutable":"` + datum + `"}`)
 	values["json, inside out"] = []byte(`{"kind":["` + datum + `"],"type":{"k":"` + datum + `"},"metadata":{"creationTimestamp":"` + datum + `","managedFields":"` + datum + `"}}`)
 	check := func(name string, value []byte) {
@@ -343,61 +312,4 @@ func TestParseSecretKeepsTheData(t *testing.T) {
 		}
 		check(name, value)
 	}
-}
-
-func seeds(f *testing.F) {
-	f.Helper()
-	for _, value := range []string{
-		"", "{}", "k8s\x00", secretPB, secretJSON, "k8s:enc:aescbc:v1:key1:x", "\xd9\xd9\xf7\xa2\x44kind\x43Pod\x4aapiVersion\x42v1",
-		`{"kind":"CustomResourceDefinition","spec":{"group":"lab.example.com","scope":"Cluster","names":{"plural":"vaults"}}}`,
-		"k8s\x00" + pb(1, pb(2, "CustomResourceDefinition")) + pb(2, pb(2, pb(1, "lab.example.com")+pb(3, pb(1, "vaults"))+pb(4, "Cluster"))),
-		`{"metadata":{"managedFields":[{"manager":"kubectl","operation":"Apply","time":"2024-02-29T12:00:00Z"}]}}`,
-	} {
-		f.Add([]byte(value))
-	}
-}
-
-func FuzzParseMeta(f *testing.F) {
-	seeds(f)
-	f.Fuzz(func(t *testing.T, value []byte) {
-		checkParsers(t, value)
-		objectBound.Check(t, len(value), func() { _, _ = ParseMeta(value, 0) })
-	})
-}
-
-func FuzzParseSecret(f *testing.F) {
-	seeds(f)
-	f.Fuzz(func(t *testing.T, value []byte) {
-		s, err := ParseSecret(value, 0)
-		checkError(t, err, err, 0, len(value))
-		objectBound.Check(t, len(value), func() { _, _ = ParseSecret(value, 0) })
-		size := 0
-		for _, k := range s.DataKeys {
-			size += len(k)
-		}
-		// JSON escapes shrink; a byte that is not UTF-8 becomes three.
-		if size > 3*len(value) || len(s.DataKeys) > len(value) {
-			t.Fatalf("%d bytes of keys from %d", size, len(value))
-		}
-		if err == nil && s.Kind != "Secret" {
-			t.Fatalf("kind %q", s.Kind)
-		}
-	})
-}
-
-func FuzzParseCRD(f *testing.F) {
-	seeds(f)
-	f.Fuzz(func(t *testing.T, value []byte) {
-		c, err := ParseCRD(value, 0)
-		checkError(t, err, err, 0, len(value))
-		objectBound.Check(t, len(value), func() { _, _ = ParseCRD(value, 0) })
-		if err == nil && (c.Group == "" || c.Plural == "") {
-			t.Fatalf("%+v without an error", c)
-		}
-		if err == nil && utf8.Valid(value) {
-			r := resource.NewRegistry(resource.DefaultPrefixes)
-			r.LearnScope(resource.GroupResource{Group: c.Group, Resource: c.Plural}, c.Namespaced)
-			r.Identify("/registry/" + c.Group + "/" + c.Plural + "/a/b")
-		}
-	})
 }

@@ -1,4 +1,7 @@
-package object
+// Package manifest reads a whole Kubernetes object out of its plaintext value. It knows the
+// types of k8s.io/api, more than a hundred packages, which nothing else of the program needs:
+// package object tells the type, the metadata and the Secrets without them.
+package manifest
 
 import (
 	"bytes"
@@ -17,9 +20,10 @@ import (
 	"github.com/etcdsift/etcdsift/decode/internal/document"
 	"github.com/etcdsift/etcdsift/decode/internal/unknown"
 	"github.com/etcdsift/etcdsift/decode/internal/wire"
+	"github.com/etcdsift/etcdsift/decode/object"
 )
 
-// Limits of ParseManifest. A value is at most 1.5 MiB by etcd's default, and 10
+// Limits of Parse. A value is at most 1.5 MiB by etcd's default, and 10
 // MiB by its advice; what one byte of it can allocate has to be bounded too.
 const (
 	maxValue      = 10 << 20
@@ -33,7 +37,7 @@ const (
 	structsAsMaps = 512 // what a map costs more than the struct that it is made from
 )
 
-// ParseManifest returns the object in the plaintext value, which starts at file
+// Parse returns the object in the plaintext value, which starts at file
 // offset off, as the API server would give it in JSON, without
 // metadata.managedFields: a map as package encoding/json makes it, but with an
 // int64 for an integer, and a NaN where damage has made one. It holds all data of
@@ -42,74 +46,74 @@ const (
 // Of a protobuf object of a kind that is not built into Kubernetes (see
 // KnownKind) it is apiVersion, kind and metadata. It is that, or what is left
 // of it, along with an error too, which is a *decode.FormatError: those of
-// ParseMeta; ErrValue also for a Secret whose data has not the form that an API
+// object.ParseMeta; ErrValue also for a Secret whose data has not the form that an API
 // server gives it, as a datum may then stand where its name should; ErrLimit
 // for an object that is over 10 MiB, has over 2^18 elements, is nested over 128
 // levels, or would take hundreds of MiB in memory. It is nil after ErrMagic.
-func ParseManifest(value []byte, off int64) (map[string]any, error) {
-	object, err := parseManifest(value, off)
-	metadata, _ := object["metadata"].(map[string]any)
+func Parse(value []byte, off int64) (map[string]any, error) {
+	manifest, err := parseWhole(value, off)
+	metadata, _ := manifest["metadata"].(map[string]any)
 	if err != nil && len(metadata) == 0 {
 		// Less, but it comes out of damaged metadata as well.
-		meta, metaErr := ParseMeta(value, off)
-		object, err = meta.manifest(), cmp.Or(err, metaErr)
+		meta, metaErr := object.ParseMeta(value, off)
+		manifest, err = ofMeta(&meta), cmp.Or(err, metaErr)
 	}
 	delete(metadata, "managedFields")
-	return object, err
+	return manifest, err
 }
 
-// KnownKind reports whether ParseManifest knows all fields of the protobuf
+// KnownKind reports whether Parse knows all fields of the protobuf
 // objects of a type.
-func KnownKind(t TypeMeta) bool {
-	_, ok := newObject(t)
+func KnownKind(t object.TypeMeta) bool {
+	_, ok := newObject(t.APIVersion, t.Kind)
 	return ok
 }
 
-// parseManifest returns no metadata if not even that could be read as a whole.
-func parseManifest(value []byte, off int64) (map[string]any, error) {
-	var object map[string]any
+// parseWhole returns no metadata if not even that could be read as a whole.
+func parseWhole(value []byte, off int64) (map[string]any, error) {
+	var manifest map[string]any
 	var err error
 	switch {
 	case len(value) > maxValue:
 		err = formatError(off, "object, size", decode.ErrLimit)
 	case bytes.HasPrefix(value, unknown.Magic):
-		object, err = parseProtobufManifest(value, off)
+		manifest, err = parseProtobuf(value, off)
 	default:
-		object, err = parseDocumentManifest(value, off)
+		manifest, err = parseDocument(value, off)
 	}
-	if err == nil && object["apiVersion"] == "v1" && object["kind"] == "Secret" {
-		_, _, err = ParseSecretData(value, off)
+	if err == nil && manifest["apiVersion"] == "v1" && manifest["kind"] == "Secret" {
+		_, _, err = object.ParseSecretData(value, off)
 	}
-	if err == nil && object != nil {
-		return object, nil
+	if err == nil && manifest != nil {
+		return manifest, nil
 	}
 	partial, partialErr := parsePartial(value, off)
 	return partial, cmp.Or(err, partialErr)
 }
 
-// parsePartial is parseManifest for the metadata alone.
+// parsePartial is parseWhole for the metadata alone.
 func parsePartial(value []byte, off int64) (map[string]any, error) {
 	if bytes.HasPrefix(value, unknown.Magic) {
 		u, err := unknown.Parse(value, off)
-		object, partialErr := manifestOf(&u, &metav1.PartialObjectMetadata{}, wholeFields(u.Raw))
-		return object, cmp.Or(err, partialErr)
+		manifest, partialErr := manifestOf(&u, &metav1.PartialObjectMetadata{}, wholeFields(u.Raw))
+		return manifest, cmp.Or(err, partialErr)
 	}
 	doc, err := document.Parse(value, off, document.ToTheEnd, "apiVersion", "kind", "metadata")
-	object := map[string]any{}
+	manifest := map[string]any{}
 	for name, encoded := range doc.Fields {
 		var field any
 		if elements(encoded) > maxJSON || len(encoded) > maxCBOR {
 			err = cmp.Or(err, formatError(off, "object, "+name, decode.ErrLimit))
 		} else if doc.Get(name, &field, &err); field != nil {
-			object[name] = field
+			manifest[name] = field
 		}
 	}
-	return limited(object, off, err)
+	return limited(manifest, off, err)
 }
 
-// parseDocumentManifest decodes JSON and CBOR. It returns no object along with
+// parseDocument decodes JSON and CBOR. It returns no object along with
 // an error.
-func parseDocumentManifest(value []byte, off int64) (map[string]any, error) {
+func parseDocument(value []byte, off int64) (map[string]any, error) {
 	isCBOR := bytes.HasPrefix(value, document.CBORMagic)
 	if isCBOR && len(value) > maxCBOR || !isCBOR && elements(value) > maxJSON {
 		return nil, formatError(off, "object, size", decode.ErrLimit)
@@ -119,11 +123,11 @@ func parseDocumentManifest(value []byte, off int64) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var object map[string]any
-	if doc.Unmarshal(value, &object) != nil {
+	var manifest map[string]any
+	if doc.Unmarshal(value, &manifest) != nil {
 		return nil, formatError(off, "object", decode.ErrValue)
 	}
-	return limited(object, off, nil)
+	return limited(manifest, off, nil)
 }
 
 // elements is no less than the number of elements of a JSON text.
@@ -142,8 +146,8 @@ type kubeObject interface {
 	Unmarshal([]byte) error
 }
 
-func newObject(t TypeMeta) (kubeObject, bool) {
-	o, err := kinds().New(schema.FromAPIVersionAndKind(t.APIVersion, t.Kind))
+func newObject(apiVersion, kind string) (kubeObject, bool) {
+	o, err := kinds().New(schema.FromAPIVersionAndKind(apiVersion, kind))
 	if err != nil {
 		return nil, false
 	}
@@ -151,14 +155,14 @@ func newObject(t TypeMeta) (kubeObject, bool) {
 	return k, ok
 }
 
-// parseProtobufManifest returns no object along with an error, nor one of an
+// parseProtobuf returns no object along with an error, nor one of an
 // unknown kind.
-func parseProtobufManifest(value []byte, off int64) (map[string]any, error) {
+func parseProtobuf(value []byte, off int64) (map[string]any, error) {
 	u, err := unknown.Parse(value, off)
 	if err != nil {
 		return nil, err
 	}
-	o, ok := newObject(protobufType(&u))
+	o, ok := newObject(u.APIVersion, u.Kind)
 	if !ok {
 		return nil, nil
 	}
@@ -176,11 +180,11 @@ func manifestOf(u *unknown.Object, o kubeObject, raw []byte) (map[string]any, er
 	}
 	o.SetManagedFields(nil) // may be no JSON
 	o.GetObjectKind().SetGroupVersionKind(schema.FromAPIVersionAndKind(u.APIVersion, u.Kind))
-	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
+	manifest, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
 	if err != nil {
 		return nil, formatError(u.RawOff, "object, protobuf", decode.ErrValue)
 	}
-	return limited(object, u.RawOff, nil)
+	return limited(manifest, u.RawOff, nil)
 }
 
 // wholeFields is a message up to the field that is cut or damaged.
@@ -190,19 +194,19 @@ func wholeFields(message []byte) []byte {
 	return message[:n]
 }
 
-func (m *Meta) manifest() map[string]any {
+func ofMeta(m *object.Meta) map[string]any {
 	created := ""
 	if !m.CreationTimestamp.IsZero() {
 		created = m.CreationTimestamp.Format(time.RFC3339)
 	}
-	object := texts("apiVersion", m.APIVersion, "kind", m.Kind)
+	manifest := texts("apiVersion", m.APIVersion, "kind", m.Kind)
 	if metadata := texts("name", m.Name, "namespace", m.Namespace, "uid", m.UID, "creationTimestamp", created); len(metadata) > 0 {
-		object["metadata"] = metadata
+		manifest["metadata"] = metadata
 	}
-	if len(object) == 0 {
+	if len(manifest) == 0 {
 		return nil
 	}
-	return object
+	return manifest
 }
 
 // texts makes a map of names, each followed by its text, without empty texts.
@@ -217,11 +221,11 @@ func texts(pairs ...string) map[string]any {
 }
 
 // limited is the object and err, unless the object is over the limits.
-func limited(object map[string]any, off int64, err error) (map[string]any, error) {
-	if left := maxElements; !fits(object, maxDepth, &left) {
+func limited(manifest map[string]any, off int64, err error) (map[string]any, error) {
+	if left := maxElements; !fits(manifest, maxDepth, &left) {
 		return nil, cmp.Or(err, formatError(off, "object, elements", decode.ErrLimit))
 	}
-	return object, err
+	return manifest, err
 }
 
 // fits tells whether v is nested no deeper than maxDepth, and takes its elements
@@ -245,4 +249,8 @@ func fits(v any, depth int, left *int) bool {
 		}
 	}
 	return true
+}
+
+func formatError(off int64, what string, cause error) error {
+	return &decode.FormatError{Off: off, What: what, Err: cause}
 }
