@@ -13,6 +13,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/etcdsift/etcdsift/analyzer/encryption"
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 )
 
 // encryptionFlags are those of every command that holds values against an
@@ -77,21 +78,21 @@ func addConfig(config *encryption.Config, name, file string, in *inputs) error {
 // readConfig reads a file that is no larger than a configuration may be, and adds it to the
 // inputs of the run. It may be a FIFO, such as that of the shell's <(...).
 func readConfig(path string, in *inputs) ([]byte, error) {
-	open := openReadOnly
+	open := evidence.OpenReadOnly
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		open = os.Open // which waits for who writes into a FIFO
 	}
 	f, err := open(path)
 	if err != nil {
-		return nil, cause(err)
+		return nil, evidence.Cause(err)
 	}
 	defer f.Close()
 	if err := in.addFile("the EncryptionConfiguration "+path, f); err != nil {
-		return nil, cause(err)
+		return nil, evidence.Cause(err)
 	}
 	b, err := io.ReadAll(io.LimitReader(f, encryption.MaxFile+1))
 	if err != nil {
-		return nil, cause(err)
+		return nil, evidence.Cause(err)
 	}
 	return b, nil
 }

@@ -26,24 +26,17 @@ type input struct {
 	info fs.FileInfo
 }
 
-func evidenceInput(path string, info fs.FileInfo) input {
-	return input{what: "the evidence " + path, path: path, info: info}
+func evidenceInput(p evidence.Part) input {
+	return input{what: "the evidence " + p.Path, path: p.Path, info: p.Info}
 }
 
 // addEvidence adds what PATHs led to.
-func (in *inputs) addEvidence(e *opened) {
-	for _, f := range e.files {
-		in.files = append(in.files, evidenceInput(f.path, f.before))
+func (in *inputs) addEvidence(found *evidence.Set) {
+	for _, p := range found.Files() {
+		in.files = append(in.files, evidenceInput(p))
 	}
-	for _, f := range e.named {
-		if f.info.IsDir() {
-			in.folders = append(in.folders, evidenceInput(f.path, f.info))
-		} else {
-			in.files = append(in.files, evidenceInput(f.path, f.info))
-		}
-	}
-	for _, f := range e.folders {
-		in.folders = append(in.folders, evidenceInput(f.path, f.info))
+	for _, p := range found.Folders() {
+		in.folders = append(in.folders, evidenceInput(p))
 	}
 }
 
@@ -82,7 +75,7 @@ func (in *inputs) apart(output, place string) error {
 
 // above says which input a folder is, or lies in; empty if none.
 func (in *inputs) above(dir string) string {
-	dir = realPath(dir)
+	dir = evidence.RealPath(dir)
 	for {
 		if info, err := os.Stat(dir); err == nil {
 			for _, f := range in.folders {
@@ -105,7 +98,7 @@ func (in *inputs) holds(dir string) string {
 	info, err := os.Stat(dir)
 	for _, file := range in.files {
 		if file.path != "" && err == nil {
-			if parent, parentErr := os.Stat(filepath.Dir(realPath(file.path))); parentErr == nil && os.SameFile(parent, info) {
+			if parent, parentErr := os.Stat(filepath.Dir(evidence.RealPath(file.path))); parentErr == nil && os.SameFile(parent, info) {
 				return file.what
 			}
 		}
@@ -138,7 +131,7 @@ func precious(path string, info fs.FileInfo) string {
 	if !info.Mode().IsRegular() {
 		return ""
 	}
-	f, err := openReadOnly(path)
+	f, err := evidence.OpenReadOnly(path)
 	if err != nil {
 		return "something that may not be read"
 	}
@@ -150,7 +143,7 @@ func precious(path string, info fs.FileInfo) string {
 		return etcds
 	}
 	name := filepath.Base(path)
-	switch what := packed(f); {
+	switch what := evidence.Packed(f); {
 	case what != "":
 		return what + ", perhaps a backup"
 	case info.Size() > 0 && (strings.HasSuffix(name, ".wal") || strings.HasSuffix(name, ".snap")):

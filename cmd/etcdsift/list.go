@@ -50,7 +50,7 @@ fail on findings.
 			if err != nil {
 				return err
 			}
-			defer found.close()
+			defer found.Close()
 			listed := 0 // which is what counts here, whatever is in scope
 			var r *report.Examined
 			err = flags.write(cmd, false, func(w io.Writer) (err error) {

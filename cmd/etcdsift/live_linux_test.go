@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,7 +11,6 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -20,72 +18,10 @@ import (
 	"go.etcd.io/etcd/server/v3/storage/wal"
 
 	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures"
 )
-
-func TestFindLock(t *testing.T) {
-	const locks = `1: FLOCK  ADVISORY  WRITE 2483 fe:00:9977978 0 EOF
-1: -> FLOCK  ADVISORY  WRITE 11 fe:00:1 0 EOF
-2: OFDLCK ADVISORY  WRITE -1 fe:00:9977979 0 EOF
-3: POSIX  ADVISORY  READ  7 fe:00:2 128 128
-4: POSIX  ADVISORY  WRITE 8 fe:00:3 0 0
-5: LEASE  ACTIVE    WRITE 9 fe:00:4 0 EOF
-6: FLOCK  ADVISORY  WRITE x fe:00:5 0 EOF
-7: FLOCK
-8: FLOCK  ADVISORY  READ  10 fe:00:6 0 EOF
-9: FLOCK  ADVISORY  WRITE 12 fe:00:6 0 EOF
-`
-	tests := []struct {
-		id  string
-		pid int
-		ok  bool
-	}{
-		{"fe:00:9977978", 2483, true},
-		{"fe:00:9977979", -1, true},
-		{"fe:00:997797", 0, false},
-		{"fe:01:9977978", 0, false},
-		{"fe:00:1", 0, false}, // waits
-		{"fe:00:2", 0, false}, // reads
-		{"fe:00:3", 8, true},
-		{"fe:00:4", 0, false}, // no lock
-		{"fe:00:5", 0, false},
-		{"fe:00:6", 12, true},
-	}
-	for _, tt := range tests {
-		if pid, ok := findLock([]byte(locks), tt.id); pid != tt.pid || ok != tt.ok {
-			t.Errorf("%s: %d, %v, want %d, %v", tt.id, pid, ok, tt.pid, tt.ok)
-		}
-	}
-}
-
-// The locks of this process are found by the file, whatever its name, and only while they
-// are held for writing.
-func TestWriteLock(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "db")
-	holder, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer holder.Close()
-	f, err := openReadOnly(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	want := fmt.Sprintf("process %d (", os.Getpid())
-	for _, step := range []struct {
-		how  int
-		held bool
-	}{{syscall.LOCK_SH, false}, {syscall.LOCK_EX, true}, {syscall.LOCK_UN, false}} {
-		if err := syscall.Flock(int(holder.Fd()), step.how); err != nil {
-			t.Fatal(err)
-		}
-		if got := writeLock(f); strings.HasPrefix(got, want) != step.held || got != "" != step.held {
-			t.Errorf("flock %d: %q", step.how, got)
-		}
-	}
-}
 
 // startLoad starts an etcd whose WAL has small segments, with some Secrets in it.
 func startLoad(t *testing.T) (e *runningEtcd, dir string, writer *fixtures.Load) {
@@ -289,15 +225,15 @@ func TestChangedDataDir(t *testing.T) {
 		if err := e.write(t.Context(), load); err != nil { // for a commit to have something to do
 			t.Fatal(err)
 		}
-		found, err := openEvidence([]string{dir}, false)
+		found, err := evidence.Open([]string{dir}, false)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := tt.do(); err != nil {
 			t.Fatal(err)
 		}
-		r, err := scanSources(t.Context(), found.sources, analyzer.Interest{})
-		found.close()
+		r, err := scanSources(t.Context(), found.Sources, analyzer.Interest{})
+		found.Close()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -308,62 +244,5 @@ func TestChangedDataDir(t *testing.T) {
 		if !regexp.MustCompile(tt.want).MatchString(strings.Join(changes, "\n")) || r.Verdict.ExitStatus != report.ExitChanged || len(r.Exposures) == 0 {
 			t.Errorf("%s: %q, %+v, %d exposures", tt.name, changes, r.Verdict, len(r.Exposures))
 		}
-	}
-}
-
-// A file that goes away between the listing of its dir and its opening was evidence.
-func TestGoneBeforeOpen(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "0000000000000000-0000000000000000.wal")
-	if err := os.WriteFile(path, []byte("whatever"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Remove(path); err != nil {
-		t.Fatal(err)
-	}
-	e := &opened{}
-	w := walk{opened: e}
-	w.open(file{path, "x.wal", info})
-	r, err := scanSources(context.Background(), e.sources, analyzer.Interest{NotExamined: e.notExamined})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := r.Coverage.NotExamined; r.Verdict.ExitStatus != report.ExitChanged || len(n) != 1 || !strings.HasPrefix(n[0].What, "it is gone") {
-		t.Errorf("%+v %+v", r.Verdict, n)
-	}
-	if len(r.Evidence)+len(r.Coverage.Damage) > 0 {
-		t.Errorf("facts on a file that nobody read: %+v, %+v", r.Evidence, r.Coverage.Damage)
-	}
-}
-
-// A write in the tick of the clock in which the file was looked at does not hide behind the
-// modification time that both have.
-func TestChangedInOneTick(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "db")
-	for range 20 {
-		if err := os.WriteFile(path, bytes.Repeat([]byte("a"), 8192), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		f, err := openReadOnly(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		before, err := settled(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if age := time.Since(before.ModTime()); age < tick {
-			t.Errorf("read %v after it was written", age)
-		}
-		if err := os.WriteFile(path, bytes.Repeat([]byte("b"), 8192), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if changed(path, before) == "" {
-			t.Error("not noticed")
-		}
-		_ = f.Close()
 	}
 }

@@ -69,39 +69,39 @@ func TestMovingEvidence(t *testing.T) {
 		}, "another file has taken its place", true},
 		{"removed", os.Remove, "it is gone", true},
 	}
-	for _, evidence := range []struct{ name, content string }{
+	for _, file := range []struct{ name, content string }{
 		{"db", "02-rewritten/data-dir/member/snap/db"}, {segment, "02-rewritten/data-dir/member/wal/" + segment},
 	} {
 		for _, tt := range tests {
-			path := moving(t, evidence.name, evidence.content)
-			found, err := openEvidence([]string{path}, false)
+			path := moving(t, file.name, file.content)
+			found, err := evidence.Open([]string{path}, false)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var once sync.Once
 			var failed error
-			r, err := scanSources(t.Context(), found.sources, analyzer.Interest{Progress: func(_ report.Text, done, total int64) {
+			r, err := scanSources(t.Context(), found.Sources, analyzer.Interest{Progress: func(_ report.Text, done, total int64) {
 				if done > total/4 {
 					once.Do(func() { failed = tt.change(path) })
 				}
 			}})
-			found.close()
+			found.Close()
 			if err := errors.Join(err, failed); err != nil {
 				t.Fatal(err)
 			}
 			e := r.Evidence[0]
 			if r.Verdict.ExitStatus != report.ExitChanged || r.Verdict.Complete || e.Changed != tt.want {
-				t.Errorf("%s, %s: %+v, changed: %q, want %q", evidence.name, tt.name, r.Verdict, e.Changed, tt.want)
+				t.Errorf("%s, %s: %+v, changed: %q, want %q", file.name, tt.name, r.Verdict, e.Changed, tt.want)
 			}
 			if tt.whole && len(r.Exposures) < 50 {
-				t.Errorf("%s, %s: %d exposures", evidence.name, tt.name, len(r.Exposures))
+				t.Errorf("%s, %s: %d exposures", file.name, tt.name, len(r.Exposures))
 			}
 			var out bytes.Buffer
 			if err := (reports.Table{}).Write(&out, r); err != nil {
 				t.Fatal(err)
 			}
 			if !strings.Contains(strings.Join(strings.Fields(out.String()), " "), "changed while it was read: "+tt.want) {
-				t.Errorf("%s, %s: the table does not say so:\n%s", evidence.name, tt.name, out.String())
+				t.Errorf("%s, %s: the table does not say so:\n%s", file.name, tt.name, out.String())
 			}
 		}
 	}
@@ -114,8 +114,8 @@ func (r failingReader) ReadAt([]byte, int64) (int, error) { return 0, r.err }
 
 // A value that the disk does not give any more when it is to be shown is no wrong usage.
 func TestShowUnreadable(t *testing.T) {
-	e := &opened{sources: []evidence.Source{{Path: "db", File: failingReader{os.ErrDeadlineExceeded}}}}
-	if b, err := e.read(report.Copy{Path: "db", Offset: 0x1234, Length: 10}); err == nil || err.Error() != "db: 10 bytes at offset 0x1234: i/o timeout" {
+	e := &evidence.Set{Sources: []evidence.Source{{Path: "db", File: failingReader{os.ErrDeadlineExceeded}}}}
+	if b, err := e.ReadCopy(report.Copy{Path: "db", Offset: 0x1234, Length: 10}); err == nil || err.Error() != "db: 10 bytes at offset 0x1234: i/o timeout" {
 		t.Errorf("%q, %v", b, err)
 	}
 	var f showFlags

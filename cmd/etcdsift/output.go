@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
@@ -97,5 +98,5 @@ func outputError(name string, err error) error {
 	if errors.As(err, &status) {
 		return err
 	}
-	return &statusError{report.ExitUsage, []error{fmt.Errorf("%s: the report could not be written: %w", name, cause(err))}}
+	return &statusError{report.ExitUsage, []error{fmt.Errorf("%s: the report could not be written: %w", name, evidence.Cause(err))}}
 }

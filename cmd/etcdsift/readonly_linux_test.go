@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/fixtures/captured"
 )
 
@@ -170,8 +171,8 @@ func accessTimes(t *testing.T, dir string) map[string]time.Time {
 	times := map[string]time.Time{}
 	eachFile(t, dir, func(path string, d fs.DirEntry) error {
 		info, err := d.Info()
-		if err == nil && !d.IsDir() && !accessTime(info).Equal(oldAccess) { // those of folders this test changes itself
-			times[path] = accessTime(info)
+		if err == nil && !d.IsDir() && !evidence.AccessTime(info).Equal(oldAccess) { // those of folders this test changes itself
+			times[path] = evidence.AccessTime(info)
 		}
 		return err
 	})

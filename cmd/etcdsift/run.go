@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
@@ -19,7 +20,7 @@ func answerTo[A any](f *evidenceFlags, cmd *cobra.Command, paths []string, in an
 	if err != nil {
 		return a, err
 	}
-	defer found.close()
+	defer found.Close()
 	err = f.write(cmd, false, func(w io.Writer) (err error) {
 		if a, err = examine(f, cmd, found, in, ask); err != nil {
 			return err
@@ -31,8 +32,11 @@ func answerTo[A any](f *evidenceFlags, cmd *cobra.Command, paths []string, in an
 
 // open opens the evidence, before anything is written anywhere: only then is it known what
 // must not be written over. The caller closes it.
-func (f *evidenceFlags) open(cmd *cobra.Command, paths []string) (*opened, error) {
-	found, err := openEvidence(paths, f.noWAL)
+func (f *evidenceFlags) open(cmd *cobra.Command, paths []string) (*evidence.Set, error) {
+	found, err := evidence.Open(paths, f.noWAL)
+	if err != nil {
+		err = &statusError{report.ExitNotEvidence, notEvidence(found)}
+	}
 	f.inputs.addEvidence(found)
 	if f.inputs.is(cmd.ErrOrStderr()) != "" { // where what is wrong would be said
 		err = &statusError{status: report.ExitUsage}
@@ -41,10 +45,10 @@ func (f *evidenceFlags) open(cmd *cobra.Command, paths []string) (*opened, error
 		err = f.checkOutputs(cmd)
 	}
 	if err != nil {
-		found.close()
+		found.Close()
 		return nil, err
 	}
-	found.tell(cmd.ErrOrStderr())
+	tell(cmd.ErrOrStderr(), found)
 	return found, nil
 }
 
@@ -66,27 +70,25 @@ func (f *evidenceFlags) write(cmd *cobra.Command, private bool, write func(io.Wr
 }
 
 // examine reads evidence that is open, and asks a question on it.
-func examine[A any](f *evidenceFlags, cmd *cobra.Command, found *opened, in analyzer.Interest,
+func examine[A any](f *evidenceFlags, cmd *cobra.Command, found *evidence.Set, in analyzer.Interest,
 	ask func(context.Context, *analyzer.Reading) (A, error)) (a A, err error) {
-	in.NotExamined, in.NotEvidence = found.notExamined, found.notEvidence
+	in.NotExamined, in.NotEvidence = found.NotExamined, found.NotEvidence
 	if f.besides {
-		in.NotExamined = append(in.NotExamined, found.besides...)
+		in.NotExamined = append(in.NotExamined, found.Beside...)
 	}
 	if f.secondWitness {
-		if in.Witness, err = newWitness(cmd.ErrOrStderr(), found.sources, &f.inputs); err != nil {
+		if in.Witness, err = newWitness(cmd.ErrOrStderr(), found.Sources, &f.inputs); err != nil {
 			return a, &statusError{report.ExitUsage, []error{err}}
 		}
 	}
-	bar := newProgress(cmd.ErrOrStderr(), found.sources)
+	bar := newProgress(cmd.ErrOrStderr(), found.Sources)
 	in.Progress = bar.update
-	r, err := analyzer.Read(cmd.Context(), found.sources, in)
+	r, err := analyzer.Read(cmd.Context(), found.Sources, in)
 	if err == nil {
 		a, err = ask(cmd.Context(), r)
 	}
 	bar.finish()
-	if note := found.accessNote(); note != "" {
-		complain(cmd.ErrOrStderr(), note)
-	}
+	complain(cmd.ErrOrStderr(), accessNote(found.Touched()))
 	var status *statusError
 	if errors.As(err, &status) {
 		return a, status // of where the values go
@@ -101,16 +103,36 @@ func examine[A any](f *evidenceFlags, cmd *cobra.Command, found *opened, in anal
 const maxTold = 10
 
 // tell says which PATHs are no evidence, and what could not be read.
-func (e *opened) tell(stderr io.Writer) {
-	for _, n := range e.notEvidence {
-		complain(stderr, string(n.Path)+": "+n.What)
+func tell(stderr io.Writer, found *evidence.Set) {
+	for _, err := range notEvidence(found) {
+		complain(stderr, err.Error())
 	}
-	for _, line := range e.unreadable[:min(len(e.unreadable), maxTold)] {
+	for _, line := range found.Unreadable[:min(len(found.Unreadable), maxTold)] {
 		complain(stderr, line)
 	}
-	if more := len(e.unreadable) - maxTold; more > 0 {
+	if more := len(found.Unreadable) - maxTold; more > 0 {
 		complain(stderr, fmt.Sprintf("and %d more files and folders that could not be read: the report names them", more))
 	}
+}
+
+// notEvidence says of each PATH that is no evidence why.
+func notEvidence(found *evidence.Set) []error {
+	var why []error
+	for _, n := range found.NotEvidence {
+		why = append(why, fmt.Errorf("%s: %s", string(n.Path), n.What))
+	}
+	return why
+}
+
+// accessNote says of which files reading them has changed the access time; empty if of none.
+func accessNote(touched []string) string {
+	switch len(touched) {
+	case 0:
+		return ""
+	case 1:
+		return fmt.Sprintf("note: reading %s has changed its access time, which only its owner and root can avoid", touched[0])
+	}
+	return fmt.Sprintf("note: reading %s and %d more has changed their access times, which only their owner and root can avoid", touched[0], len(touched)-1)
 }
 
 // exit is the error that carries the exit status of an answer, nil for 0.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/etcdsift/etcdsift/analyzer"
 	"github.com/etcdsift/etcdsift/analyzer/encryption"
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/manifest"
 	"github.com/etcdsift/etcdsift/decode/object"
@@ -84,7 +85,7 @@ func (f *showFlags) run(cmd *cobra.Command, paths []string, key report.Text) err
 	if err != nil {
 		return err
 	}
-	defer found.close()
+	defer found.Close()
 	in.Key = key
 	var r *report.HistoryReport
 	err = f.write(cmd, f.reveal, func(w io.Writer) (err error) {
@@ -108,13 +109,13 @@ func (f *showFlags) run(cmd *cobra.Command, paths []string, key report.Text) err
 }
 
 // show prints the copy that was asked for.
-func (f *showFlags) show(cmd *cobra.Command, w io.Writer, found *opened, h *report.History, config *encryption.Config) error {
+func (f *showFlags) show(cmd *cobra.Command, w io.Writer, found *evidence.Set, h *report.History, config *encryption.Config) error {
 	n, err := f.choose(h)
 	if err != nil {
 		return usage(err)
 	}
 	c := h.Copies[n]
-	value, err := found.read(c.Copy)
+	value, err := found.ReadCopy(c.Copy)
 	if err != nil {
 		return &statusError{report.ExitIncomplete, []error{err}}
 	}
@@ -229,20 +230,4 @@ func best(h *report.History, matches func(report.Occurrence) bool, none string) 
 		return 0, errors.New(none)
 	}
 	return found, nil
-}
-
-// read reads the bytes of a copy.
-func (e *opened) read(c report.Copy) ([]byte, error) {
-	for _, s := range e.sources {
-		if s.Path != c.Path {
-			continue
-		}
-		b := make([]byte, c.Length)
-		if n, err := s.File.ReadAt(b, c.Offset); n < len(b) {
-			err = cmp.Or(err, io.ErrUnexpectedEOF)
-			return nil, fmt.Errorf("%s: %d bytes at offset %#x: %w", c.Path, c.Length, c.Offset, err)
-		}
-		return b, nil
-	}
-	return nil, fmt.Errorf("%s: not among the evidence any more", c.Path)
 }

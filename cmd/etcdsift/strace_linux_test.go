@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/fixtures"
 	"github.com/etcdsift/etcdsift/fixtures/captured"
 )
@@ -179,7 +180,7 @@ func snapshotOf(t *testing.T, root string) map[string]string {
 		}
 		info, err := d.Info()
 		if err == nil {
-			states[realPath(path)] = fmt.Sprint(info.Mode(), info.Size(), info.ModTime(), changeTime(info))
+			states[evidence.RealPath(path)] = fmt.Sprint(info.Mode(), info.Size(), info.ModTime(), evidence.ChangeTime(info))
 		}
 		return err
 	})

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 )
 
 // A syscallRecord is a system call in the record of strace -f -y.
@@ -236,7 +238,7 @@ type traceVerdict struct {
 // working directory of all processes.
 func judge(calls []syscallRecord, root, cwd string) traceVerdict {
 	v := traceVerdict{opened: map[string]bool{}}
-	root = realPath(root)
+	root = evidence.RealPath(root)
 	for _, c := range calls {
 		switch c.name {
 		case "socket", "socketpair", "connect", "bind", "sendto", "sendmsg":
@@ -254,7 +256,7 @@ func judge(calls []syscallRecord, root, cwd string) traceVerdict {
 			if what := c.touches(); what != "" {
 				v.violations = append(v.violations, what+": "+c.String())
 			} else if strings.HasPrefix(c.name, "open") && !strings.HasPrefix(c.result, "-1") {
-				v.opened[realPath(path)] = true
+				v.opened[evidence.RealPath(path)] = true
 			}
 		}
 	}
@@ -263,7 +265,7 @@ func judge(calls []syscallRecord, root, cwd string) traceVerdict {
 
 // liesBelow reports whether path is root or lies below it, by its name or where it leads to.
 func liesBelow(path, root string) bool {
-	for _, p := range []string{filepath.Clean(path), realPath(path), filepath.Join(realPath(filepath.Dir(path)), filepath.Base(path))} {
+	for _, p := range []string{filepath.Clean(path), evidence.RealPath(path), filepath.Join(evidence.RealPath(filepath.Dir(path)), filepath.Base(path))} {
 		if p == root || strings.HasPrefix(p, root+string(filepath.Separator)) {
 			return true
 		}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
@@ -180,17 +181,17 @@ func TestNoRegularFile(t *testing.T) {
 // More than the bounds of a search is not passed over in silence either.
 func TestBeyondBounds(t *testing.T) {
 	dir := readableFolder(t)
-	for i := range maxOthers + 1 {
+	for i := range evidence.MaxOthers + 1 {
 		if err := os.WriteFile(filepath.Join(dir, "data-dir", "member", "snap", fmt.Sprintf("junk-%04d", i)), []byte("x"), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	o := ended(t, nil, dir, "scan", "data-dir")
 	if o.status != 4 || !strings.Contains(o.stderr, "etcdsift: data-dir: 1 more files that are not known to be etcd's") {
-		t.Errorf("%d others: exit status %d, %s", maxOthers+1, o.status, o.stderr)
+		t.Errorf("%d others: exit status %d, %s", evidence.MaxOthers+1, o.status, o.stderr)
 	}
 	dir = readableFolder(t)
-	deep := filepath.Join(dir, "data-dir", strings.Repeat("d/", maxDepth+1))
+	deep := filepath.Join(dir, "data-dir", strings.Repeat("d/", evidence.MaxDepth+1))
 	if err := os.MkdirAll(deep, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -225,9 +226,9 @@ func TestRetireBesideWAL(t *testing.T) {
 		if o.status != 1 || strings.Contains(text, "may be dropped") || !strings.Contains(text, want) {
 			t.Errorf("%s: exit status %d\n%s%s", parent, o.status, o.stdout, o.stderr)
 		}
-		before := accessTime(mustStat(t, filepath.Join(data, "member", "wal")))
+		before := evidence.AccessTime(mustStat(t, filepath.Join(data, "member", "wal")))
 		ended(t, nil, dir, "keys", "--retire", "aescbc:old", filepath.Join(data, "member", "snap", "db"))
-		if after := accessTime(mustStat(t, filepath.Join(data, "member", "wal"))); os.Getuid() == 0 && !after.Equal(before) {
+		if after := evidence.AccessTime(mustStat(t, filepath.Join(data, "member", "wal"))); os.Getuid() == 0 && !after.Equal(before) {
 			t.Errorf("%s: looking for the WAL has changed the access time of its dir", parent)
 		}
 	}

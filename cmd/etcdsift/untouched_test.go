@@ -14,7 +14,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/fixtures"
 	"github.com/etcdsift/etcdsift/fixtures/captured"
 )
@@ -66,7 +66,7 @@ func stateOf(t *testing.T, path string) state {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return state{sha256.Sum256(b), info.Mode(), info.ModTime(), accessTime(info)}
+	return state{sha256.Sum256(b), info.Mode(), info.ModTime(), evidence.AccessTime(info)}
 }
 
 // Every command, and every file of the captured evidence as snapshot, db and data
@@ -89,7 +89,7 @@ func TestUntouched(t *testing.T) {
 			}
 		}
 	})
-	if info, err := os.Stat(config); err != nil || !accessTime(info).Equal(before[config].atime) {
+	if info, err := os.Stat(config); err != nil || !evidence.AccessTime(info).Equal(before[config].atime) {
 		t.Errorf("%s: its access time was %v: %v", config, before[config].atime, err)
 	}
 	if after := stateOf(t, config); after.sum != before[config].sum || !after.mtime.Equal(before[config].mtime) {
@@ -137,7 +137,7 @@ func runUntouched(t *testing.T, args []string, file string, before state) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if atime := accessTime(info); !atime.Equal(before.atime) {
+	if atime := evidence.AccessTime(info); !atime.Equal(before.atime) {
 		t.Errorf("%v: the access time of %s was %v and is %v", args, file, before.atime, atime)
 	}
 	after := stateOf(t, file)
@@ -214,7 +214,7 @@ func TestUntouchedFolders(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if atime := accessTime(info); !atime.Equal(oldAccess) && !atime.IsZero() || !info.ModTime().Equal(modification) {
+			if atime := evidence.AccessTime(info); !atime.Equal(oldAccess) && !atime.IsZero() || !info.ModTime().Equal(modification) {
 				t.Errorf("%v: %s: access time %v, modification time %v", args, name, atime, info.ModTime())
 			}
 		}
@@ -224,33 +224,6 @@ func TestUntouchedFolders(t *testing.T) {
 	}
 	if n := len(fileNames(t, dataDir)); n != 2 {
 		t.Errorf("%d files, there were 2", n)
-	}
-}
-
-// Of a file that could not be opened nothing is said but that: it has no kind, no hash and
-// no damage.
-func TestUnreadable(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "snapshot.db")
-	if err := os.WriteFile(path, []byte("whatever"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := &opened{}
-	if err := e.addFile(path+"\x00", "snapshot.db", info); err != nil { // as root, no mode keeps a file from being read
-		t.Fatal(err)
-	}
-	r, err := scanSources(context.Background(), e.sources, analyzer.Interest{NotExamined: e.notExamined})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r.Verdict.ExitStatus != 4 || r.Verdict.Complete || len(r.Coverage.Damage) > 0 || len(r.Evidence) > 0 {
-		t.Errorf("%+v %+v %+v", r.Verdict, r.Coverage, r.Evidence)
-	}
-	if n := r.Coverage.NotExamined; len(n) != 1 || !n[0].Unread || n[0].Path != "snapshot.db" || !strings.Contains(n[0].What, "invalid argument") {
-		t.Errorf("%+v", n)
 	}
 }
 
@@ -276,44 +249,5 @@ func TestLocked(t *testing.T) {
 		}
 	case <-time.After(time.Minute):
 		t.Fatal("waits for the lock")
-	}
-}
-
-// Whatever changes a file is noticed. That this is exit status 5 is a test of
-// package analyzer.
-func TestChanged(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "snapshot.db")
-	b, err := captured.ReadFile("00-plain/snapshot.db")
-	if err != nil {
-		t.Fatal(err)
-	}
-	changes := map[string]func() error{
-		"grown":    func() error { return os.WriteFile(path, append(b, make([]byte, 4096)...), 0o600) },
-		"touched":  func() error { return os.Chtimes(path, oldAccess, oldAccess) },
-		"replaced": func() error { return os.Rename(filepath.Join(dir, "other"), path) },
-		"removed":  func() error { return os.Remove(path) },
-		"mode":     func() error { return os.Chmod(path, 0o644) },
-	}
-	for name, change := range changes {
-		for _, file := range []string{"snapshot.db", "other"} {
-			if err := os.WriteFile(filepath.Join(dir, file), b, 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		e, err := openEvidence([]string{path}, false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if what := e.sources[0].Changed(); what != "" {
-			t.Errorf("%s: changed before anything was done: %s", name, what)
-		}
-		if err := change(); err != nil {
-			t.Fatal(err)
-		}
-		if e.sources[0].Changed() == "" {
-			t.Errorf("%s: not noticed", name)
-		}
-		e.close()
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package evidence
 
 import (
 	"fmt"
@@ -37,38 +37,32 @@ func changed(path string, before fs.FileInfo) string {
 		return fmt.Sprintf("its size was %d bytes and is %d", before.Size(), after.Size())
 	case !before.ModTime().Equal(after.ModTime()):
 		return "its modification time is another"
-	case !changeTime(before).Equal(changeTime(after)):
+	case !ChangeTime(before).Equal(ChangeTime(after)):
 		return "its inode changed (ctime)"
 	}
 	return ""
 }
 
-// accessNote says of which files reading them has changed the access time, empty if of none:
-// the kernel leaves it alone only for the owner of a file and for root.
-func (e *opened) accessNote() string {
-	var read []string
-	for _, f := range e.files {
+// Touched are the files of which reading them has changed the access time, as a report names
+// them: the kernel leaves it alone only for the owner of a file and for root.
+func (s *Set) Touched() []string {
+	var touched []string
+	for _, f := range s.files {
 		after, err := f.Stat()
-		if err == nil && !accessTime(after).Equal(accessTime(f.before)) && !keepsAccessTime(f.File) {
-			read = append(read, f.shown)
+		if err == nil && !AccessTime(after).Equal(AccessTime(f.before)) && !keepsAccessTime(f.File) {
+			touched = append(touched, f.shown)
 		}
 	}
-	switch len(read) {
-	case 0:
-		return ""
-	case 1:
-		return fmt.Sprintf("note: reading %s has changed its access time, which only its owner and root can avoid", read[0])
-	}
-	return fmt.Sprintf("note: reading %s and %d more has changed their access times, which only their owner and root can avoid", read[0], len(read)-1)
+	return touched
 }
 
-// A reader is a file whose errors do not name it.
-type reader struct{ f *os.File }
+// A nameless is a file whose errors do not name it.
+type nameless struct{ f *os.File }
 
-func (r reader) ReadAt(b []byte, off int64) (int, error) {
-	n, err := r.f.ReadAt(b, off)
+func (n nameless) ReadAt(b []byte, off int64) (int, error) {
+	read, err := n.f.ReadAt(b, off)
 	if err != nil {
-		err = cause(err)
+		err = Cause(err)
 	}
-	return n, err
+	return read, err
 }

@@ -1,4 +1,4 @@
-package main
+package evidence
 
 import (
 	"cmp"
@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
@@ -22,66 +21,66 @@ var (
 	walNames = []string{"member/wal", "wal", "."}
 )
 
-// maxDepth bounds how deep a data dir is searched; an etcd's own has two levels.
-const maxDepth = 8
+// MaxDepth bounds how deep a data dir is searched; an etcd's own has two levels.
+const MaxDepth = 8
 
-// maxOthers bounds the files of a data dir that are opened although they are
+// MaxOthers bounds the files of a data dir that are opened although they are
 // neither a db nor a WAL segment. The rest is counted.
-const maxOthers = 1000
+const MaxOthers = 1000
 
 // addDir opens all that lies in a data dir: the db and its WAL, what etcd has left
-// behind, and copies beside them.
-func (e *opened) addDir(dir, prefix string) error {
-	if err := isDataDir(dir); err != nil {
-		return err
+// behind, and copies beside them. It returns why the folder is no evidence; empty if it is.
+func (s *Set) addDir(dir, prefix string) (whyNone string) {
+	if !isDataDir(dir) {
+		return "no etcd data: it holds none of " + strings.Join(dbNames, ", ") +
+			", and no WAL; name a data dir, a snapshot, a db file or a WAL segment"
 	}
-	w, first := walk{opened: e}, len(e.sources)
+	w, first := walk{Set: s}, len(s.Sources)
 	w.dir(dir, prefix, 0)
-	for _, log := range logsBeside(rootedOr(dir), realPath(dir)) {
+	for _, log := range logsBeside(asNamed(dir), RealPath(dir)) {
 		w.dir(log, filepath.ToSlash(filepath.Join(prefix, "../wal")), 0)
 	}
-	e.takeFolders(dir, rootedOr(dir), realPath(dir))
+	s.takeFolders(dir, asNamed(dir), RealPath(dir))
 	slices.SortStableFunc(w.found, func(a, b file) int {
 		return cmp.Or(cmp.Compare(a.rank(prefix), b.rank(prefix)), strings.Compare(a.shown, b.shown))
 	})
 	for _, f := range w.found {
 		w.open(f)
 	}
-	w.watch(e.sources[first:])
+	w.watch(s.Sources[first:])
 	for _, l := range w.listings {
-		e.folders = append(e.folders, folder{dir, l.before})
+		s.folders = append(s.folders, Part{dir, l.before})
 	}
-	if more := w.others - maxOthers; more > 0 {
-		e.cannotRead(dir, prefix, fmt.Sprintf("%d more files that are not known to be etcd's: only the first %d were examined; move them out of the data dir, or name those that matter", more, maxOthers))
+	if more := w.others - MaxOthers; more > 0 {
+		s.cannotRead(dir, prefix, fmt.Sprintf("%d more files that are not known to be etcd's: only the first %d were examined; move them out of the data dir, or name those that matter", more, MaxOthers))
 	}
-	return nil
+	return ""
 }
 
-// isDataDir is the error that says that dir holds no etcd data.
-func isDataDir(dir string) error {
+// isDataDir reports whether dir holds etcd data, or may hold some.
+func isDataDir(dir string) bool {
 	for _, name := range dbNames {
 		file := filepath.Join(dir, filepath.FromSlash(name))
 		info, err := os.Stat(file)
 		if err == nil && !info.IsDir() || err != nil && !isAbsent(err) {
-			return nil // one that may not be looked at is not the same as none
+			return true // one that may not be looked at is not the same as none
 		}
 		if _, linkErr := os.Lstat(file); err != nil && linkErr == nil {
-			return nil // a link that leads nowhere
+			return true // a link that leads nowhere
 		}
 	}
 	for _, name := range walNames {
 		entries, err := readDir(filepath.Join(dir, filepath.FromSlash(name)))
 		if slices.ContainsFunc(entries, isSegment) || err != nil && !isAbsent(err) {
-			return nil
+			return true
 		}
 	}
-	return &notEvidenceError{dir, "no etcd data: it holds none of " + strings.Join(dbNames, ", ") +
-		", and no WAL; name a data dir, a snapshot, a db file or a WAL segment"}
+	return false
 }
 
 // A walk collects the files of a data dir.
 type walk struct {
-	*opened
+	*Set
 	found   []file
 	visited []fs.FileInfo // dirs: symbolic links may lead back to one
 	others  int
@@ -110,7 +109,7 @@ func (f file) rank(prefix string) int {
 }
 
 func (w *walk) note(shown, what string) {
-	w.notExamined = append(w.notExamined, report.NotExamined{Path: report.Text(shown), What: what})
+	w.NotExamined = append(w.NotExamined, report.NotExamined{Path: report.Text(shown), What: what})
 }
 
 // dir collects what lies below dir.
@@ -123,8 +122,8 @@ func (w *walk) dir(dir, shown string, depth int) {
 	case slices.ContainsFunc(w.visited, func(seen fs.FileInfo) bool { return os.SameFile(seen, info) }):
 		w.note(shown, "a dir that was examined already, by another path")
 		return
-	case depth > maxDepth:
-		w.cannotRead(dir, shown, fmt.Sprintf("nested over %d dirs deep, so it was not examined: name it as a PATH of its own", maxDepth))
+	case depth > MaxDepth:
+		w.cannotRead(dir, shown, fmt.Sprintf("nested over %d dirs deep, so it was not examined: name it as a PATH of its own", MaxDepth))
 		return
 	}
 	w.visited = append(w.visited, info)
@@ -143,7 +142,7 @@ func (w *walk) dir(dir, shown string, depth int) {
 		switch {
 		case w.noWAL && strings.HasSuffix(name, ".wal") && (err != nil || !info.IsDir()):
 			w.note(name, leftOut)
-		case errors.Is(err, fs.ErrNotExist) && !isLink(path):
+		case errors.Is(err, fs.ErrNotExist) && !leadsNowhere(path, err):
 			w.noteGone(name)
 		case err != nil && (mayMatter(name) || !isAbsent(err)):
 			w.cannotRead(path, name, whyUnread(path, err))
@@ -160,7 +159,7 @@ func (w *walk) dir(dir, shown string, depth int) {
 			w.note(name, "not a regular file")
 		default:
 			w.found = append(w.found, file{path, name, info})
-			w.named = append(w.named, folder{path, info}) // a link may lead to it
+			w.named = append(w.named, Part{path, info}) // a link may lead to it
 		}
 	}
 }
@@ -186,8 +185,8 @@ func mayMatter(shown string) bool {
 
 // open opens a file as what it is by its name, or else by its content.
 func (w *walk) open(f file) {
-	source, opened, err := w.opened.open(f.path, f.shown, f.info)
-	if err != nil || opened == nil {
+	source, opened := w.Set.open(f.path, f.shown, f.info)
+	if opened == nil {
 		return
 	}
 	switch base := filepath.Base(f.path); {
@@ -196,18 +195,18 @@ func (w *walk) open(f file) {
 	case strings.HasSuffix(base, ".wal"):
 		source.Kind = report.KindWAL
 	default:
-		source.Kind, err = evidence.Detect(source.File, source.Size)
-		if err != nil {
+		var err error
+		if source.Kind, err = Detect(source.File, source.Size); err != nil {
 			source.Kind = report.KindOther // the disk gave an error, and will give it again
 		}
 	}
 	if source.Kind == "" {
 		source.Kind = report.KindOther
-		if w.others++; w.others > maxOthers {
+		if w.others++; w.others > MaxOthers {
 			w.forget(opened)
 			return
 		}
-		if what := packed(source.File); what != "" {
+		if what := Packed(source.File); what != "" {
 			w.cannotRead(f.path, f.shown, what+", so what is in it was not examined: decompress it first")
 		} else if leftover(f.shown) == "" {
 			w.note(f.shown, "not known to be etcd's: only searched for Kubernetes objects")

@@ -1,4 +1,4 @@
-package main
+package evidence
 
 import (
 	"cmp"
@@ -8,8 +8,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-
-	"github.com/etcdsift/etcdsift/analyzer/evidence"
 )
 
 // A listing is what lay in a dir when it was looked through. A running etcd makes new WAL
@@ -58,12 +56,12 @@ func namesOf(entries []fs.DirEntry) []string {
 
 // watch makes what becomes of the dirs a change of the first source in each; where a dir
 // has none, of the first of all.
-func (w *walk) watch(sources []evidence.Source) {
+func (w *walk) watch(sources []Source) {
 	if len(sources) == 0 {
 		return
 	}
 	for _, l := range w.listings {
-		i := max(0, slices.IndexFunc(sources, func(s evidence.Source) bool { return path.Dir(string(s.Path)) == cmp.Or(l.shown, ".") }))
+		i := max(0, slices.IndexFunc(sources, func(s Source) bool { return path.Dir(string(s.Path)) == cmp.Or(l.shown, ".") }))
 		file := sources[i].Changed
 		sources[i].Changed = func() string {
 			var what []string

@@ -1,4 +1,4 @@
-package main
+package evidence
 
 import (
 	"bytes"
@@ -25,9 +25,9 @@ var packers = []struct {
 	{"ustar", 257, "a tar archive"},
 }
 
-// packed says what kind of archive or compressed file starts like that; empty for any
+// Packed says what kind of archive or compressed file starts like that; empty for any
 // other file.
-func packed(f io.ReaderAt) string {
+func Packed(f io.ReaderAt) string {
 	head := make([]byte, 257+len("ustar"))
 	n, _ := f.ReadAt(head, 0) // a short file has less
 	for _, p := range packers {

@@ -1,4 +1,4 @@
-package main
+package evidence
 
 import (
 	"errors"
@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// openReadOnly opens evidence without changing its access time where the kernel
+// OpenReadOnly opens evidence without changing its access time where the kernel
 // allows that: for the owner of the file and for root. It never waits: for somebody to
 // write into a FIFO, for a device to be ready.
-func openReadOnly(path string) (*os.File, error) { return openWith(path, syscall.O_NONBLOCK) }
+func OpenReadOnly(path string) (*os.File, error) { return openWith(path, syscall.O_NONBLOCK) }
 
-// openDir opens a folder as openReadOnly does, and nothing else: to open a device may
+// openDir opens a folder as OpenReadOnly does, and nothing else: to open a device may
 // have effects.
 func openDir(path string) (*os.File, error) {
 	return openWith(path, syscall.O_NONBLOCK|syscall.O_DIRECTORY)
@@ -27,8 +27,8 @@ func openWith(path string, flags int) (*os.File, error) {
 	return f, err
 }
 
-// changeTime is when the inode changed last, as nobody can set it back.
-func changeTime(info fs.FileInfo) time.Time {
+// ChangeTime is when the inode changed last, as nobody can set it back.
+func ChangeTime(info fs.FileInfo) time.Time {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return time.Time{}
@@ -36,8 +36,8 @@ func changeTime(info fs.FileInfo) time.Time {
 	return time.Unix(stat.Ctim.Unix())
 }
 
-// accessTime is when the file was read last, as far as the file system keeps that.
-func accessTime(info fs.FileInfo) time.Time {
+// AccessTime is when the file was read last, as far as the file system keeps that.
+func AccessTime(info fs.FileInfo) time.Time {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return time.Time{}

@@ -1,19 +1,19 @@
 //go:build unix && !linux
 
-package main
+package evidence
 
 import (
 	"os"
 	"syscall"
 )
 
-// openReadOnly opens evidence. It never waits: for somebody to write into a FIFO, for a
+// OpenReadOnly opens evidence. It never waits: for somebody to write into a FIFO, for a
 // device to be ready. Only Linux can be asked to leave the access time alone.
-func openReadOnly(path string) (*os.File, error) {
+func OpenReadOnly(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 }
 
-// openDir opens a folder as openReadOnly does, and nothing else: to open a device may
+// openDir opens a folder as OpenReadOnly does, and nothing else: to open a device may
 // have effects.
 func openDir(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_DIRECTORY, 0)

@@ -1,0 +1,107 @@
+package evidence
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/etcdsift/etcdsift/analyzer/report"
+)
+
+// memberOf names the member dir that a file is of, by where it lies: the db and the
+// WAL segments of one member belong together. The path as it was named goes before where
+// links lead: of a member, snap or wal may be a link to another disk.
+func memberOf(path string, kind report.Kind) string {
+	for _, file := range []string{asNamed(path), RealPath(path)} {
+		dir, name := filepath.Split(file)
+		dir = filepath.Clean(dir)
+		if kind == report.KindWAL && strings.HasSuffix(name, ".wal") && filepath.Base(dir) == "wal" ||
+			kind == report.KindDB && name == "db" && filepath.Base(dir) == "snap" {
+			return RealPath(filepath.Dir(dir))
+		}
+	}
+	if file := RealPath(path); kind == report.KindWAL && strings.HasSuffix(file, ".wal") {
+		return filepath.Dir(file) // a --wal-dir
+	}
+	return ""
+}
+
+// isSegment reports whether an entry of a folder has the name of a WAL segment, and is no
+// folder itself.
+func isSegment(entry fs.DirEntry) bool {
+	return strings.HasSuffix(entry.Name(), ".wal") && !entry.IsDir()
+}
+
+// logsBeside are the WAL dirs that may belong to a db in one of these folders, which are one
+// and the same: as it was named, and where it lies. Those at which there is nothing, not
+// even a link that leads nowhere, are left out.
+func logsBeside(dirs ...string) []string {
+	var logs []string
+	for _, dir := range dirs {
+		if filepath.Base(dir) != "snap" {
+			continue
+		}
+		log := filepath.Join(filepath.Dir(dir), "wal")
+		if _, err := os.Lstat(log); err != nil && isAbsent(err) {
+			continue
+		}
+		if real := RealPath(log); !slices.ContainsFunc(logs, func(other string) bool { return RealPath(other) == real }) {
+			logs = append(logs, log)
+		}
+	}
+	return logs
+}
+
+// noteLogs notes the WAL that lies beside a db that was named alone: the newest writes may
+// be in it.
+func (s *Set) noteLogs() {
+	for _, f := range s.files {
+		i := slices.IndexFunc(s.Sources, func(source Source) bool { return string(source.Path) == f.shown })
+		if i < 0 || s.Sources[i].Kind != report.KindDB || filepath.Base(f.path) != "db" && filepath.Base(RealPath(f.path)) != "db" {
+			continue
+		}
+		note := func(what string) {
+			s.Beside = append(s.Beside, report.NotExamined{Path: s.Sources[i].Path, What: what})
+		}
+		for _, dir := range logsBeside(filepath.Dir(asNamed(f.path)), filepath.Dir(RealPath(f.path))) {
+			entries, err := readDir(dir)
+			switch {
+			case slices.ContainsFunc(entries, func(entry fs.DirEntry) bool { return isSegment(entry) && !s.isOpen(dir+"/"+entry.Name()) }):
+				if s.noWAL {
+					note("the WAL beside this db, which may have newer writes: left out by --no-wal")
+				} else {
+					note("the WAL beside this db, which may have newer writes: name the data dir")
+				}
+			case err != nil:
+				note("whether there is a WAL beside this db, which may have newer writes: " + absent(dir, err))
+			}
+		}
+	}
+}
+
+// isOpen reports whether the file at path is open.
+func (s *Set) isOpen(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && slices.ContainsFunc(s.files, func(f openFile) bool { return os.SameFile(f.before, info) })
+}
+
+// takeFolders notes the folders of an etcd in which something lies that was named alone: they
+// are evidence, too. dirs are its folder, as it was named and where it lies. Any other folder
+// is that of whoever put a file there.
+func (s *Set) takeFolders(path string, dirs ...string) {
+	for _, dir := range dirs {
+		if base := filepath.Base(dir); base != "snap" && base != "wal" {
+			continue
+		}
+		for _, name := range []string{filepath.Join(dir, "..", "snap"), filepath.Join(dir, "..", "wal"), filepath.Dir(dir)} {
+			if filepath.Base(name) != "snap" && filepath.Base(name) != "wal" && filepath.Base(name) != "member" {
+				continue
+			}
+			if info, err := os.Stat(name); err == nil && info.IsDir() {
+				s.folders = append(s.folders, Part{path, info})
+			}
+		}
+	}
+}
