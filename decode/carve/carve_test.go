@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
+	"github.com/etcdsift/etcdsift/decode/internal/raw"
 	"github.com/etcdsift/etcdsift/fixtures"
 	"github.com/etcdsift/etcdsift/fixtures/alloc"
 )
@@ -82,7 +83,7 @@ func checkFinds(t interface{ Fatalf(string, ...any) }, b []byte, off int64) []Fi
 		if start < pos || start+len(f.Bytes) > len(b) || len(f.Bytes) == 0 {
 			t.Fatalf("%v at %d, %d bytes, behind %d", f.Kind, start, len(f.Bytes), pos)
 		}
-		if !isZero(b[pos:start]) {
+		if !raw.IsZero(b[pos:start]) {
 			t.Fatalf("bytes %d to %d are in no find", pos, start)
 		}
 		if len(f.Value) > 0 && !bytes.Equal(b[f.ValueOff-off:][:len(f.Value)], f.Value) {
@@ -91,7 +92,7 @@ func checkFinds(t interface{ Fatalf(string, ...any) }, b []byte, off int64) []Fi
 		pos = start + len(f.Bytes)
 		finds = append(finds, f)
 	}
-	if !isZero(b[pos:]) {
+	if !raw.IsZero(b[pos:]) {
 		t.Fatalf("bytes from %d on are in no find", pos)
 	}
 	return finds

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/etcdsift/etcdsift/decode/envelope"
+	"github.com/etcdsift/etcdsift/decode/internal/raw"
 )
 
 // minChecked is the length from which on the part of a value in one block can
@@ -118,7 +119,7 @@ func (s *scanner) sealedEnd(first, end, random int) int {
 func (s *scanner) plainEnd(first, end int) int {
 	for i := first; i < end; i = s.grid.after(i) {
 		part := s.b[i:min(s.grid.after(i), end)]
-		if len(part) >= minChecked && (isZero(part) || Classify(part) == Random) {
+		if len(part) >= minChecked && (raw.IsZero(part) || Classify(part) == Random) {
 			return i
 		}
 	}

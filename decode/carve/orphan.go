@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"iter"
+
+	"github.com/etcdsift/etcdsift/decode/internal/raw"
 )
 
 const (
@@ -97,26 +99,12 @@ func zeroRun(b []byte, start int) (from, to int) {
 
 // zerosUpTo returns where the zeros at i end.
 func zerosUpTo(b []byte, i int) int {
-	for len(b)-i >= len(blank) && isZero(b[i:i+len(blank)]) {
-		i += len(blank)
+	const step = 1024 // many at once are compared much faster than one by one
+	for len(b)-i >= step && raw.IsZero(b[i:i+step]) {
+		i += step
 	}
 	for i < len(b) && b[i] == 0 {
 		i++
 	}
 	return i
-}
-
-// blank is compared with: the comparison of the standard library is much faster
-// than a loop.
-var blank [1024]byte
-
-func isZero(b []byte) bool {
-	for len(b) > 0 {
-		n := min(len(b), len(blank))
-		if string(b[:n]) != string(blank[:n]) {
-			return false
-		}
-		b = b[n:]
-	}
-	return true
 }

@@ -1,6 +1,9 @@
 package page
 
-import "github.com/etcdsift/etcdsift/decode/internal/cursor"
+import (
+	"github.com/etcdsift/etcdsift/decode/internal/cursor"
+	"github.com/etcdsift/etcdsift/decode/internal/raw"
+)
 
 // maxOrphan bounds the bytes of orphaned pages that are yielded as one. etcd takes
 // requests of up to 1.5 MiB unless told otherwise, so that a value that lies whole
@@ -158,18 +161,5 @@ func (p Page) Slack() (b []byte, start int) {
 	return p.Data[end:], end
 }
 
-// blank is compared with: the comparison of the standard library is much faster
-// than a loop.
-var blank [4096]byte
-
 // IsZero reports whether b is zeros only, as fast as b can be read.
-func IsZero(b []byte) bool {
-	for len(b) > 0 {
-		n := min(len(b), len(blank))
-		if string(b[:n]) != string(blank[:n]) {
-			return false
-		}
-		b = b[n:]
-	}
-	return true
-}
+func IsZero(b []byte) bool { return raw.IsZero(b) }

@@ -1,10 +1,10 @@
 package page
 
 import (
-	"errors"
-	"io"
 	"iter"
 	"sync"
+
+	"github.com/etcdsift/etcdsift/decode/internal/raw"
 )
 
 // windowSize is how much of the file one read asks for, in bytes: a multiple of
@@ -94,7 +94,7 @@ func (f *File) readWindows(stop <-chan struct{}, send func(window)) {
 			slot.buf = make([]byte, n)
 		}
 		buf := slot.buf[:n]
-		if err := readFull(f.r, buf, off); err != nil {
+		if err := raw.ReadFull(f.r, buf, off); err != nil {
 			f.readPages(off, n, stop, send)
 		} else {
 			send(window{off: off, data: buf, uses: &slot.uses})
@@ -114,21 +114,9 @@ func (f *File) readPages(off int64, n int, stop <-chan struct{}, send func(windo
 		}
 		w := window{off: off, uses: new(sync.WaitGroup)}
 		data := make([]byte, min(int64(f.PageSize), end-off))
-		if w.err = readFull(f.r, data, off); w.err == nil {
+		if w.err = raw.ReadFull(f.r, data, off); w.err == nil {
 			w.data = data
 		}
 		send(w)
 	}
-}
-
-// readFull fills b from offset off. A file that ends before that has shrunk.
-func readFull(r io.ReaderAt, b []byte, off int64) error {
-	n, err := r.ReadAt(b, off)
-	if n == len(b) {
-		return nil
-	}
-	if err == nil || errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }

@@ -12,6 +12,7 @@ import (
 	"go.etcd.io/etcd/server/v3/storage/wal/walpb"
 
 	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/decode/internal/raw"
 )
 
 const (
@@ -102,23 +103,10 @@ func isTorn(frame []byte, off int64) bool {
 	pos := off + lengthSize
 	for b := frame[min(lengthSize, len(frame)):]; len(b) > 0; {
 		n := min(len(b), int(sector-pos%sector))
-		if allZero(b[:n]) {
+		if raw.IsZero(b[:n]) {
 			return true
 		}
 		b, pos = b[n:], pos+int64(n)
 	}
 	return false
-}
-
-var blank [4096]byte
-
-func allZero(b []byte) bool {
-	for len(b) > 0 {
-		n := min(len(b), len(blank))
-		if string(b[:n]) != string(blank[:n]) {
-			return false
-		}
-		b = b[n:]
-	}
-	return true
 }

@@ -7,6 +7,7 @@ import (
 	"iter"
 
 	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/decode/internal/raw"
 	"github.com/etcdsift/etcdsift/decode/internal/wire"
 )
 
@@ -74,7 +75,7 @@ func (s *segment) next(off int64) int64 {
 	if len(b) == 0 {
 		return s.size // the file has shrunk
 	}
-	if allZero(b) {
+	if raw.IsZero(b) {
 		return s.zeros(off)
 	}
 	frame, ok := s.frame(off)
@@ -141,7 +142,7 @@ func (s *segment) zeros(off int64) int64 {
 		if len(b) == 0 {
 			break
 		}
-		if !allZero(b) {
+		if !raw.IsZero(b) {
 			n := 0
 			for b[n] == 0 {
 				n++
@@ -230,11 +231,11 @@ func (s *segment) resync(off int64) (next, last int64) {
 	for pos := off; pos < s.size; pos += step {
 		b := s.at(pos, step+lengthSize+recordHead)
 		part := b[:min(step, len(b))]
-		if allZero(part) {
+		if raw.IsZero(part) {
 			continue
 		}
 		for i := 0; i < len(part); i += lengthSize {
-			if allZero(part[i:min(i+lengthSize, len(part))]) {
+			if raw.IsZero(part[i:min(i+lengthSize, len(part))]) {
 				continue
 			}
 			if pos+int64(i) > off && looksLikeFrame(b[i:]) && s.isFrame(pos+int64(i)) {
@@ -272,7 +273,7 @@ func (s *segment) isFrame(off int64) bool {
 		return false
 	}
 	behind := s.peek(off+int64(len(frame)), lengthSize)
-	if len(behind) < lengthSize || allZero(behind) {
+	if len(behind) < lengthSize || raw.IsZero(behind) {
 		return true
 	}
 	_, _, ok = frameSize(behind)

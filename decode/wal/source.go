@@ -1,8 +1,9 @@
 package wal
 
 import (
-	"errors"
 	"io"
+
+	"github.com/etcdsift/etcdsift/decode/internal/raw"
 )
 
 const (
@@ -103,12 +104,12 @@ func (s *source) observe(off int64, c chunk) {
 // one bad sector must not cost the megabyte around it.
 func (s *source) read(b []byte, off int64) chunk {
 	c := chunk{data: b}
-	if readFull(s.r, b, off) == nil {
+	if raw.ReadFull(s.r, b, off) == nil {
 		return c
 	}
 	for len(b) > 0 {
 		part := b[:min(sectorSize, len(b))]
-		if err := readFull(s.r, part, off); err != nil {
+		if err := raw.ReadFull(s.r, part, off); err != nil {
 			clear(part)
 			c.lost(unread{off, int64(len(part)), err})
 		}
@@ -126,16 +127,4 @@ func (c *chunk) lost(u unread) {
 		}
 	}
 	c.unread = append(c.unread, u)
-}
-
-// readFull fills b from offset off. A file that ends before that has shrunk.
-func readFull(r io.ReaderAt, b []byte, off int64) error {
-	n, err := r.ReadAt(b, off)
-	if n == len(b) {
-		return nil
-	}
-	if err == nil || errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }
