@@ -42,7 +42,7 @@ func settleFile(e *report.Evidence, s *evidence.Source) {
 // askWitness asks the second witness on the db of an evidence. In a file that is whole as far as
 // this program can tell, any other answer than its own is damage: one of the two is wrong.
 func askWitness(ctx context.Context, ev *seen.Evidence, witness Witness) error {
-	if witness == nil || ev.Kind == report.KindOther || ev.Facts.SecondWitness != nil {
+	if witness == nil || !ev.HasTree() || ev.Facts.SecondWitness != nil {
 		return nil
 	}
 	w, err := witness(ctx, ev.Source, ev.Facts.SHA256)

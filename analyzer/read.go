@@ -9,7 +9,6 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/analyzer/internal/sweep"
-	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/mvcc"
 	"github.com/etcdsift/etcdsift/decode/wal"
 )
@@ -21,7 +20,7 @@ func examine(ctx context.Context, sources []evidence.Source, w *seen.Interest, p
 	logs := map[string][]evidence.Source{} // by member
 	var members []string                   // of logs, in the order of the sources
 	for i, source := range sources {
-		if source.Kind == report.KindWAL {
+		if source.IsLog() {
 			member := cmp.Or(source.Member, fmt.Sprintf("source %d", i))
 			if logs[member] == nil {
 				members = append(members, member)
@@ -32,7 +31,7 @@ func examine(ctx context.Context, sources []evidence.Source, w *seen.Interest, p
 		ev := seen.New(source, w)
 		evs = append(evs, ev)
 		var err error
-		if source.Kind == report.KindOther {
+		if source.IsSearched() {
 			err = sweep.Search(ctx, ev, progress)
 		} else {
 			err = sweep.DB(ctx, ev, progress)
@@ -60,7 +59,7 @@ func holderOf(member string, log []evidence.Source, evs []*seen.Evidence) *seen.
 	var holder *seen.Evidence
 	id, known := writerOf(log)
 	for _, ev := range evs {
-		if ev.Kind == report.KindOther || ev.What != "" {
+		if !ev.HasValues() {
 			continue
 		}
 		members := ev.Members()

@@ -212,7 +212,7 @@ func (w *walk) open(f file) {
 			w.note(f.shown, "not known to be etcd's: only searched for Kubernetes objects")
 		}
 	}
-	if source.Kind != report.KindOther {
+	if !source.IsSearched() {
 		source.Lock = lockOf(opened)
 	}
 	source.What = leftover(f.shown)

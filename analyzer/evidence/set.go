@@ -239,7 +239,7 @@ func (s *Set) open(path, name string, info fs.FileInfo) (source Source, f *os.Fi
 
 // take notes a source, unless it is of the WAL and that was not asked for.
 func (s *Set) take(source Source) {
-	if source.Kind == report.KindWAL && s.noWAL {
+	if source.IsLog() && s.noWAL {
 		s.NotExamined = append(s.NotExamined, report.NotExamined{Path: source.Path, What: leftOut})
 		return
 	}

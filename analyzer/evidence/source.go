@@ -30,6 +30,17 @@ type Source struct {
 	Lock func() string
 }
 
+// HasTree reports whether the file is a bbolt file, so that its pages can be walked. A Source
+// without a file has none.
+func (s *Source) HasTree() bool { return s.File != nil && !s.IsLog() && !s.IsSearched() }
+
+// IsLog reports whether the file is a segment of a WAL.
+func (s *Source) IsLog() bool { return s.Kind == report.KindWAL }
+
+// IsSearched reports whether the file is only searched for objects, because it has neither pages
+// nor entries that are known.
+func (s *Source) IsSearched() bool { return s.Kind == report.KindOther }
+
 // ReadFull fills b from file offset off. Its error is that of File, or io.ErrUnexpectedEOF if the
 // file ends too early: then it has shrunk.
 func (s *Source) ReadFull(b []byte, off int64) error {

@@ -76,7 +76,7 @@ func defaultLimits(size int64, pages page.ID) limits {
 func (w *Witness) Check(sources []evidence.Source) error {
 	var largest int64
 	for _, s := range sources {
-		if Reads(s.Kind) {
+		if s.HasTree() {
 			largest = max(largest, s.Size)
 		}
 	}
@@ -94,14 +94,11 @@ func (w *Witness) Check(sources []evidence.Source) error {
 // Copies is the dir that copies are made in.
 func (w *Witness) Copies() string { return w.dir }
 
-// Reads reports whether a file of that kind is one for bbolt to read.
-func Reads(k report.Kind) bool { return k == "" || k == report.KindDB }
-
 // Examine has bbolt read the source, which was hashed as sum (in hexadecimal, empty if
 // it could not be read whole). The error is that of the context; nil and no error mean
 // that the source is nothing that bbolt reads.
 func (w *Witness) Examine(ctx context.Context, s evidence.Source, sum string) (*report.SecondWitness, error) {
-	if !Reads(s.Kind) {
+	if !s.HasTree() {
 		return nil, nil
 	}
 	said := &report.SecondWitness{Tool: tool, Version: version(), Result: report.WitnessNotRun, Problems: []string{}}

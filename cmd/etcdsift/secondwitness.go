@@ -36,7 +36,7 @@ func newWitness(stderr io.Writer, sources []evidence.Source, in *inputs) (
 	if err := w.Check(sources); err != nil {
 		return nil, fmt.Errorf("--second-witness: %w", err)
 	}
-	if !slices.ContainsFunc(sources, func(s evidence.Source) bool { return witness.Reads(s.Kind) }) {
+	if !slices.ContainsFunc(sources, func(s evidence.Source) bool { return s.HasTree() }) {
 		complain(stderr, "warning: --second-witness: no db and no snapshot among the evidence, which is all that bbolt reads")
 	}
 	return w.Examine, nil

@@ -122,7 +122,7 @@ func (ev *Evidence) Title() string { return ev.Path.ValidUTF8() }
 
 // HasValues reports whether the evidence is what an etcd works with: what an etcd left behind
 // holds no newest values of its own.
-func (ev *Evidence) HasValues() bool { return ev.What == "" && ev.Kind != report.KindOther }
+func (ev *Evidence) HasValues() bool { return ev.What == "" && !ev.IsSearched() }
 
 // IsBlind reports whether nobody knows what the log comes after: there is no db, or it does not
 // tell any more which entries it has. It is valid after the sweep of the db.

@@ -41,7 +41,7 @@ func (ev *Evidence) PageAt(file FileID, off int64) report.Page {
 
 // pageSizeOf is the size of the pages of a file, 0 if it has none.
 func (ev *Evidence) pageSizeOf(source *evidence.Source) int {
-	if source.Kind == report.KindWAL {
+	if source.IsLog() {
 		return 0
 	}
 	return ev.DB.PageSize
