@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/etcdsift/etcdsift/decode/internal/raw"
+	"github.com/etcdsift/etcdsift/decode/internal/unknown"
 	"github.com/etcdsift/etcdsift/fixtures"
 	"github.com/etcdsift/etcdsift/fixtures/alloc"
 )
@@ -122,7 +123,7 @@ func TestScanRecords(t *testing.T) {
 			s := rapid.SampledFrom(values).Draw(r, "value")
 			rev := rapid.Int64Range(2, 1<<40).Draw(r, "revision")
 			rec := record(t, s, rev)
-			if rapid.Bool().Draw(r, "without the bucket's key") && (bytes.HasPrefix(s.value, protobufMagic) || bytes.HasPrefix(s.value, envelopeMagic)) {
+			if rapid.Bool().Draw(r, "without the bucket's key") && (bytes.HasPrefix(s.value, unknown.Magic) || bytes.HasPrefix(s.value, envelopeMagic)) {
 				rec = rec[revisionSize:]
 			}
 			want = append(want, planted{s, rev, len(b) + len(rec) - len(s.value)})
@@ -181,7 +182,7 @@ func TestScanTextInCiphertext(t *testing.T) {
 
 func TestScanObjects(t *testing.T) {
 	for _, s := range someValues(t, 200) {
-		if !bytes.HasPrefix(s.value, protobufMagic) && !bytes.HasPrefix(s.value, jsonMagic) {
+		if !bytes.HasPrefix(s.value, unknown.Magic) && !bytes.HasPrefix(s.value, jsonMagic) {
 			continue
 		}
 		b := append(ciphertext(1, 100), s.value...)
@@ -264,7 +265,7 @@ func TestClassifyText(t *testing.T) {
 	check("Greek", []byte(strings.Repeat("Ὅσον ζῇς φαίνου ", 300)), Text)
 	check("Japanese", []byte(strings.Repeat("古池や蛙飛びこむ水の音", 300)), Text)
 	for _, s := range someValues(t, 500) {
-		if bytes.HasPrefix(s.value, protobufMagic) {
+		if bytes.HasPrefix(s.value, unknown.Magic) {
 			check(s.key, s.value, Mixed)
 		}
 	}

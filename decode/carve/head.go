@@ -1,6 +1,10 @@
 package carve
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/etcdsift/etcdsift/decode/internal/wire"
+)
 
 const (
 	revisionSize  = 17 // the key of a record in the bucket
@@ -138,25 +142,25 @@ func (s *scanner) headAfter(low, mark int) (head, bool) {
 		h.Tombstone = true
 		kv++
 	}
-	r := reader{b: s.b, pos: kv}
-	key := r.bytes(tagKey)
-	if r.failed || len(key) == 0 {
+	r := wire.Reader{B: s.b, Pos: kv}
+	key := r.Bytes(tagKey)
+	if r.Failed || len(key) == 0 {
 		return head{}, false
 	}
 	if h.Tombstone {
-		h.Key, h.ModRevision, h.value = string(key), rev, r.pos
+		h.Key, h.ModRevision, h.value = string(key), rev, r.Pos
 		return h, true
 	}
-	h.CreateRevision, h.ModRevision, h.Version = r.int64(tagCreate), r.int64(tagMod), r.int64(tagVersion)
-	if r.failed || h.ModRevision != rev || !h.plausible() {
+	h.CreateRevision, h.ModRevision, h.Version = r.Int64(tagCreate), r.Int64(tagMod), r.Int64(tagVersion)
+	if r.Failed || h.ModRevision != rev || !h.plausible() {
 		return head{}, false
 	}
 	h.Key = string(key)
-	if r.is(tagValue) {
-		h.length = clamp(r.field(tagValue))
+	if r.Is(tagValue) {
+		h.length = clamp(r.Field(tagValue))
 	}
-	h.value = r.pos
-	return h, !r.failed
+	h.value = r.Pos
+	return h, !r.Failed
 }
 
 // clamp narrows a length to one that can be added to a position.
@@ -179,43 +183,4 @@ func varintBefore(b []byte, low, end int) (v uint64, start int) {
 		return 0, 0
 	}
 	return v, at
-}
-
-// A reader reads fields of a message forwards. After a field that is not there or
-// is cut, failed is set and all else is zero.
-type reader struct {
-	b      []byte
-	pos    int
-	failed bool
-}
-
-func (r *reader) is(tag byte) bool { return r.pos < len(r.b) && r.b[r.pos] == tag }
-
-// field reads a tag and the varint behind it.
-func (r *reader) field(tag byte) uint64 {
-	if r.failed || !r.is(tag) {
-		r.failed = true
-		return 0
-	}
-	v, n := binary.Uvarint(r.b[r.pos+1:])
-	if n <= 0 || n > 1 && r.b[r.pos+n] == 0 {
-		r.failed = true
-		return 0
-	}
-	r.pos += 1 + n
-	return v
-}
-
-func (r *reader) int64(tag byte) int64 { return int64(r.field(tag)) }
-
-// bytes reads a tag, a length and as many bytes.
-func (r *reader) bytes(tag byte) []byte {
-	n := r.field(tag)
-	if r.failed || n > uint64(len(r.b)-r.pos) {
-		r.failed = true
-		return nil
-	}
-	b := r.b[r.pos : r.pos+int(n)]
-	r.pos += int(n)
-	return b
 }

@@ -5,6 +5,9 @@ import (
 
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/internal/kubename"
+	"github.com/etcdsift/etcdsift/decode/internal/unknown"
+	"github.com/etcdsift/etcdsift/decode/internal/wire"
+	"github.com/etcdsift/etcdsift/decode/object"
 )
 
 // A hit is a find before its bytes are cut out.
@@ -56,7 +59,7 @@ func (s *scanner) try(kind mark, low, at int, w want) (hit, bool) {
 		return s.record(h), ok
 	}
 	rest := s.b[at:]
-	protobuf := kind == k8sMark && bytes.HasPrefix(rest, protobufMagic)
+	protobuf := kind == k8sMark && bytes.HasPrefix(rest, unknown.Magic)
 	sealed := kind == k8sMark && bytes.HasPrefix(rest, envelopeMagic)
 	if kind == k8sMark && !protobuf && !sealed {
 		return hit{}, false
@@ -88,23 +91,23 @@ func (s *scanner) record(h head) hit {
 	if !f.Complete || h.Tombstone {
 		return f
 	}
-	r := reader{b: s.b, pos: f.end}
-	if lease := r.int64(tagLease); !r.failed && lease > 0 {
-		f.Lease, f.behind = lease, r.pos-f.end
-		f.end = r.pos
+	r := wire.Reader{B: s.b, Pos: f.end}
+	if lease := r.Int64(tagLease); !r.Failed && lease > 0 {
+		f.Lease, f.behind = lease, r.Pos-f.end
+		f.end = r.Pos
 	}
 	return f
 }
 
 // object makes a hit of a protobuf object at at, if it has a type.
 func (s *scanner) object(at int) (hit, bool) {
-	u, ok := parseUnknown(s.b[at:])
+	u, ok := unknown.ParseStart(s.b[at:])
 	if !ok {
 		return hit{}, false
 	}
-	h := hit{Find: Find{Kind: Object, TypeMeta: u.TypeMeta, Complete: u.whole}, start: at, value: at}
-	h.Namespace, h.Name = metaOf(u.raw)
-	h.end, h.whole = at+u.size, u.whole
+	h := hit{Find: Find{Kind: Object, TypeMeta: object.TypeMeta{APIVersion: u.APIVersion, Kind: u.Kind}, Complete: u.Whole}, start: at, value: at}
+	h.Namespace, h.Name = metaOf(u.Raw)
+	h.end, h.whole = at+u.Size, u.Whole
 	return h, true
 }
 

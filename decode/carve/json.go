@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/etcdsift/etcdsift/decode/internal/kubename"
+	"github.com/etcdsift/etcdsift/decode/internal/unknown"
 	"github.com/etcdsift/etcdsift/decode/object"
 )
 
@@ -40,7 +41,7 @@ func (j *jsonObject) names() (namespace, name string) {
 
 // limited drops what is too long to be converted to a string.
 func limited(b []byte) []byte {
-	if len(b) > maxTypeMeta {
+	if len(b) > unknown.MaxTypeMeta {
 		return nil
 	}
 	return b

@@ -5,6 +5,7 @@ import (
 
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/internal/raw"
+	"github.com/etcdsift/etcdsift/decode/internal/unknown"
 )
 
 // minChecked is the length from which on the part of a value in one block can
@@ -76,11 +77,11 @@ func (s *scanner) form(h *hit) form {
 	value := s.b[h.value:end]
 	var f form
 	switch {
-	case bytes.HasPrefix(value, protobufMagic):
+	case bytes.HasPrefix(value, unknown.Magic):
 		f.framed = true
 		if h.Kind == Record {
-			u, ok := parseUnknown(value)
-			h.whole = h.Complete && ok && u.whole && u.size == len(value)
+			u, ok := unknown.ParseStart(value)
+			h.whole = h.Complete && ok && u.Whole && u.Size == len(value)
 		}
 	case bytes.HasPrefix(value, jsonMagic):
 		f.framed = true

@@ -25,7 +25,6 @@ var markBytes = [markCount][]byte{
 }
 
 var (
-	protobufMagic = []byte("k8s\x00")
 	envelopeMagic = []byte("k8s:enc:")
 	jsonMagic     = markBytes[jsonMark]
 )

@@ -29,6 +29,20 @@ type Object struct {
 	RawOff           int64  // its file offset
 }
 
+// The fields of a runtime.Unknown.
+const (
+	fieldTypeMeta        = 1
+	fieldRaw             = 2
+	fieldContentEncoding = 3
+	fieldContentType     = 4
+)
+
+// The fields of a TypeMeta.
+const (
+	fieldAPIVersion = 1
+	fieldKind       = 2
+)
+
 // Parse decodes a value that starts with Magic, at file offset off. Its error is a
 // *decode.FormatError. Of an object that is cut, Raw is what is left of it, and the error
 // wraps ErrTruncated.
@@ -40,16 +54,16 @@ func Parse(value []byte, off int64) (Object, error) {
 	for pos := len(Magic); pos < len(value); {
 		f, err := wire.Next(value[pos:])
 		at := off + int64(pos)
-		if err != nil && f.Num != 2 {
+		if err != nil && f.Num != fieldRaw {
 			return u, formatError(at, "object, runtime.Unknown", err)
 		}
 		pos += f.Size
 		switch {
-		case f.Is(1, protowire.BytesType):
+		case f.Is(fieldTypeMeta, protowire.BytesType):
 			if err := u.setType(f.Bytes); err != nil {
 				return u, formatError(at, "object, TypeMeta", err)
 			}
-		case f.Is(2, protowire.BytesType):
+		case f.Is(fieldRaw, protowire.BytesType):
 			u.Raw, u.RawOff = f.Bytes, at+int64(f.Size-len(f.Bytes))
 		}
 		if err != nil {
@@ -62,7 +76,7 @@ func Parse(value []byte, off int64) (Object, error) {
 // ParseType is Parse as far as the TypeMeta, which is the first field: Raw may be missing.
 func ParseType(value []byte, off int64) (Object, error) {
 	f, err := wire.Next(value[len(Magic):])
-	if err == nil && f.Is(1, protowire.BytesType) {
+	if err == nil && f.Is(fieldTypeMeta, protowire.BytesType) {
 		var u Object
 		if err := u.setType(f.Bytes); err != nil {
 			return u, formatError(off+int64(len(Magic)), "object, TypeMeta", err)
@@ -78,9 +92,9 @@ func (u *Object) setType(b []byte) error {
 	u.APIVersion, u.Kind = "", ""
 	return wire.Each(b, func(f wire.Field) error {
 		switch {
-		case f.Is(1, protowire.BytesType):
+		case f.Is(fieldAPIVersion, protowire.BytesType):
 			u.APIVersion = string(f.Bytes)
-		case f.Is(2, protowire.BytesType):
+		case f.Is(fieldKind, protowire.BytesType):
 			u.Kind = string(f.Bytes)
 		}
 		return nil
