@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
+	"github.com/etcdsift/etcdsift/decode/internal/keyvalue"
 	"github.com/etcdsift/etcdsift/decode/internal/raw"
 	"github.com/etcdsift/etcdsift/decode/internal/unknown"
 	"github.com/etcdsift/etcdsift/fixtures"
@@ -124,7 +125,7 @@ func TestScanRecords(t *testing.T) {
 			rev := rapid.Int64Range(2, 1<<40).Draw(r, "revision")
 			rec := record(t, s, rev)
 			if rapid.Bool().Draw(r, "without the bucket's key") && (bytes.HasPrefix(s.value, unknown.Magic) || bytes.HasPrefix(s.value, envelopeMagic)) {
-				rec = rec[revisionSize:]
+				rec = rec[keyvalue.RevisionSize:]
 			}
 			want = append(want, planted{s, rev, len(b) + len(rec) - len(s.value)})
 			b = append(b, rec...)

@@ -3,14 +3,11 @@ package carve
 import (
 	"encoding/binary"
 
+	"github.com/etcdsift/etcdsift/decode/internal/keyvalue"
 	"github.com/etcdsift/etcdsift/decode/internal/wire"
 )
 
 const (
-	revisionSize  = 17 // the key of a record in the bucket
-	separatorAt   = 8  // of '_' in it
-	tombstoneMark = 't'
-
 	// maxKey bounds the length of a key that is looked for backwards. The API
 	// server's are shorter than a tenth of that.
 	maxKey = 4 << 10
@@ -21,12 +18,12 @@ const (
 
 // The tags of mvccpb.KeyValue, in the order in which etcd writes them.
 const (
-	tagKey     = 1<<3 | 2
-	tagCreate  = 2 << 3
-	tagMod     = 3 << 3
-	tagVersion = 4 << 3
-	tagValue   = 5<<3 | 2
-	tagLease   = 6 << 3
+	tagKey     = keyvalue.Key<<3 | 2
+	tagCreate  = keyvalue.CreateRevision << 3
+	tagMod     = keyvalue.ModRevision << 3
+	tagVersion = keyvalue.Version << 3
+	tagValue   = keyvalue.Value<<3 | 2
+	tagLease   = keyvalue.Lease << 3
 )
 
 // A head is where the parts of a KeyValue are, as far as its value.
@@ -67,7 +64,7 @@ func (s *scanner) headBefore(low, sig int) (head, bool) {
 	}
 	h.Key, h.start = string(s.b[key:at]), start
 	if sub, ok := s.revisionBefore(low, start, h.ModRevision); ok {
-		h.Sub, h.SubKnown, h.start = sub, true, start-revisionSize
+		h.Sub, h.SubKnown, h.start = sub, true, start-keyvalue.RevisionSize
 	}
 	return h, true
 }
@@ -116,19 +113,19 @@ func isLength(b []byte, n int) bool {
 // revisionBefore reads the sub revision from the bucket's key that ends at end, if
 // that is there and of the revision mod.
 func (s *scanner) revisionBefore(low, end int, mod int64) (sub int64, ok bool) {
-	at := end - revisionSize
-	if at < low || s.b[at+separatorAt] != '_' {
+	at := end - keyvalue.RevisionSize
+	if at < low || s.b[at+keyvalue.SeparatorAt] != keyvalue.Separator {
 		return 0, false
 	}
-	sub = int64(binary.BigEndian.Uint64(s.b[at+separatorAt+1:]))
+	sub = int64(binary.BigEndian.Uint64(s.b[at+keyvalue.SeparatorAt+1:]))
 	return sub, sub >= 0 && int64(binary.BigEndian.Uint64(s.b[at:])) == mod
 }
 
 // headAfter reads the bucket's key around the separator at mark, and the KeyValue
 // behind it.
 func (s *scanner) headAfter(low, mark int) (head, bool) {
-	start := mark - separatorAt
-	kv := start + revisionSize
+	start := mark - keyvalue.SeparatorAt
+	kv := start + keyvalue.RevisionSize
 	if start < low || kv >= len(s.b) {
 		return head{}, false
 	}
@@ -138,7 +135,7 @@ func (s *scanner) headAfter(low, mark int) (head, bool) {
 	if rev <= 0 || h.Sub < 0 {
 		return head{}, false
 	}
-	if s.b[kv] == tombstoneMark {
+	if s.b[kv] == keyvalue.TombstoneMark {
 		h.Tombstone = true
 		kv++
 	}

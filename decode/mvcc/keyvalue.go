@@ -4,6 +4,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/decode/internal/keyvalue"
 )
 
 // A KeyValue is one write to one key. Key and Value alias the bytes that it was
@@ -17,16 +18,6 @@ type KeyValue struct {
 	Lease          int64
 	ValueOff       int // offset of Value in the bytes that were decoded
 }
-
-// The fields of mvccpb.KeyValue.
-const (
-	fieldKey            = 1
-	fieldCreateRevision = 2
-	fieldModRevision    = 3
-	fieldVersion        = 4
-	fieldValue          = 5
-	fieldLease          = 6
-)
 
 // ParseKeyValue decodes the protobuf message mvccpb.KeyValue in b, which stands
 // at file offset off:
@@ -61,11 +52,11 @@ func parseKeyValue(b []byte, off int64) (kv KeyValue, o order, err error) {
 			return kv, order{}, keyValueError(off+int64(pos), "tag")
 		}
 		want := protowire.VarintType
-		if field == fieldKey || field == fieldValue {
+		if field == keyvalue.Key || field == keyvalue.Value {
 			want = protowire.BytesType
 		}
-		o.unknown = o.unknown || field > fieldLease
-		o.kept = o.kept && field > last && (field > fieldLease || kind == want)
+		o.unknown = o.unknown || field > keyvalue.Lease
+		o.kept = o.kept && field > last && (field > keyvalue.Lease || kind == want)
 		last = field
 		pos += n
 		n = kv.field(field, kind, b, pos)
@@ -81,29 +72,29 @@ func parseKeyValue(b []byte, off int64) (kv KeyValue, o order, err error) {
 // negative number.
 func (kv *KeyValue) field(field protowire.Number, kind protowire.Type, b []byte, pos int) int {
 	switch {
-	case kind == protowire.BytesType && (field == fieldKey || field == fieldValue):
+	case kind == protowire.BytesType && (field == keyvalue.Key || field == keyvalue.Value):
 		v, n := protowire.ConsumeBytes(b[pos:])
 		switch {
 		case n < 0:
-		case field == fieldKey:
+		case field == keyvalue.Key:
 			kv.Key = v
 		default:
 			kv.Value, kv.ValueOff = v, pos+n-len(v)
 		}
 		return n
-	case kind == protowire.VarintType && field >= fieldCreateRevision && field <= fieldLease && field != fieldValue:
+	case kind == protowire.VarintType && field >= keyvalue.CreateRevision && field <= keyvalue.Lease && field != keyvalue.Value:
 		v, n := protowire.ConsumeVarint(b[pos:])
 		if n < 0 {
 			return n
 		}
 		switch field {
-		case fieldCreateRevision:
+		case keyvalue.CreateRevision:
 			kv.CreateRevision = int64(v)
-		case fieldModRevision:
+		case keyvalue.ModRevision:
 			kv.ModRevision = int64(v)
-		case fieldVersion:
+		case keyvalue.Version:
 			kv.Version = int64(v)
-		case fieldLease:
+		case keyvalue.Lease:
 			kv.Lease = int64(v)
 		}
 		return n
@@ -117,17 +108,17 @@ func keyValueError(off int64, field string) error {
 
 func fieldName(field protowire.Number) string {
 	switch field {
-	case fieldKey:
+	case keyvalue.Key:
 		return "key"
-	case fieldCreateRevision:
+	case keyvalue.CreateRevision:
 		return "create revision"
-	case fieldModRevision:
+	case keyvalue.ModRevision:
 		return "mod revision"
-	case fieldVersion:
+	case keyvalue.Version:
 		return "version"
-	case fieldValue:
+	case keyvalue.Value:
 		return "value"
-	case fieldLease:
+	case keyvalue.Lease:
 		return "lease"
 	}
 	return "unknown field"

@@ -12,6 +12,7 @@ import (
 	"fmt"
 
 	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/decode/internal/keyvalue"
 )
 
 // A Revision is when a write happened: Main counts the transactions of the whole
@@ -34,11 +35,6 @@ func (r Revision) Compare(s Revision) int {
 	return 1
 }
 
-const (
-	revisionSize  = 17
-	tombstoneMark = 't'
-)
-
 // ParseRevision decodes a key of the bucket "key", which stands at file offset
 // off. tombstone says that the write deleted its key.
 //
@@ -53,17 +49,17 @@ const (
 //
 // Source: BytesToBucketKey in go.etcd.io/etcd/server/v3/storage/mvcc/revision.go.
 func ParseRevision(b []byte, off int64) (rev Revision, tombstone bool, err error) {
-	if len(b) < revisionSize {
+	if len(b) < keyvalue.RevisionSize {
 		return rev, false, &decode.FormatError{Off: off, What: "revision", Err: decode.ErrTruncated}
 	}
 	rev = Revision{
 		Main: int64(binary.BigEndian.Uint64(b)),
 		Sub:  int64(binary.BigEndian.Uint64(b[9:])),
 	}
-	tombstone = len(b) > revisionSize && b[revisionSize] == tombstoneMark
+	tombstone = len(b) > keyvalue.RevisionSize && b[keyvalue.RevisionSize] == keyvalue.TombstoneMark
 	switch {
-	case rev.Main < 0, rev.Sub < 0, b[8] != '_',
-		len(b) > revisionSize && !tombstone, len(b) > revisionSize+1:
+	case rev.Main < 0, rev.Sub < 0, b[keyvalue.SeparatorAt] != keyvalue.Separator,
+		len(b) > keyvalue.RevisionSize && !tombstone, len(b) > keyvalue.RevisionSize+1:
 		err = &decode.FormatError{Off: off, What: "revision", Err: decode.ErrValue}
 	}
 	return rev, tombstone, err
