@@ -91,11 +91,6 @@ func ownHeader(id ID, data []byte, order cursor.Order) bool {
 	return err == nil && h.ID == id && (h.Flags == FlagLeaf || h.Flags == FlagBranch || h.Flags == FlagFreelist)
 }
 
-// Cut reports whether overflow pages that the header claims are missing.
-func (p Page) Cut(pageSize int) bool {
-	return int64(p.Header.Overflow) >= int64(len(p.Data)/pageSize)
-}
-
 // Elements reports whether a page that the tree does not reach is a leaf of which
 // at least the start is still there: LeafElements has what it holds.
 func (p Page) Elements() bool { return !p.Orphan && p.Header.Flags == FlagLeaf }

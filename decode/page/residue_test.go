@@ -12,7 +12,7 @@ type residuePages struct {
 	Pages  int
 	Orphan bool
 	Flags  Flags
-	Cut    bool
+	Cut    bool // overflow pages that the header claims are missing
 }
 
 func sweepResidue(t *testing.T, b []byte) []residuePages {
@@ -32,7 +32,8 @@ func sweepResidue(t *testing.T, b []byte) []residuePages {
 		if !bytes.Equal(p.Data, b[p.Off:p.Off+int64(len(p.Data))]) {
 			t.Errorf("page %v: data are not those at offset %#x", p.ID, p.Off)
 		}
-		got = append(got, residuePages{p.ID, len(p.Data) / f.PageSize, p.Orphan, p.Header.Flags, p.Cut(f.PageSize)})
+		pages := len(p.Data) / f.PageSize
+		got = append(got, residuePages{p.ID, pages, p.Orphan, p.Header.Flags, int64(p.Header.Overflow) >= int64(pages)})
 	}
 	return got
 }
