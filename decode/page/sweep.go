@@ -9,8 +9,9 @@ import (
 
 // Sweep reads the whole file once, in order, and yields every page in it, each with
 // its overflow pages. Of a page that the tree does not reach they are those that are
-// left of them, which may be fewer than its header claims, and pages without a header of their own are yielded
-// together where they lie side by side (see Page.Orphan). What is wrong comes as a
+// left of them, which may be fewer than its header claims, and pages without a header of
+// their own are yielded together where they lie side by side (see Page.Orphan). What is
+// wrong comes as a
 // *decode.FormatError with the zero Page, before the page that it concerns, and
 // the sweep goes on; it wraps the I/O error where the disk gave one. What is wrong
 // with the freelist's entries comes last, and what is wrong with the elements of a

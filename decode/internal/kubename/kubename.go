@@ -3,7 +3,7 @@
 // name ought to be, and unknown bytes look like a name by chance: what an API server
 // could not have stored there is no name.
 //
-// Source: pkg/util/validation and pkg/api/validation/path in k8s.io/apimachinery v0.37.2.
+// Source: pkg/util/validation and pkg/api/validate/content in k8s.io/apimachinery v0.37.2.
 package kubename
 
 import (

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"k8s.io/apimachinery/pkg/api/validation/path"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"pgregory.net/rapid"
 )
@@ -53,7 +53,7 @@ func TestNamesOfKubernetes(t *testing.T) {
 		if got, want := IsSubdomain(s), len(validation.IsDNS1123Subdomain(s)) == 0; got != want {
 			r.Errorf("subdomain %q: %v, want %v", s, got, want)
 		}
-		if got, want := IsSegment(s), s != "" && len(path.IsValidPathSegmentName(s)) == 0 && IsPrintable(s); got != want {
+		if got, want := IsSegment(s), s != "" && len(content.IsPathSegmentName(s)) == 0 && IsPrintable(s); got != want {
 			r.Errorf("segment %q: %v, want %v", s, got, want)
 		}
 	})
