@@ -40,13 +40,16 @@ var findingToJSON = json.MarshalToFunc(func(enc *jsontext.Encoder, f report.Find
 	return json.MarshalEncode(enc, messaged{findingFields(f), f.Message()})
 })
 
-// jsonOptions make output as encoding/json does.
+// jsonDefaults make output as encoding/json does. They are made once, because the marshalers
+// remember which types they have met.
+var jsonDefaults = json.JoinOptions(jsonv1.DefaultOptionsV1(), json.WithMarshalers(json.JoinMarshalers(textToJSON, findingToJSON)))
+
+// jsonOptions are the defaults with an indent.
 func jsonOptions(indent string) json.Options {
-	options := []json.Options{jsonv1.DefaultOptionsV1(), json.WithMarshalers(json.JoinMarshalers(textToJSON, findingToJSON))}
-	if indent != "" {
-		options = append(options, jsontext.WithIndent(indent))
+	if indent == "" {
+		return jsonDefaults
 	}
-	return json.JoinOptions(options...)
+	return json.JoinOptions(jsonDefaults, jsontext.WithIndent(indent))
 }
 
 // writeJSON writes v and a newline, as encoding/json would. It holds no more than a part
