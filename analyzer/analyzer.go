@@ -1,5 +1,5 @@
-// Package analyzer turns evidence into a report: which objects can be read from it, what is
-// encrypted with which key, what was read and what was not.
+// Package analyzer turns evidence into a report: which objects anybody can read in it, which
+// key encrypts what, what the run read and what it did not.
 //
 // Read takes all sources through the same phases, one call each, in the order of its body:
 //
@@ -8,8 +8,8 @@
 //	naming   finds out which object each value belongs to, and each piece of one
 //	keys     decrypts, with a configuration; and looks at nonces that two values share
 //
-// What was seen lies in seen.Evidence, which the phases share. A Reading then answers questions on
-// it, each with a type of its own in package report: Scan, Values, History, Keys and Info. Answers
+// The phases share what they saw in seen.Evidence. A Reading then answers questions on it:
+// Scan, Values, History, Keys and Info, each with a type of its own in package report. Answers
 // hold positions, names and counts, and never a byte of a Secret's value.
 package analyzer
 
@@ -29,47 +29,46 @@ import (
 	"github.com/etcdsift/etcdsift/decode/resource"
 )
 
-// An Interest says what must be kept of the evidence to answer the questions that follow, and
-// what is known beside it. The zero value is an interest in the plaintext Secrets of a Kubernetes
-// cluster.
+// An Interest says what Read must keep of the evidence to answer the questions that follow, and
+// what the caller knows beside it. The zero value asks for the plaintext Secrets of a
+// Kubernetes cluster.
 type Interest struct {
-	// Tool is named in the answers.
+	// Answers name Tool.
 	Tool report.Tool
 	// Resources are what the verdict is about; nil means Secrets, and all that
 	// Encryption says to encrypt.
 	Resources []resource.GroupResource
-	// Prefixes are those of Kubernetes' keys, such as "/registry"; nil means
-	// those that are found.
+	// Prefixes are those of Kubernetes' keys, such as "/registry"; nil means those that Read
+	// finds.
 	Prefixes []string
-	// Encryption is the EncryptionConfiguration that the evidence is held against, with
-	// the keys to prove what is encrypted. Without one policy is not judged, and no
-	// value is decrypted.
+	// Encryption is the EncryptionConfiguration to hold the evidence against, with the keys
+	// that prove what they encrypt. Without one, Read judges no policy and decrypts no value.
 	Encryption *encryption.Config
-	// Key is the key that History is about: all its copies are kept, and of other keys none. It
-	// is empty for the other questions.
+	// Key is the key that History is about: Read keeps all its copies, and none of other keys.
+	// It is empty for the other questions.
 	Key report.Text
-	// Keys is for the question of that name: values are told apart, to count each once.
+	// Keys is for the question of that name: Read tells values apart, to count each once.
 	Keys bool
 	// NotExamined is what the caller knows of and did not open, such as the WAL
 	// beside a db.
 	NotExamined []report.NotExamined
-	// NotEvidence is what the user named and is no evidence, or is not there.
+	// NotEvidence is what the user named that is no evidence, or is not there.
 	NotEvidence []report.NotExamined
-	// Witness is asked on each db; nil if there is none.
+	// Witness reads each db, too, unless it is nil.
 	Witness Witness
-	// Progress, if not nil, is called from another goroutine as a file is read.
+	// Read calls Progress, if not nil, from another goroutine while it reads a file.
 	Progress func(path report.Text, done, total int64)
 
 	configured bool // the verdict is about what Encryption says to encrypt, too
-	maxNonces  int  // compared at once; 0 means as many as there is room for
+	maxNonces  int  // how many to compare at once; 0 means as many as fit
 }
 
-// A Witness has another program read a db that was examined, and whose SHA-256 is sum (empty
-// where not every byte could be read). It returns nil for what is nothing to that program; its
+// A Witness has another program read a db that Read examined; sum is its SHA-256, empty if Read
+// could not read every byte. It returns nil for a file that the program does not read; its
 // error ends the run.
 type Witness func(ctx context.Context, s evidence.Source, sum string) (*report.SecondWitness, error)
 
-// A Reading is evidence that was read, and can be asked about.
+// A Reading is the evidence that Read has read, and answers questions on it.
 type Reading struct {
 	interest Interest
 	evs      []*seen.Evidence
@@ -78,8 +77,8 @@ type Reading struct {
 	taken    bool // Scan took the copies
 }
 
-// Read examines the sources. Damage and disk errors are in the answers; the error is
-// that of the context, or says that no key of a source lies under Interest.Prefixes.
+// Read examines the sources. Answers tell of damage and disk errors; the error is that of the
+// context, or says that no key of a source lies under Interest.Prefixes.
 func Read(ctx context.Context, sources []evidence.Source, in Interest) (*Reading, error) {
 	if in.Resources == nil {
 		in.Resources, in.configured = []resource.GroupResource{seen.Secrets}, in.Encryption != nil
@@ -106,7 +105,7 @@ func Read(ctx context.Context, sources []evidence.Source, in Interest) (*Reading
 	for _, ev := range r.evs {
 		naming.Settle(ev)
 	}
-	if in.Encryption != nil && in.Key == "" { // of one key the copies are proven when they are listed
+	if in.Encryption != nil && in.Key == "" { // History proves the copies of one key
 		if r.proofs, err = keys.Prove(ctx, r.evs, in.Encryption); err != nil {
 			return nil, err
 		}
@@ -120,7 +119,7 @@ func Read(ctx context.Context, sources []evidence.Source, in Interest) (*Reading
 	return r, nil
 }
 
-// want is what must be kept of the evidence.
+// want is what the sweep must keep of the evidence.
 func (r *Reading) want() seen.Want {
 	in := &r.interest
 	return seen.Want{Key: string(in.Key), Resources: in.Resources, AnyPrefix: in.Prefixes == nil, Config: in.Encryption,

@@ -10,9 +10,9 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
-// closeEvidence takes down what became of the files of an evidence, when all has been read of
-// them: what they did not give, what a second witness reads in them, and whether they changed.
-// Its error is that of witness.
+// closeEvidence notes what became of an evidence's files after the last read: what they did not
+// give, what a second witness reads in them, and whether they changed. Its error is that of
+// witness.
 func closeEvidence(ctx context.Context, ev *seen.Evidence, witness Witness) error {
 	if ev.File != nil {
 		ev.AddUnread(&ev.Source)
@@ -28,7 +28,7 @@ func closeEvidence(ctx context.Context, ev *seen.Evidence, witness Witness) erro
 	return nil
 }
 
-// settleFile notes what became of the file while it was read.
+// settleFile notes what became of the file during the run.
 func settleFile(e *report.Evidence, s *evidence.Source) {
 	if s.Changed != nil {
 		e.Changed = cmp.Or(s.Changed(), e.Changed)
@@ -39,8 +39,8 @@ func settleFile(e *report.Evidence, s *evidence.Source) {
 	}
 }
 
-// askWitness asks the second witness on the db of an evidence. In a file that is whole as far as
-// this program can tell, any other answer than its own is damage: one of the two is wrong.
+// askWitness asks the second witness on the db of an evidence. If this program finds the file
+// whole, an answer that differs from its own is damage: one of the two is wrong.
 func askWitness(ctx context.Context, ev *seen.Evidence, witness Witness) error {
 	if witness == nil || !ev.HasTree() || ev.Facts.SecondWitness != nil {
 		return nil

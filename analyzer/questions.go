@@ -13,8 +13,8 @@ type ScanOptions struct {
 	// FailOn is the least severity that makes the exit status 1; SeverityNone
 	// means that no finding does.
 	FailOn report.Severity
-	// AllowEmpty says that evidence with nothing in scope is as good as any: without it
-	// the exit status is ExitNotEvidence.
+	// AllowEmpty accepts evidence with nothing in scope: without it the exit status is
+	// ExitNotEvidence.
 	AllowEmpty bool
 }
 
@@ -29,15 +29,15 @@ type KeysOptions struct {
 // Rules lists every rule that a finding may have, the gravest first.
 func Rules() []report.Rule { return judge.Rules() }
 
-// CheckRetire checks a text for KeysOptions.Retire, as far as that can be done before it is known
-// which keys there are. The error is for the user.
+// CheckRetire checks a text for KeysOptions.Retire, as far as it can without the keys in the
+// evidence. The error is for the user.
 func CheckRetire(arg string) error { return judge.CheckKeyName(arg) }
 
 // errTaken is for a question after Scan.
 var errTaken = errors.New("analyzer: Scan has taken the copies of this reading, and must be the last question")
 
-// ask makes a judge of a question, for which prepare reads what is still to be read, and takes
-// down what became of the files. The error is that of ctx, of Interest.Witness, or an
+// ask makes a judge for a question, has prepare read what the question still needs, and notes
+// what became of the files. The error is that of ctx, of Interest.Witness, or an
 // *encryption.KMSError.
 func (r *Reading) ask(ctx context.Context, q judge.Question, prepare func(*judge.Judge) error) (*judge.Judge, error) {
 	if r.taken {
@@ -60,8 +60,8 @@ func (r *Reading) ask(ctx context.Context, q judge.Question, prepare func(*judge
 	return j, nil
 }
 
-// Scan tells which objects can be read from the evidence, and what else is wrong. It takes the
-// copies out of the reading, so that it is the last question. See ask for its error.
+// Scan tells which objects anybody can read in the evidence, and what else is wrong. It takes
+// the copies out of the reading, so it must be the last question. See ask for its error.
 func (r *Reading) Scan(ctx context.Context, o ScanOptions) (*report.Report, error) {
 	j, err := r.ask(ctx, judge.Question{FailOn: o.FailOn, AllowEmpty: o.AllowEmpty}, func(j *judge.Judge) error { return j.Compare(ctx) })
 	if err != nil {
@@ -72,7 +72,7 @@ func (r *Reading) Scan(ctx context.Context, o ScanOptions) (*report.Report, erro
 }
 
 // Values calls each for the newest value of each live key, in the order of the sources, then of
-// the keys, and tells what was read. The error is that of each, or see ask.
+// the keys, and tells what Read has read. The error is that of each, or see ask.
 func (r *Reading) Values(ctx context.Context, each func(report.Value) error) (*report.Examined, error) {
 	if err := judge.ListValues(r.evs, r.interest.Encryption, each); err != nil {
 		return nil, err
@@ -89,8 +89,8 @@ func (r *Reading) History(ctx context.Context) (*report.HistoryReport, error) {
 	return j.History(), nil
 }
 
-// Keys tells which encryption keys the values need, and whether some may be dropped. It needs
-// Interest.Keys. See ask for its error.
+// Keys tells which encryption keys the values need, and whether the user may drop some. It
+// needs Interest.Keys. See ask for its error.
 func (r *Reading) Keys(ctx context.Context, o KeysOptions) (*report.KeysReport, error) {
 	j, err := r.ask(ctx, judge.Question{AllowEmpty: true, Keys: true, Retire: o.Retire, Label: o.Label}, nil)
 	if err != nil {
@@ -99,7 +99,7 @@ func (r *Reading) Keys(ctx context.Context, o KeysOptions) (*report.KeysReport, 
 	return j.Keys(), nil
 }
 
-// Info tells what the evidence is, and what was read of it. See ask for its error.
+// Info tells what the evidence is, and what Read has read of it. See ask for its error.
 func (r *Reading) Info(ctx context.Context) (*report.Examined, error) {
 	j, err := r.ask(ctx, judge.Question{AllowEmpty: true}, nil)
 	if err != nil {

@@ -53,8 +53,8 @@ func examine(ctx context.Context, sources []evidence.Source, w *seen.Interest, p
 	return evs, nil
 }
 
-// holderOf finds the evidence of the db that a log belongs to: the one that lies
-// beside it, or the latest whose etcd has the member that wrote the log.
+// holderOf finds the evidence of the db that a log belongs to: the one beside it, or the latest
+// whose etcd has the member that wrote the log.
 func holderOf(member string, log []evidence.Source, evs []*seen.Evidence) *seen.Evidence {
 	var holder *seen.Evidence
 	id, known := writerOf(log)

@@ -7,7 +7,7 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
-// findings lists those that the tables above do not show already.
+// findings lists those that the tables above do not show.
 func findings(w *errWriter, r *report.Report) {
 	title := "\nFindings:\n"
 	if len(r.Exposures) > 0 {
@@ -29,8 +29,8 @@ func findings(w *errWriter, r *report.Report) {
 // one: a rotation that has just begun leaves one for every object. JSON has all.
 const maxAlike = 5
 
-// writeFindings lists findings. Where there are many of one rule on keys of one resource
-// the first of them stands for all.
+// writeFindings lists findings. If there are many of one rule on keys of one resource, the
+// first stands for all.
 func writeFindings(w *errWriter, found []report.Finding) {
 	type sort struct {
 		rule           report.RuleID
@@ -53,7 +53,8 @@ func writeFindings(w *errWriter, found []report.Finding) {
 	}
 }
 
-// finding writes one finding: its rule, where it applies, and what it says. more is added to that.
+// finding writes one finding: its rule, where it applies, and what it says. It adds more to
+// that.
 func finding(w *errWriter, f *report.Finding, more string) {
 	var where []string
 	for _, part := range []report.Text{f.Path(), f.Key} {

@@ -10,8 +10,7 @@ import (
 	"github.com/olekukonko/tablewriter/tw"
 )
 
-// tableWidth is what tables are made for: a terminal of 80 columns. Cells wrap
-// and are never cut.
+// tableWidth is the width of a usual terminal, in columns. Cells wrap; nothing cuts them.
 const tableWidth = 80
 
 // columnGap is the number of spaces between columns.
@@ -21,7 +20,7 @@ const columnGap = 2
 type grid struct {
 	header []string // nil for a list of facts
 	right  []int    // columns that are numbers
-	firm   []string // titles of columns that are narrowed last: names are searched for
+	firm   []string // titles of columns to narrow last: people search for names
 	open   bool     // the last column does not wrap: it holds what people copy or search for
 	rows   [][]string
 }
@@ -76,8 +75,8 @@ func (g *grid) write(w io.Writer) {
 	_ = table.Render()
 }
 
-// wrapCell wraps the cell of a column. In the first column only the first line of a
-// row starts at the edge: else a name could be made to look like a row of its own.
+// wrapCell wraps the cell of a column. In the first column only the first line of a row starts
+// at the edge: else a name could look like a row of its own.
 func wrapCell(cell string, width, column int) []string {
 	if column > 0 || displayWidth(cell) <= width {
 		return wrap(cell, width)
@@ -89,8 +88,8 @@ func wrapCell(cell string, width, column int) []string {
 	return lines
 }
 
-// widths shares the width of the table out among the columns: each as wide as
-// its widest cell, and where that is too much the widest ones are narrowed.
+// widths shares the width of the table out among the columns: each as wide as its widest cell,
+// but narrower for the widest ones if that is too much.
 func (g *grid) widths() []int {
 	first := g.header
 	if first == nil && len(g.rows) > 0 {
@@ -129,11 +128,11 @@ func (g *grid) widths() []int {
 	return widths
 }
 
-// minColumn is the width that a column is left at the least.
+// minColumn is the least width of a column.
 const minColumn = 8
 
-// widest is the column that can be narrowed the most, -1 if none can: among those that
-// are firm, or among the others.
+// widest is the column with the most width to lose, among those that are firm or among the
+// others; -1 if no column has any.
 func (g *grid) widest(widths, least []int, firm bool) int {
 	widest := -1
 	for i, w := range widths {

@@ -38,7 +38,7 @@ func (HistoryTable) Write(out io.Writer, r *report.HistoryReport) error {
 	return w.err
 }
 
-// historyAnswer says when the key was last written in plaintext, and where that lies.
+// historyAnswer names the last plaintext write of the key, and where it lies.
 func historyAnswer(h *report.History) string {
 	key := visible(h.Key)
 	if len(h.Copies) == 0 {

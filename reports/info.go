@@ -78,7 +78,7 @@ func infoFacts(w *errWriter, e report.Evidence) {
 	g.write(w)
 }
 
-// dbRows are the facts on a db that could be opened.
+// dbRows are the facts on a db that opens.
 func dbRows(row func(name, format string, args ...any), e report.Evidence) {
 	row("pages", "%d of %d bytes, %d of them free", e.Pages, e.PageSize, e.FreePages)
 	row("revision", "%d", e.Revision)

@@ -21,13 +21,13 @@ type JSON struct{}
 // Write is the writer of ScanFormats.
 func (JSON) Write(w io.Writer, r *report.Report) error { return writeReport(w, r, "  ") }
 
-// textToJSON writes text of the evidence as analyzer.Text does on its own, without a
-// slice for each.
+// textToJSON writes text of the evidence as report.Text does on its own, without a slice for
+// each.
 var textToJSON = json.MarshalToFunc(func(enc *jsontext.Encoder, t report.Text) error {
 	return enc.WriteToken(jsontext.String(t.ValidUTF8()))
 })
 
-// A messaged is a finding with its message.
+// messaged is a finding with its message.
 type messaged struct {
 	findingFields
 	Message string `json:"message"`
@@ -52,9 +52,9 @@ func jsonOptions(indent string) json.Options {
 	return json.JoinOptions(jsonDefaults, jsontext.WithIndent(indent))
 }
 
-// writeJSON writes v and a newline, as encoding/json would. It holds no more than a part
-// of the text in memory: a report may have tens of megabytes. Every character that a
-// terminal might act on is escaped, beyond what JSON asks for.
+// writeJSON writes v and a newline, as encoding/json would. It holds only a part of the text in
+// memory: a report may have tens of megabytes. It escapes every character that a terminal might
+// act on, beyond what JSON asks for.
 func writeJSON(w io.Writer, v any, indent string) error {
 	if err := writeValue(w, v, jsonOptions(indent)); err != nil {
 		return err
@@ -72,12 +72,12 @@ func writeValue(w io.Writer, v any, options ...json.Options) error {
 	return out.Flush()
 }
 
-// An escaper writes to w and replaces what is not printable, other than the newlines
-// between JSON's tokens, by \u escapes, and the second of two number signs: to some CI
-// systems they begin a command. All of them stand in strings alone.
+// An escaper writes to w and replaces what is not printable, other than the newlines between
+// JSON's tokens, by \u escapes, and the second of two number signs: to some CI systems they
+// begin a command. All of these stand in strings alone.
 type escaper struct {
 	w      io.Writer
-	cut    []byte // the start of a character of which the rest comes with the next Write
+	cut    []byte // the start of a character; the next Write has the rest
 	number bool   // a number sign came last
 }
 

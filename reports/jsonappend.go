@@ -10,14 +10,13 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
-// A jsonText is indented JSON that is appended field by field, for the lists that are
-// nearly all of a long report: it takes less time than reflection does, and says the same,
-// byte for byte.
+// A jsonText appends indented JSON field by field, for the lists that make up most of a long
+// report: it is faster than reflection, and writes the same bytes.
 type jsonText struct {
 	b      []byte
 	indent string // of one level
 	depth  int    // in levels
-	err    error  // the first; b is of no use then
+	err    error  // the first; b is then of no use
 
 	scratch []byte // used again for each message
 }
@@ -82,7 +81,7 @@ func (t *jsonText) unsigned(name string, value uint64) {
 	t.b = strconv.AppendUint(t.b, value, 10)
 }
 
-// known appends a number that is not 0: that stands for one that is not known.
+// known appends a number unless it is 0, which stands for an unknown one.
 func (t *jsonText) known(name string, value int64) {
 	if value != 0 {
 		t.number(name, value)

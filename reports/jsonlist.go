@@ -10,8 +10,8 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
-// writeReport writes what writeJSON would write of r (TestWriteReport). The exposures and findings
-// are nearly all of a long report: they are written by one goroutine a processor.
+// writeReport writes what writeJSON would write of r (TestWriteReport). One goroutine per
+// processor writes the exposures and findings, which make up most of a long report.
 func writeReport(w io.Writer, r *report.Report, indent string) error {
 	o := &objectWriter{w: w, indent: indent}
 	o.field("schemaVersion", r.SchemaVersion)
@@ -74,7 +74,7 @@ func (o *objectWriter) close() error {
 	return o.err
 }
 
-// listChunk is how many elements of a list are written in one go.
+// listChunk is how many elements of a list a goroutine writes in one go.
 const listChunk = 64
 
 // A part is the text of some elements of a list, or why there is none.
@@ -119,7 +119,7 @@ func writeElements[T any](w io.Writer, list []T, indent string, appendTo func(*j
 	return err
 }
 
-// fill makes t the text of some elements, of which the first may be that of the list.
+// fill makes t the text of some elements, first says that they begin the list.
 func fill[T any](t *jsonText, list []T, first bool, appendTo func(*jsonText, *T)) {
 	t.b, t.depth, t.err = t.b[:0], 2, nil
 	for i := range list {

@@ -33,7 +33,7 @@ type keysVerdict struct {
 	ExitStatus int  `json:"exitStatus"`
 }
 
-// keyFindings is the findings without those on plaintext, which are what `scan` is for.
+// keyFindings leaves out the findings on plaintext, which `scan` shows.
 func keyFindings(r *report.KeysReport) []report.Finding {
 	found := []report.Finding{}
 	for _, f := range r.Findings {
@@ -68,7 +68,7 @@ func (KeysTable) Write(out io.Writer, r *report.KeysReport) error {
 // maxStragglers bounds the etcd keys that a table names. JSON has all.
 const maxStragglers = 50
 
-// retirement answers whether the key may be dropped, the answer first.
+// retirement says whether the user may drop the key, the answer first.
 func retirement(w *errWriter, t *report.Retirement) {
 	key := asked(*t)
 	switch {
@@ -98,17 +98,16 @@ func retirement(w *errWriter, t *report.Retirement) {
 	w.printf("\n")
 }
 
-// Unseen says that a key to retire was not seen, and what may have been meant.
+// Unseen says that a key to retire does not occur, and what the user may have meant.
 func Unseen(t report.Retirement) string {
 	hint := " no value in this evidence and no configuration that was given names it, so it was not checked."
 	if t.DidYouMean != "" {
-		hint = fmt.Sprintf(" did you mean %s?", t.DidYouMean) // which is spelt as it is shown
+		hint = fmt.Sprintf(" did you mean %s?", t.DidYouMean) // in the spelling that reports show
 	}
 	return asked(t) + ": not seen:" + hint
 }
 
-// asked is a key as the user spelt it. What is spelt as it is printed is not escaped once
-// more.
+// asked is a key as the user spelt it. It does not escape again a key in its printed form.
 func asked(t report.Retirement) string {
 	if t.Printed {
 		return string(t.Key)
@@ -116,7 +115,7 @@ func asked(t report.Retirement) string {
 	return visible(t.Key)
 }
 
-// opened says that of the n newest values of a key some need another key of that name.
+// opened says that some of the n newest values of a key need another key of that name.
 func opened(opened, not, n int) string {
 	if not == 0 {
 		return ""
@@ -147,7 +146,7 @@ func rest(t *report.Retirement) string {
 	return fmt.Sprintf(" To read the past it is still needed by %s.", and(parts))
 }
 
-// keysAnswer says which keys are needed to restore.
+// keysAnswer says which keys a restore needs.
 func keysAnswer(r *report.KeysReport) string {
 	var needed []string
 	for _, k := range r.Keys {

@@ -8,11 +8,11 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
-// listTable collects the values, as the widths of columns depend on all of them.
+// listTable collects the values, because the widths of columns depend on all of them.
 type listTable struct {
 	w      io.Writer
 	grid   grid
-	judged bool // some value was held against a configuration
+	judged bool // a configuration judges some value
 	states bool // some value is not known to be live
 }
 

@@ -19,20 +19,18 @@ import (
 
 // A Manifest writes one object as `kubectl get -o yaml` does.
 //
-// Unless it is to Reveal, what is left of the object is its shape and its
-// identity: apiVersion, kind, and of metadata name, namespace, uid, generation,
-// resourceVersion, the times and what the owners are; of a Secret also its type.
-// Any other text becomes its size ("<redacted: 12 bytes>", where Secrets and
-// ConfigMaps have base64 that of the bytes in it), any other number
+// Unless Reveal is set, it keeps only the shape and the identity of the object: apiVersion,
+// kind, and of metadata name, namespace, uid, generation, resourceVersion, the times and what
+// the owners are; of a Secret also its type. Any other text becomes its size ("<redacted: 12
+// bytes>", where Secrets and ConfigMaps have base64 that of the bytes in it), any other number
 // "<redacted: number>". Names of fields and of data stay if they look like names.
 type Manifest struct {
 	Reveal   bool
 	Revision int64 // becomes the resourceVersion, as the API server has it; 0 if not known
 }
 
-// Write writes a map as decode/manifest's Parse returns it, and does not
-// change it. What it writes is harmless on a terminal, revealed or not, and goes
-// out in one piece.
+// Write writes a map as decode/manifest's Parse returns it, without changing the map. Its
+// output is harmless on a terminal, revealed or not, and goes out in one piece.
 func (m Manifest) Write(w io.Writer, object map[string]any) error {
 	object = m.asRead(object)
 	if !m.Reveal {
@@ -41,7 +39,7 @@ func (m Manifest) Write(w io.Writer, object map[string]any) error {
 	var q quoter
 	text, err := yaml.Marshal(q.value("", object))
 	if err != nil {
-		// The library's error may quote what it was given.
+		// The library's error may quote its input.
 		return errors.New("the object can not be written as YAML")
 	}
 	_, err = io.WriteString(w, q.restore(string(text)))
@@ -126,7 +124,7 @@ func redactBase64(to, from map[string]any, name string) {
 	}
 }
 
-// redacted is a value of the same shape. The size of a text is what size says.
+// redacted is a value of the same shape; size gives the size of a text.
 func redacted(v any, size func(string) int) any {
 	switch v := v.(type) {
 	case nil, bool:
@@ -195,8 +193,8 @@ func isOf(s string, limit int, others string, upperCase bool) bool {
 	return s != "" && len(s) <= limit
 }
 
-// isObjectName tells what can be a segment of a path, as some kinds ask for no
-// more of their names.
+// isObjectName tells what can be a segment of a path, because some kinds ask no more of their
+// names.
 func isObjectName(s string) bool {
 	return len(s) <= 253 && !strings.ContainsAny(s, "/%\n\t") && isHarmless(s)
 }
@@ -262,7 +260,7 @@ const maxSimpleKey = 1024
 // restore puts the quoted texts back.
 func (q *quoter) restore(text string) string {
 	var b strings.Builder
-	column := 0 // of the end of what is written, in characters; before a key stand spaces and dashes
+	column := 0 // of the end of the output, in characters; before a key stand spaces and dashes
 	for {
 		before, rest, ok := strings.Cut(text, placeStart)
 		b.WriteString(before)

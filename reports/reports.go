@@ -1,9 +1,8 @@
 // Package reports writes what package analyzer found: one file a format.
 //
-// A format decides nothing: severities, counts and the exit status come from the
-// Report. Its job is to show them, and to neutralise what came out of the
-// evidence for the place where it goes: a key may hold escape sequences for a
-// terminal, or markup.
+// A format decides nothing: severities, counts and the exit status come from the Report. It
+// shows them, and makes text from the evidence harmless for its output: a key may hold escape
+// sequences for a terminal, or markup.
 package reports
 
 import (

@@ -10,8 +10,8 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
-// Table writes a report for people: the answer in one sentence, then the
-// namespaces, the objects, what else is wrong, what was not read, and the facts.
+// Table writes a report for people: the answer in one sentence, then the namespaces, the
+// objects, what else is wrong, what the run did not read, and the facts.
 type Table struct{}
 
 // Write is the writer of ScanFormats.
@@ -127,8 +127,8 @@ func all(n int, what string) string {
 	return fmt.Sprintf("any of the %d %s", n, what)
 }
 
-// missing warns where the evidence could not be read as it was: what is absent
-// from the report may be in there.
+// missing warns if the run could not read the evidence as it was, so that the report may lack
+// things that are in it.
 func missing(r *report.Examined) string {
 	if r.Coverage.Unread() {
 		return " Parts of this evidence are damaged or could not be read: there may be more."
@@ -217,7 +217,7 @@ func exposures(w *errWriter, r *report.Report) {
 	g.write(w)
 }
 
-// databases counts the pieces of evidence that are no part of another.
+// databases counts the pieces of evidence that belong to no other.
 func databases(r *report.Report) (n int) {
 	for _, e := range r.Evidence {
 		if e.Kind != report.KindWAL {
@@ -249,7 +249,7 @@ func regions(copies []*report.Copy) string {
 // maxPlaces bounds the places of damage that a table lists. JSON has more.
 const maxPlaces = 20
 
-// coverage says what was not read.
+// coverage says what the run did not read.
 func coverage(w *errWriter, r *report.Examined) {
 	c := r.Coverage
 	changed := slices.ContainsFunc(r.Evidence, func(e report.Evidence) bool { return e.Changed != "" })

@@ -17,10 +17,10 @@ import (
 // server writes has 645: those of a custom resource with a long group.
 const maxShown = 768
 
-// visible is a name from the evidence as a terminal may show it. It can not be taken
-// for anything else: what is not printable is written as an escape of Go, a backslash is
-// doubled, spaces stand only between words, and what this package writes itself ("-",
-// "(not Kubernetes)", "…") no name looks like.
+// visible is a name from the evidence as a terminal may show it. Nobody can take it for
+// anything else: visible writes what is not printable as an escape of Go, doubles a backslash,
+// leaves spaces only between words, and makes no name look like what this package writes itself
+// ("-", "(not Kubernetes)", "…").
 func visible[T ~string](t T) string { return shown(string(t), true) }
 
 // Visible is a message as a terminal may show it, with names in it or not.
@@ -71,7 +71,7 @@ func tail(s string, limit int, name bool) string {
 	return text
 }
 
-// isPlain reports whether a text needs no escapes: nearly all do not.
+// isPlain reports whether a text needs no escapes, as nearly none does.
 func isPlain(s string) bool {
 	if s == "" || len(s) > maxShown || s == "-" || s[0] == '(' {
 		return false
@@ -87,10 +87,10 @@ func isPlain(s string) bool {
 	return true
 }
 
-// escape is how the character at offset i of s is shown, and its size in bytes. Two
-// colons at the start of a line, and two number signs anywhere, begin a command to some
-// CI systems: the second is escaped. A name has neither a colon nor a space at its ends,
-// as others may follow.
+// escape is how the character at offset i of s is shown, and its size in bytes. Two colons at
+// the start of a line, and two number signs anywhere, begin a command to some CI systems:
+// escape changes the second. It leaves a name neither a colon nor a space at its ends, because
+// others may follow.
 func escape(s string, i int, name bool) (string, int) {
 	r, size := utf8.DecodeRuneInString(s[i:])
 	twice := i > 0 && s[i-1] == s[i]
@@ -145,7 +145,7 @@ func list[T ~string](items []T) string {
 	return strings.Join(shown, ", ")
 }
 
-// item is a name in a list: it can not be taken for two.
+// item is a name in a list: it cannot be taken for two.
 func item[T ~string](t T) string { return strings.ReplaceAll(visible(t), ", ", `\x2c `) }
 
 // and joins the items as a sentence does.
@@ -209,7 +209,7 @@ func fitting(runes []rune, width int) int {
 // displayWidth is how many columns of a terminal a text takes.
 func displayWidth(s string) int { return twwidth.Width(s) }
 
-// breakAt is where to break runes, of which n fit on a line.
+// breakAt is where to break runes; n of them fit on a line.
 func breakAt(runes []rune, n int) int {
 	for i := n; i > n/3; i-- {
 		if runes[i] == ' ' {
@@ -224,8 +224,8 @@ func breakAt(runes []rune, n int) int {
 	return n
 }
 
-// An errWriter keeps the first error of w, as the libraries above it lose it,
-// and cuts the spaces at the ends of lines.
+// An errWriter keeps the first error of w, because the libraries above it lose it, and cuts the
+// spaces at the ends of lines.
 type errWriter struct {
 	w       io.Writer
 	pending []byte // an unfinished line

@@ -7,7 +7,7 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
-// validity says how much of what was exposed is still in use.
+// validity says how much of the exposed data is still in use.
 func validity(r *report.Report) []string {
 	counts := map[report.Use]int{}
 	for _, x := range r.Exposures {
@@ -45,8 +45,8 @@ func use(x report.Exposure) string {
 	return string(x.Validity.Status)
 }
 
-// dataKeys lists the names of a Secret's data, and where it is not the same for all of
-// them whether each is still in use.
+// dataKeys lists the names of a Secret's data, and for each whether it is still in use, if that
+// is not the same for all.
 func dataKeys(x report.Exposure) string {
 	v := x.Validity
 	if v == nil || !slices.ContainsFunc(v.DataKeys, func(d report.DatumUse) bool { return d.Status != v.Status }) {

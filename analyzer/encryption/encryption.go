@@ -1,19 +1,18 @@
 // Package encryption reads an EncryptionConfiguration, and opens values with the
 // keys in it.
 //
-// The configuration says for each resource which providers read its values, in
-// order, and that the first one writes. Config.For finds the Entries of a resource as
-// the API servers would, one of each file; Entries.Match tells which of their keys may
-// have written a value, by the value's prefix; Entries.Policy what would become of it on
-// the next write. None of these needs key bytes. Only Key.Open proves anything: it
-// decrypts with the API server's own transformers.
+// The configuration says for each resource which providers read its values, in order, and that
+// the first one writes. Config.For finds the Entries of a resource as the API servers would,
+// one of each file; Entries.Match tells by a value's prefix which of their keys may have
+// written it; Entries.Policy tells what the next write would make of it. These need no key
+// bytes. Only Key.Open proves anything: it decrypts with the API server's own transformers.
 //
 // A cluster may have several files: one for each API server of OpenShift, or one for each
-// master, which ought to be equal. A value that any of them reads can be read, and where
-// they would write one resource in different ways, Config.Disagreements says so.
+// master, which ought to be equal. A value is readable if any of them reads it.
+// Config.Disagreements tells where they would write one resource in different ways.
 //
-// Keys stay inside this package: no error and no String method shows one. Calls to a
-// KMS plugin are made through Config.OpenKMS alone, to unix sockets and nothing else.
+// Keys stay inside this package: no error and no String method shows one. Config.OpenKMS alone
+// lets the package call a KMS plugin, through unix sockets and nothing else.
 package encryption
 
 import (
@@ -48,7 +47,7 @@ type Entry struct {
 	// {"*", "*"}, and {"", "*"} for the core group.
 	Resource resource.GroupResource
 	File     string // its name as the user gave it; empty where nobody did
-	Line     int    // of the resource in the file, from 1; 0 if it could not be found
+	Line     int    // of the resource in the file, from 1; 0 if not known
 	// Keys are those of all providers in order, never empty: the first one writes,
 	// all of them read. The identity provider is a Key, too.
 	Keys []*Key
@@ -66,13 +65,13 @@ type Key struct {
 	secret string // tells equal keys; empty for identity and KMS
 }
 
-// anything is what a wildcard has in place of a group or a resource.
+// anything stands for a group or a resource in a wildcard.
 const anything = "*"
 
-// For is the entry that each API server uses for a resource: that of its name, else that
-// of all resources of its group, else that of all. A file without one of these has none:
-// its API server stores values in plaintext, and can not read encrypted ones, or it is
-// not the one that serves the resource. Where no file has one, Entries is empty.
+// For is the entry that each API server uses for a resource: that of its name, else that of all
+// resources of its group, else that of all. A file may have no such entry: its API server
+// stores values in plaintext and cannot read encrypted ones, or does not serve the resource.
+// Entries is empty if no file has one.
 //
 // Source: transformerFromOverrides in pkg/server/options/encryptionconfig/config.go,
 // k8s.io/apiserver v0.37.2.
@@ -108,8 +107,8 @@ func (c *Config) Entries() []*Entry {
 // Files is how many files there are.
 func (c *Config) Files() int { return len(c.files) }
 
-// Match returns the keys of all entries that may have written the value, by its
-// prefix: whatever its resource is.
+// Match returns the keys of all entries that may have written the value, by its prefix,
+// whatever its resource is.
 func (c *Config) Match(value []byte) []*Key { return match(c.keys, value) }
 
 // Names are the providers and names of all keys, each once.
@@ -136,10 +135,10 @@ func (e *Entry) String() string {
 	return e.Resource.String()
 }
 
-// Encrypts reports whether values are encrypted when they are written.
+// Encrypts reports whether the API server encrypts values when it writes them.
 func (e *Entry) Encrypts() bool { return e.Keys[0].Provider != envelope.Identity }
 
-// In is the entry and the file that it is of, for a message: `"secrets" of enc.yaml`.
+// In is the entry and its file, for a message: `"secrets" of enc.yaml`.
 func (e *Entry) In() string {
 	if e.File == "" {
 		return fmt.Sprintf("%q", e)
@@ -179,10 +178,10 @@ type Policy uint8
 // The policies. All but Current make the API server write the value anew when the
 // object is written, even without a change.
 const (
-	Current       Policy = iota // it would be written as it is
+	Current       Policy = iota // the API server would write it as it is
 	WrongProvider               // another type of provider writes
 	StaleKey                    // the same type of provider writes, with another key
-	NotEncrypted                // it is plaintext, and would be encrypted
+	NotEncrypted                // it is plaintext, and the next write encrypts it
 	NotConfigured               // it is encrypted, and no entry covers the resource
 	UnknownKey                  // it is encrypted, and the entry has no key of that name
 )
@@ -195,8 +194,8 @@ func (p Policy) String() string {
 	return "unknown"
 }
 
-// policy is what the entry says of a value that k has written; nil where that is not a key
-// of the entry. encrypted tells a value of no key.
+// policy is what the entry says of a value that k has written; k is nil if no key of the entry
+// has. encrypted says that the value is not plaintext.
 func (e *Entry) policy(k *Key, encrypted bool) Policy {
 	switch {
 	case !encrypted && e.Encrypts():

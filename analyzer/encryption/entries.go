@@ -6,16 +6,16 @@ import (
 	"github.com/etcdsift/etcdsift/decode/envelope"
 )
 
-// Entries are what the API servers of a cluster say of one resource, in the order of the
-// files; none where no file covers it.
+// Entries are what the API servers of a cluster say of one resource, in the order of the files;
+// empty if no file covers it.
 type Entries []*Entry
 
-// Encrypts reports whether any of them encrypts values when they are written.
+// Encrypts reports whether any of them encrypts the values that it writes.
 func (es Entries) Encrypts() bool { return slices.ContainsFunc(es, (*Entry).Encrypts) }
 
-// Match returns the keys that may have written the value, by its prefix, each once and in
-// the order in which the API servers try them. Several fit where a name is that of several
-// keys, or goes on behind a colon as another does.
+// Match returns the keys that may have written the value, by its prefix, each once and in the
+// order in which the API servers try them. Several fit if they share a name, or if one name is
+// another with a colon and more behind it.
 func (es Entries) Match(value []byte) []*Key {
 	var found []*Key
 	for _, e := range es {
@@ -38,10 +38,10 @@ func (es Entries) Named(provider envelope.Provider, name string) *Key {
 	return nil
 }
 
-// Policy is what the entries say of a value that k has written, nil if none of their keys
-// has, and the one that says so: any of the API servers may have written the value last, so
-// the entry counts that has least against it. Of plaintext that one counts that would
-// encrypt it. encrypted tells a value of no key. The entry is nil where there is none.
+// Policy is what the entries say of a value that k has written, and which entry says so. Any
+// API server may have written the value last, so the entry with the least against it counts;
+// for plaintext, the one that would encrypt it. k is nil if no key of theirs wrote the value;
+// encrypted says that it is not plaintext. The returned entry is nil if there is no entry.
 func (es Entries) Policy(k *Key, encrypted bool) (Policy, *Entry) {
 	if len(es) == 0 {
 		if encrypted {
@@ -64,14 +64,14 @@ func (es Entries) Policy(k *Key, encrypted bool) (Policy, *Entry) {
 type Disagreement struct {
 	// One and Other are their entries, which may be wildcards that cover the resource.
 	One, Other *Entry
-	// Readable says that each of them reads what the other writes, as halfway through a
-	// rotation. Else an object that one has written is lost to the other.
+	// Readable says that each reads what the other writes, as halfway through a rotation. If
+	// not, one cannot read an object that the other has written.
 	Readable bool
 }
 
-// Disagreements are the resources that two files would write in different ways, one for
-// each two entries that do. A file that does not cover a resource does not disagree: it may
-// be that of an API server that does not serve it.
+// Disagreements are the resources that two files would write in different ways, one for each
+// such pair of entries. A file that does not cover a resource does not disagree: its API server
+// may not serve it.
 func (c *Config) Disagreements() []Disagreement {
 	var all []Disagreement
 	told := map[[2]*Entry]bool{}
@@ -91,8 +91,8 @@ func (c *Config) Disagreements() []Disagreement {
 	return all
 }
 
-// sameWriter reports whether two keys write alike. Plugins of one name may have a socket of
-// their own on each machine.
+// sameWriter reports whether two keys write alike. Plugins of one name may have a different
+// socket on each machine.
 func sameWriter(a, b *Key) bool {
 	return a == b || a.plugin != nil && b.plugin != nil && a.Provider == b.Provider && a.Name == b.Name
 }

@@ -23,8 +23,7 @@ import (
 	"github.com/etcdsift/etcdsift/decode/envelope"
 )
 
-// A plugin is a KMS plugin that the configuration names. It is called only after
-// OpenKMS.
+// A plugin is a KMS plugin that the configuration names. Nothing calls it before OpenKMS.
 type plugin struct {
 	name     string
 	version  string // v1 or v2
@@ -36,14 +35,13 @@ type plugin struct {
 	keyID  string     // of v2: what the plugin writes with now
 
 	mu      sync.Mutex
-	refused map[[sha256.Size]byte]bool // by the hash of a data encryption key as it is stored
+	refused map[[sha256.Size]byte]bool // by the hash of a data encryption key in its stored form
 }
 
-// maxRefused bounds the data encryption keys of which a plugin is not asked again.
+// maxRefused bounds the data encryption keys that no call sends to a plugin again.
 const maxRefused = 1 << 16
 
-// A KMSError says that a plugin could not be reached, or answered with something that
-// is no answer.
+// A KMSError says that nothing reached a plugin, or that it gave no valid answer.
 type KMSError struct {
 	Name, Endpoint string
 	Err            error
@@ -93,8 +91,7 @@ func (c *Config) OpenKMS(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// KMS reports whether the configuration has KMS providers, and whether they may be
-// called.
+// KMS reports whether the configuration has KMS providers, and whether it may call them.
 func (c *Config) KMS() (configured, open bool) {
 	for _, p := range c.plugins {
 		open = open || p.reader != nil
@@ -133,8 +130,8 @@ func (p *plugin) connect(ctx context.Context) error {
 		return errors.New("the plugin's status has no valid key ID")
 	}
 	p.keyID = answer.KeyID
-	// What a transformer writes with decides what it calls stale. An API server learns it
-	// by encrypting something; the key ID and its form of today are enough for reading.
+	// What a transformer writes with decides what it calls stale. An API server encrypts
+	// something to learn it; the key ID and its form of today are enough for reading.
 	now := func() (kmsv2.State, error) {
 		return kmsv2.State{EncryptedObjectKeyID: p.keyID,
 			EncryptedObjectEncryptedDEKSourceType: kmstypes.EncryptedDEKSourceType_HKDF_SHA256_XNONCE_AES_GCM_SEED}, nil
@@ -157,8 +154,8 @@ func (p *plugin) connectV1(ctx context.Context) error {
 	return nil
 }
 
-// dial finds out at once what gRPC would find out only when its time is up: that there
-// is no socket, or nobody behind it.
+// dial finds out at once what gRPC learns only at its timeout: that there is no socket, or
+// nobody behind it.
 func (p *plugin) dial(ctx context.Context) error {
 	address, err := util.ParseEndpoint(p.endpoint)
 	if err != nil {
@@ -214,7 +211,7 @@ func (p *plugin) dek(payload []byte) [sha256.Size]byte {
 		}
 		return sha256.Sum256(payload[:min(len(payload), 2+int(binary.BigEndian.Uint16(payload)))])
 	}
-	o, _ := envelope.ParseEncryptedObject(payload, 0) // of a broken one what could be read
+	o, _ := envelope.ParseEncryptedObject(payload, 0) // of a broken one, its readable part
 	h := sha256.New()
 	h.Write(o.DEKSource)
 	h.Write([]byte{0})
@@ -245,11 +242,11 @@ func isStatus(err error) bool {
 	return ok
 }
 
-// isSilence reports whether a plugin gave no answer, which says nothing of the value.
+// isSilence reports whether a plugin gave no answer; that says nothing of the value.
 func isSilence(err error) bool {
 	switch status.Code(err) {
 	case codes.PermissionDenied, codes.Unauthenticated, codes.ResourceExhausted, codes.Unimplemented:
-		return true // it does not want to
+		return true // the plugin declines
 	}
 	return isUnreachable(err)
 }
@@ -262,8 +259,7 @@ func isUnreachable(err error) bool {
 	return false
 }
 
-// rpcError says what became of a call. The text of a plugin is its own, and may be
-// anything.
+// rpcError says what became of a call, without the plugin's own text, which may be anything.
 func rpcError(err error) error {
 	// The client of KMS v1 drops the code of the first call.
 	if isUnreachable(err) || status.Code(err) == codes.Unknown && strings.Contains(err.Error(), codes.DeadlineExceeded.String()) {

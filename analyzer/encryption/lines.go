@@ -11,14 +11,14 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// lines finds the line of a field in the file, as the API server's errors name fields
-// by their path alone.
+// lines finds the line of a field in the file, because the API server's errors name only its
+// path.
 type lines struct {
 	root *yaml.Node
 }
 
-// newLines reads the file as YAML. Its error is for a file that is none; it has the
-// line, and no text of the file but YAML's own signs.
+// newLines reads the file as YAML. Its error, for a file that is not YAML, has the line, and no
+// text of the file but YAML's own signs.
 func newLines(file []byte) (*lines, error) {
 	var document yaml.Node
 	if err := yaml.Unmarshal(file, &document); err != nil {
@@ -37,11 +37,11 @@ func newLines(file []byte) (*lines, error) {
 	return l, nil
 }
 
-// yamlLine is where the YAML library says that an error is.
+// yamlLine finds the line in an error of the YAML library.
 var yamlLine = regexp.MustCompile(`line (\d+)`)
 
-// syntaxError keeps the line and the known part of an error of the YAML library, which
-// may name what it met.
+// syntaxError keeps the line and the known part of a YAML library error, because the rest may
+// quote the file.
 func syntaxError(err error) error {
 	text := err.Error()
 	what := "it breaks the syntax"
@@ -62,8 +62,8 @@ func syntaxError(err error) error {
 	return errors.New(what)
 }
 
-// of is the line of a field such as "resources[0].providers[1].aescbc.keys[0].secret",
-// or of the nearest one above it that is there; 0 if there is none.
+// of is the line of a field such as "resources[0].providers[1].aescbc.keys[0].secret", or of
+// its nearest ancestor in the file; 0 if there is no ancestor.
 func (l *lines) of(path string) int {
 	line := 0
 	node := l.root
@@ -77,7 +77,7 @@ func (l *lines) of(path string) int {
 	return line
 }
 
-// text is the value of a field at the top, empty if it has none that is a text.
+// text is the value of a field at the top, empty if it is not a text.
 func (l *lines) text(name string) string {
 	if _, value := child(l.root, name); value != nil && value.Kind == yaml.ScalarNode {
 		return value.Value
@@ -90,8 +90,8 @@ func steps(path string) []string {
 	return strings.FieldsFunc(path, func(r rune) bool { return r == '.' || r == '[' || r == ']' })
 }
 
-// child is the node below node that step names, and the node that names it. Names are
-// compared as the API server's decoder and its internal field paths write them.
+// child is the node below node that step names, and the node that names it. It compares names
+// as the API server's decoder and its internal field paths write them.
 func child(node *yaml.Node, step string) (key, value *yaml.Node) {
 	for node.Kind == yaml.AliasNode {
 		node = node.Alias
@@ -123,8 +123,8 @@ func (l *lines) errorAt(path, what string) error {
 // that it does not know or has met twice.
 var strictMessage = regexp.MustCompile(`^(unknown|duplicate) field "(.*)"$`)
 
-// Of a path only the fields that the API server knows are shown, and a name behind them
-// that is too short for a key: a secret may stand where a field's name should.
+// Errors show only the fields of a path that the API server knows, and a name behind them that
+// is too short for a key: a secret may stand where a field's name should.
 var (
 	knownPath = regexp.MustCompile(`^(?:(?:resources|providers|aescbc|aesgcm|secretbox|identity|kms|keys)(?:\[\d+\])?\.)*`)
 	plainName = regexp.MustCompile(`^[A-Za-z]{1,15}$`)
@@ -152,7 +152,7 @@ func (l *lines) strictError(err error) error {
 	return errors.New("a field that is not known, or there twice")
 }
 
-// duplicate is the line of the first field that its map has already; 0 if there is none.
+// duplicate is the line of the first field that its map has already; 0 if no map repeats one.
 func duplicate(node *yaml.Node) int {
 	seen := map[string]bool{}
 	for i, below := range node.Content {
@@ -169,8 +169,8 @@ func duplicate(node *yaml.Node) int {
 	return 0
 }
 
-// misplaced is an error for a value of the wrong type: the place is not told by the
-// decoder, so the first field that can not be right is looked for.
+// misplaced is an error for a value of the wrong type: the decoder does not tell the place, so
+// misplaced looks for the first field that cannot be right.
 func (l *lines) misplaced(what string) error {
 	if node := wrongType(l.root, topShape, map[*yaml.Node]bool{}); node != nil {
 		return fmt.Errorf("line %d: %s", node.Line, what)

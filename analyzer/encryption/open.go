@@ -14,15 +14,15 @@ import (
 	"github.com/etcdsift/etcdsift/decode/envelope"
 )
 
-// ErrClosed says that a key does not open a value: its bytes are others than those
-// that sealed it, or the value was changed, or sealed for another etcd key.
+// ErrClosed says that a key does not open a value: another key's bytes sealed the value, or
+// somebody changed it, or it belongs to another etcd key.
 var ErrClosed = errors.New("the key does not open the value")
 
 // ErrRefused is ErrClosed where it is the KMS plugin that does not decrypt the data
 // encryption key of a value.
 var ErrRefused = fmt.Errorf("the KMS plugin does not decrypt its data encryption key: %w", ErrClosed)
 
-// ErrNoKMS says that only a KMS plugin can open a value, and that none may be called.
+// ErrNoKMS says that only a KMS plugin can open a value, and that the run may call no plugin.
 var ErrNoKMS = errors.New("only the KMS plugin can open the value")
 
 // newReader makes the API server's transformer for a key of that provider.
@@ -43,23 +43,23 @@ func newReader(provider envelope.Provider, secret []byte) (value.Read, error) {
 	return aestransformer.NewGCMTransformer(block)
 }
 
-// An Opened is what Key.Open made of a value.
+// Opened is what Key.Open made of a value.
 type Opened struct {
 	// Plain is the object as the API server encoded it. The caller clears it after use.
 	Plain []byte
-	// Stale says that the plugin of a KMS provider would write the value in another way
-	// now: under another key ID, or in a form that is not written any more.
+	// Stale says that the plugin of a KMS provider would write the value in another way now:
+	// under another key ID, or in another form.
 	Stale bool
-	// Unsure says that the bytes may be of another key all the same: AES-CBC has no
+	// Unsure says that another key may have sealed the value all the same: AES-CBC has no
 	// authentication, and its padding fits by chance for one wrong key in 256.
 	Unsure bool
 }
 
-// Open decrypts a value that Match says the key may have written. key is the etcd key
-// under which it lies: aesgcm and KMS bind a value to it, but for KMS v1 on AES-CBC. The value is not changed.
+// Open decrypts a value that Match says the key may have written. key is its etcd key: aesgcm
+// and KMS bind a value to it, except KMS v1 on AES-CBC. Open does not change the value.
 //
-// The error is ErrClosed, ErrRefused, ErrNoKMS, that of ctx, or a *KMSError if the plugin did not
-// answer; none holds a byte of the value. The identity provider gives the value itself.
+// The error is ErrClosed, ErrRefused, ErrNoKMS, that of ctx, or a *KMSError if the plugin did
+// not answer; no error holds a byte of the value. The identity provider gives the value itself.
 func (k *Key) Open(ctx context.Context, value, key []byte) (Opened, error) {
 	switch {
 	case k.Provider == envelope.Identity:
@@ -90,7 +90,7 @@ func fitsCBC(payload []byte) bool {
 // padding is how many bytes AES-CBC added to plain to make payload, an IV and blocks.
 func padding(payload, plain []byte) int { return len(payload) - aes.BlockSize - len(plain) }
 
-// A union reads what either AES-GCM or AES-CBC wrote. What the second one did is stale.
+// A union reads what either AES-GCM or AES-CBC wrote. A value of the second one is stale.
 type union [2]value.Read
 
 func (u union) TransformFromStorage(ctx context.Context, data []byte, dataCtx value.Context) ([]byte, bool, error) {

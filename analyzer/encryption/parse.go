@@ -19,24 +19,24 @@ import (
 	"github.com/etcdsift/etcdsift/decode/resource"
 )
 
-// MaxFile bounds a file that is read as a configuration, in bytes. An API server's
-// has some kilobytes.
+// MaxFile bounds the size of a configuration file, in bytes. An API server's has some
+// kilobytes.
 const MaxFile = 256 << 10
 
-// maxResources bounds the resources that a configuration names: the API server's
-// validation compares every one with every other, which would take minutes for all that a
-// file has room for. A cluster has some hundred.
+// maxResources bounds the resources that a configuration names: the API server's validation
+// compares every two, which would take minutes for as many as fit in a file. A cluster has some
+// hundred.
 const maxResources = 4096
 
 const kind = "EncryptionConfiguration"
 
-// wanted is what a file of another kind or version is told.
+// wanted is the error for a file of another kind or version.
 var wanted = fmt.Sprintf("want kind %s of apiVersion %s", kind, apiserverv1.SchemeGroupVersion)
 
-// Parse reads an EncryptionConfiguration in YAML or JSON with the API server's own
-// types, defaults and validation, and as strict as the API server: what it does not
-// know is an error. The error has a line for everything that is wrong, with the line
-// of the file where it can be told, and never a value, which may be a key.
+// Parse reads an EncryptionConfiguration in YAML or JSON with the API server's own types,
+// defaults and validation, and as strictly: what the API server does not know is an error. The
+// error has a line for everything that is wrong, with the line of the file if it is known, and
+// never a value, because it may be a key.
 func Parse(file []byte) (*Config, error) {
 	c := &Config{}
 	if err := c.Add("", file); err != nil {
@@ -135,7 +135,7 @@ func decode(file []byte, lines *lines) (*apiserver.EncryptionConfiguration, erro
 	return config, nil
 }
 
-// decodeError says what is wrong with a file that can not be decoded.
+// decodeError says what is wrong with a file that does not decode.
 func decodeError(err error, lines *lines) error {
 	if strict, ok := runtime.AsStrictDecodingError(err); ok {
 		var problems []error
@@ -179,8 +179,8 @@ func (c *Config) build(name string, internal *apiserver.EncryptionConfiguration,
 	return f, nil
 }
 
-// addResource gives a resource these keys. It is an error if an entry before it
-// covers the resource already.
+// addResource gives a resource these keys. An earlier entry that covers the resource is an
+// error.
 //
 // Source: getTransformerOverridesAndKMSPluginProbes in
 // pkg/server/options/encryptionconfig/config.go, k8s.io/apiserver v0.37.2.
@@ -235,7 +235,7 @@ func (c *Config) named(provider envelope.Provider, list []apiserver.Key) ([]*Key
 	return keys, nil
 }
 
-// key returns the key that is equal to k, which is k if there is none yet.
+// key returns the first key that is equal to k, or k itself, which it then keeps.
 func (c *Config) key(k *Key) *Key {
 	for _, have := range c.keys {
 		if have.Provider == k.Provider && have.Name == k.Name && have.secret == k.secret && have.plugin == k.plugin {

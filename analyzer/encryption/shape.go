@@ -8,14 +8,14 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// A shape is what the value of a field has to be.
+// A shape is the form that a field's value must have.
 type shape struct {
 	fields map[string]*shape // of a map
 	list   *shape            // of the elements of a list
 	scalar func(*yaml.Node) bool
 }
 
-// What an EncryptionConfiguration holds, from the single text to the whole.
+// The shapes of an EncryptionConfiguration, from the single text to the whole.
 var (
 	textShape = &shape{scalar: isText}
 	keyShape  = &shape{fields: map[string]*shape{"name": textShape, "secret": textShape}}
@@ -52,8 +52,8 @@ func isInt32(n *yaml.Node) bool {
 	return err == nil && n.Tag == "!!int"
 }
 
-// wrongType is the first value at or below node that is not of that shape. What an alias
-// stands for is looked at once, as aliases of aliases stand for more than there is time for.
+// wrongType is the first value at or below node that is not of that shape. It looks at an
+// alias's node once, because aliases of aliases stand for more than there is time for.
 func wrongType(node *yaml.Node, s *shape, seen map[*yaml.Node]bool) *yaml.Node {
 	at := node
 	for node.Kind == yaml.AliasNode {

@@ -21,15 +21,15 @@ var (
 	walNames = []string{"member/wal", "wal", "."}
 )
 
-// MaxDepth bounds how deep a data dir is searched; an etcd's own has two levels.
+// MaxDepth bounds how deep Open searches a data dir; an etcd's own has two levels.
 const MaxDepth = 8
 
-// MaxOthers bounds the files of a data dir that are opened although they are
-// neither a db nor a WAL segment. The rest is counted.
+// MaxOthers bounds the files of a data dir that Open opens although they are neither a db nor a
+// WAL segment. It counts the rest.
 const MaxOthers = 1000
 
-// addDir opens all that lies in a data dir: the db and its WAL, what etcd has left
-// behind, and copies beside them. It returns why the folder is no evidence; empty if it is.
+// addDir opens all that lies in a data dir: the db and its WAL, etcd's leftovers, and copies
+// beside them. It returns why the folder is no evidence; empty if it is.
 func (s *Set) addDir(dir, prefix string) (whyNone string) {
 	if !isDataDir(dir) {
 		return "no etcd data: it holds none of " + strings.Join(dbNames, ", ") +
@@ -63,7 +63,7 @@ func isDataDir(dir string) bool {
 		file := filepath.Join(dir, filepath.FromSlash(name))
 		info, err := os.Stat(file)
 		if err == nil && !info.IsDir() || err != nil && !isAbsent(err) {
-			return true // one that may not be looked at is not the same as none
+			return true // an unreadable entry is not an absent one
 		}
 		if _, linkErr := os.Lstat(file); err != nil && linkErr == nil {
 			return true // a link that leads nowhere
@@ -94,7 +94,7 @@ type file struct {
 	info        fs.FileInfo
 }
 
-// rank puts the db that is in use first, then its WAL, then the rest.
+// rank puts the db in use first, then its WAL, then the rest.
 func (f file) rank(prefix string) int {
 	inUse := func(names []string, shown string) bool {
 		return slices.ContainsFunc(names, func(name string) bool { return shown == filepath.ToSlash(filepath.Join(prefix, name)) })
@@ -164,8 +164,8 @@ func (w *walk) dir(dir, shown string, depth int) {
 	}
 }
 
-// isFileName reports whether a path ends in the name of a file of etcd's: a folder is no such
-// file.
+// isFileName reports whether a path ends in the name of a file of etcd's, which no folder
+// should have.
 func isFileName(shown string) bool {
 	base := path.Base(shown)
 	return base == "db" || strings.HasSuffix(base, ".wal") || strings.HasSuffix(base, ".snap") || strings.HasSuffix(base, ".snap.db")
@@ -183,7 +183,7 @@ func mayMatter(shown string) bool {
 	return leftover(shown) != ""
 }
 
-// open opens a file as what it is by its name, or else by its content.
+// open opens a file as the kind that its name says, or else its content.
 func (w *walk) open(f file) {
 	source, opened := w.Set.open(f.path, f.shown, f.info)
 	if opened == nil {
@@ -220,15 +220,14 @@ func (w *walk) open(f file) {
 	w.take(source)
 }
 
-// leftover says what a file in a member dir is, by its name; empty where it is not
-// known.
+// leftover says what a file in a member dir is, by its name; empty if not known.
 //
 // Source: go.etcd.io/etcd/server/v3 storage/wal, etcdserver/api/snap, and
 // storage/backend for the defragmentation.
 func leftover(name string) string {
 	switch {
 	case strings.HasSuffix(name, ".wal"), strings.HasSuffix(name, "/db"), name == "db":
-		return "" // no leftover, but what etcd works with
+		return "" // etcd works with it
 	case strings.HasSuffix(name, ".wal.broken"):
 		return "WAL segment that etcd found broken"
 	case strings.HasSuffix(name, ".snap.db"):

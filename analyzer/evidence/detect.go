@@ -9,8 +9,8 @@ import (
 	"github.com/etcdsift/etcdsift/decode/page"
 )
 
-// Detect is the kind of evidence that a file of size bytes is, by its first bytes: KindDB, also for
-// a snapshot, KindWAL, or "" if it is neither. The error is an I/O error.
+// Detect tells by its first bytes which kind of evidence a file of size bytes is: KindDB, also
+// for a snapshot, KindWAL, or "" if it is neither. The error is an I/O error.
 func Detect(r io.ReaderAt, size int64) (report.Kind, error) {
 	_, err := page.Open(r, size)
 	if err == nil {

@@ -1,8 +1,9 @@
-// Package evidence is about the files that a run examines. Open finds out what PATHs lead to: which
-// files an etcd works with, what it left behind, which lie beside them, and what can not be read.
-// Each file is a Source: opened once, read-only, without a lock, and in a way that leaves its
-// access time alone where the kernel allows that. A Source tells whether it has changed since, and
-// who may write to it. A Reader remembers what the disk did not give.
+// Package evidence finds and opens the files that a run examines. Open finds out what PATHs
+// lead to: the files that an etcd works with, those that it left behind or that lie beside
+// them, and those that it cannot read. Each file is a Source: opened once, read-only, without a
+// lock, and in a way that leaves its access time alone if the kernel allows that. A Source
+// tells whether it has changed since, and who may write to it. A Reader remembers what the disk
+// did not give.
 //
-// What a file holds is for others to say: this package looks at first bytes, names and places.
+// Other packages say what a file holds: this one looks at first bytes, names and places.
 package evidence

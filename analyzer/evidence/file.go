@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// tick is how long two writes to a file may have the same modification time: that of the
-// clock which Linux takes it from, and as much again.
+// tick bounds how far apart two writes with the same modification time can be: twice the tick
+// of the clock that Linux takes it from.
 const tick = 20 * time.Millisecond
 
-// settled is what is known of a file once any write to it that is still to come will show.
+// settled stats a file, and returns when any later write will show.
 func settled(f *os.File) (fs.FileInfo, error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -30,7 +30,7 @@ func changed(path string, before fs.FileInfo) string {
 	case err != nil && isAbsent(err):
 		return "it is gone"
 	case err != nil:
-		return "" // it was read, and what became of it can not be looked at any more
+		return "" // nobody can tell what became of it
 	case !os.SameFile(before, after):
 		return "another file has taken its place"
 	case before.Size() != after.Size():
@@ -43,8 +43,8 @@ func changed(path string, before fs.FileInfo) string {
 	return ""
 }
 
-// Touched are the files of which reading them has changed the access time, as a report names
-// them: the kernel leaves it alone only for the owner of a file and for root.
+// Touched are the files, as a report names them, whose access time changed because this run
+// read them: the kernel leaves it alone only for the owner of a file and for root.
 func (s *Set) Touched() []string {
 	var touched []string
 	for _, f := range s.files {
@@ -56,7 +56,7 @@ func (s *Set) Touched() []string {
 	return touched
 }
 
-// A nameless is a file whose errors do not name it.
+// nameless is a file whose errors do not name it.
 type nameless struct{ f *os.File }
 
 func (n nameless) ReadAt(b []byte, off int64) (int, error) {

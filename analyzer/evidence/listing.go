@@ -10,21 +10,21 @@ import (
 	"strings"
 )
 
-// A listing is what lay in a dir when it was looked through. A running etcd makes new WAL
-// segments, and removes old ones.
+// A listing is what lay in a dir when walk read it. A running etcd makes new WAL segments, and
+// removes old ones.
 type listing struct {
 	dir, shown string
 	before     fs.FileInfo
 	names      []string
-	partial    bool // not all of it could be listed, which was told then
+	partial    bool // an error kept some entries out, and is noted already
 }
 
-// changed tells what has become of the dir since, as of a file that lies in it.
+// changed tells what has become of the dir since, in words for a file in it.
 func (l listing) changed() string {
 	entries, err := readDir(l.dir)
 	switch {
 	case l.partial, err != nil && !isAbsent(err):
-		return "" // what can not be looked at is not known to have changed
+		return "" // nobody can tell whether it changed
 	case err != nil:
 		return fmt.Sprintf("%s is gone", cmp.Or(l.shown, l.dir))
 	}
@@ -54,8 +54,8 @@ func namesOf(entries []fs.DirEntry) []string {
 	return names
 }
 
-// watch makes what becomes of the dirs a change of the first source in each; where a dir
-// has none, of the first of all.
+// watch makes a change of a dir one of the first source in it, or of the first source of all if
+// the dir has no source.
 func (w *walk) watch(sources []Source) {
 	if len(sources) == 0 {
 		return

@@ -5,7 +5,7 @@ import (
 	"os"
 )
 
-// lockOf says who holds a write lock on the file, now or when it is asked.
+// lockOf says who holds a write lock on the file, now or at the call of its result.
 func lockOf(f *os.File) func() string {
 	now := writeLock(f)
 	return func() string { return cmp.Or(now, writeLock(f)) }

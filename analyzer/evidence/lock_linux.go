@@ -10,10 +10,9 @@ import (
 	"syscall"
 )
 
-// writeLock says who holds a write lock on the file, as an etcd holds one on its db and on
-// the WAL segments that it writes; empty if nobody does, or nobody can tell. The file is not
-// touched: the kernel has a list of all locks, of those that processes hold which this one
-// can see.
+// writeLock says who holds a write lock on the file, such as an etcd on its db and on the WAL
+// segments that it writes; empty if nobody does, or nobody can tell. It does not touch the
+// file: the kernel lists the locks of all processes that this one can see.
 func writeLock(f *os.File) string {
 	id := fileID(f)
 	if id == "" {
@@ -58,9 +57,9 @@ func findLock(locks []byte, id string) (pid int, ok bool) {
 	return 0, false
 }
 
-// fileID is how the kernel names the file of f in its list of locks: the device in
-// hexadecimal and the number of the inode. What stat says of the device is another on
-// file systems such as btrfs and overlayfs; that of the mount is the same.
+// fileID is how the kernel names the file of f in its list of locks: the device in hexadecimal
+// and the number of the inode. On file systems such as btrfs and overlayfs, stat tells another
+// device; the mount's is the kernel's.
 func fileID(f *os.File) string {
 	info, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", f.Fd()))
 	if err != nil {
@@ -85,8 +84,8 @@ func fileID(f *os.File) string {
 	return device + ":" + inode
 }
 
-// mountDevice is the device of a mount, by its number in /proc/self/mountinfo, of which a
-// line starts like
+// mountDevice is the device of a mount, by its number in /proc/self/mountinfo, whose lines
+// start like
 //
 //	26 1 254:0 / / rw,relatime
 func mountDevice(mount string) string {

@@ -10,9 +10,9 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
-// memberOf names the member dir that a file is of, by where it lies: the db and the
-// WAL segments of one member belong together. The path as it was named goes before where
-// links lead: of a member, snap or wal may be a link to another disk.
+// memberOf names the member dir of a file, by where it lies: the db and the WAL segments of one
+// member belong together. It tries the path as the user named it before it follows links: a
+// member's snap or wal may be a link to another disk.
 func memberOf(path string, kind report.Kind) string {
 	for _, file := range []string{asNamed(path), RealPath(path)} {
 		dir, name := filepath.Split(file)
@@ -28,15 +28,14 @@ func memberOf(path string, kind report.Kind) string {
 	return ""
 }
 
-// isSegment reports whether an entry of a folder has the name of a WAL segment, and is no
-// folder itself.
+// isSegment reports whether an entry has the name of a WAL segment, and is not a folder.
 func isSegment(entry fs.DirEntry) bool {
 	return strings.HasSuffix(entry.Name(), ".wal") && !entry.IsDir()
 }
 
-// logsBeside are the WAL dirs that may belong to a db in one of these folders, which are one
-// and the same: as it was named, and where it lies. Those at which there is nothing, not
-// even a link that leads nowhere, are left out.
+// logsBeside are the WAL dirs that may belong to a db in dirs, which are one folder: as the
+// user named it, and where it lies. It leaves out paths with nothing there, not even a dangling
+// link.
 func logsBeside(dirs ...string) []string {
 	var logs []string
 	for _, dir := range dirs {
@@ -54,8 +53,7 @@ func logsBeside(dirs ...string) []string {
 	return logs
 }
 
-// noteLogs notes the WAL that lies beside a db that was named alone: the newest writes may
-// be in it.
+// noteLogs notes the WAL beside a db that the user named alone: the newest writes may be in it.
 func (s *Set) noteLogs() {
 	for _, f := range s.files {
 		i := slices.IndexFunc(s.Sources, func(source Source) bool { return string(source.Path) == f.shown })
@@ -87,9 +85,9 @@ func (s *Set) isOpen(path string) bool {
 	return err == nil && slices.ContainsFunc(s.files, func(f openFile) bool { return os.SameFile(f.before, info) })
 }
 
-// takeFolders notes the folders of an etcd in which something lies that was named alone: they
-// are evidence, too. dirs are its folder, as it was named and where it lies. Any other folder
-// is that of whoever put a file there.
+// takeFolders notes the etcd's folders around a file that the user named alone: they are
+// evidence, too. dirs are its folder, as the user named it and where it lies. Any other folder
+// belongs to whoever put the file there.
 func (s *Set) takeFolders(path string, dirs ...string) {
 	for _, dir := range dirs {
 		if base := filepath.Base(dir); base != "snap" && base != "wal" {

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// OpenReadOnly opens evidence without changing its access time where the kernel
-// allows that: for the owner of the file and for root. It never waits: for somebody to
-// write into a FIFO, for a device to be ready.
+// OpenReadOnly opens evidence without changing its access time if the kernel allows that: for
+// the owner of the file and for root. It never waits: for somebody to write into a FIFO, for a
+// device to be ready.
 func OpenReadOnly(path string) (*os.File, error) { return openWith(path, syscall.O_NONBLOCK) }
 
 // openDir opens a folder as OpenReadOnly does, and nothing else: to open a device may
@@ -27,7 +27,7 @@ func openWith(path string, flags int) (*os.File, error) {
 	return f, err
 }
 
-// ChangeTime is when the inode changed last, as nobody can set it back.
+// ChangeTime is when the inode changed last. Nobody can set it back.
 func ChangeTime(info fs.FileInfo) time.Time {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
@@ -36,7 +36,7 @@ func ChangeTime(info fs.FileInfo) time.Time {
 	return time.Unix(stat.Ctim.Unix())
 }
 
-// AccessTime is when the file was read last, as far as the file system keeps that.
+// AccessTime is when somebody last read the file, as far as the file system keeps that.
 func AccessTime(info fs.FileInfo) time.Time {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
@@ -45,8 +45,8 @@ func AccessTime(info fs.FileInfo) time.Time {
 	return time.Unix(stat.Atim.Unix())
 }
 
-// keepsAccessTime reports whether the file was opened so that reading it leaves its access
-// time alone. Where that is not known, it was.
+// keepsAccessTime reports whether reading the open file leaves its access time alone; true if
+// not known.
 func keepsAccessTime(f *os.File) bool {
 	flags, _, err := syscall.Syscall(syscall.SYS_FCNTL, f.Fd(), syscall.F_GETFL, 0)
 	return err != 0 || flags&syscall.O_NOATIME != 0

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// OpenReadOnly opens evidence. It never waits: for somebody to write into a FIFO, for a
-// device to be ready. Only Linux can be asked to leave the access time alone.
+// OpenReadOnly opens evidence. It never waits: for somebody to write into a FIFO, for a device
+// to be ready. Only Linux can leave the access time alone.
 func OpenReadOnly(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 }

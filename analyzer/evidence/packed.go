@@ -5,8 +5,7 @@ import (
 	"io"
 )
 
-// packers are the formats in which people keep backups, by their first bytes or by those
-// at an offset.
+// packers are the formats in which people keep backups, by the bytes at an offset.
 //
 // Source: RFC 1952, RFC 8878, the xz file format 1.2.1, bzip2 and compress(1), the LZ4
 // frame format 1.6.4, APPNOTE.TXT 6.3.10 and POSIX pax.
@@ -25,8 +24,8 @@ var packers = []struct {
 	{"ustar", 257, "a tar archive"},
 }
 
-// Packed says what kind of archive or compressed file starts like that; empty for any
-// other file.
+// Packed says which kind of archive or compressed file f is by its first bytes; empty for any
+// other.
 func Packed(f io.ReaderAt) string {
 	head := make([]byte, 257+len("ustar"))
 	n, _ := f.ReadAt(head, 0) // a short file has less

@@ -6,8 +6,8 @@ import (
 )
 
 // Physical is the path without symbolic links, as the kernel resolves it: a ".." behind a link
-// is that of where the link leads, and the working dir has no link in it. There must be
-// something at the path.
+// is the parent of the link's target, and the working dir has no link in it. The path must
+// exist.
 func Physical(path string) (string, error) {
 	path, err := rooted(path)
 	if err != nil {
@@ -28,7 +28,7 @@ func rooted(path string) (string, error) {
 	return dir + string(filepath.Separator) + path, err
 }
 
-// RealPath is Physical, or the path as it is where that is not known.
+// RealPath is Physical, or the path as it is if that fails.
 func RealPath(path string) string {
 	if p, err := Physical(path); err == nil {
 		return p

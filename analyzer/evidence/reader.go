@@ -8,26 +8,26 @@ import (
 	"sync/atomic"
 )
 
-// A Reader reads the file of a Source, and remembers what that did not give. A file is read more
-// than once: a value that could be read in the first pass, and then not when it was to be compared
-// or decrypted, must not be missing in silence, whoever asked for it. Several goroutines may use it.
+// A Reader reads the file of a Source, and remembers what that did not give. A run reads a file
+// more than once: if a later read, to compare or decrypt a value, fails where the first
+// succeeded, the report must say so. Several goroutines may use it.
 type Reader struct {
 	file io.ReaderAt
 	size int64
 
-	broken atomic.Bool // failed is not empty; else no read waits for another
+	broken atomic.Bool // failed is not empty; if false, no read waits for another
 	mu     sync.Mutex
 	failed []FailedRead
 	more   int // failures beyond maxFailed
 }
 
-// maxFailed bounds the failed reads that are remembered.
+// maxFailed bounds the failed reads that a Reader remembers.
 const maxFailed = 1000
 
 // A FailedRead is bytes that a read did not give.
 type FailedRead struct {
 	Off, N int64 // N bytes from file offset Off on
-	asked  int64 // how many bytes the read was of
+	asked  int64 // how many bytes the read asked for
 	Err    error
 }
 
@@ -38,7 +38,7 @@ func NewReader(s Source) *Reader { return &Reader{file: s.File, size: s.Size} }
 func (r *Reader) ReadAt(b []byte, off int64) (int, error) {
 	n, err := r.file.ReadAt(b, off)
 	if n < len(b) && err == nil {
-		err = io.ErrUnexpectedEOF // which no ReaderAt should do
+		err = io.ErrUnexpectedEOF // no ReaderAt should do this
 	}
 	asked := int64(len(b))
 	lost := n < len(b) && !(errors.Is(err, io.EOF) && off+asked > r.size)
@@ -48,15 +48,16 @@ func (r *Reader) ReadAt(b []byte, off int64) (int, error) {
 	return n, err
 }
 
-// Unread is what the file did not give, and how many more failures there were than are remembered.
+// Unread is what the file did not give, and how many more failures the Reader does not
+// remember.
 func (r *Reader) Unread() (failed []FailedRead, more int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.failed), r.more
 }
 
-// note takes the outcome of a read. It replaces larger reads that failed, where it has the same
-// bytes: a smaller read may get what a larger one did not.
+// note takes the outcome of a read. It replaces the part of larger failed reads that has the
+// same bytes: a smaller read may get what a larger one did not.
 func (r *Reader) note(now FailedRead, lost bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -79,7 +80,7 @@ func (r *Reader) note(now FailedRead, lost bool) {
 	r.broken.Store(len(r.failed) > 0)
 }
 
-// add adds a read that failed, to the one that it goes on from if there is one.
+// add notes a failed read, and joins it to one that ends where it begins.
 func (r *Reader) add(now FailedRead) {
 	if errors.Is(now.Err, io.EOF) {
 		now.Err = io.ErrUnexpectedEOF // the file has shrunk

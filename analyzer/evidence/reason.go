@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// notRegular is why a FIFO, a device, a socket or a folder with the name of a file of
-// etcd's is not examined.
+// notRegular is why the run does not examine a FIFO, a device, a socket or a folder with the
+// name of a file of etcd's.
 const notRegular = "not a regular file, so it was not examined: name the file that belongs there"
 
 const leftOut = "WAL segment, left out by --no-wal"
@@ -47,8 +47,8 @@ func absent(path string, err error) string {
 	return Cause(err).Error()
 }
 
-// leadsNowhere reports whether there is a symbolic link at path, and nothing at its end: err is
-// what came of looking there.
+// leadsNowhere reports whether there is a symbolic link at path, and nothing at its end; err is
+// that of a look at path.
 func leadsNowhere(path string, err error) bool {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return false

@@ -14,30 +14,30 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
-// A Set is what PATHs led to: the evidence of one run, and what of it is not examined. Open
-// makes it, and its files stay open until Close.
+// A Set is what PATHs led to: the evidence of one run, and the parts that the run does not
+// examine. Open makes it, and its files stay open until Close.
 type Set struct {
-	// Sources are the files to examine: in the order of the PATHs, and of a data dir the db that
-	// is in use first, then its WAL, then the rest.
+	// Sources are the files to examine: in the order of the PATHs, and within a data dir the db
+	// in use first, then its WAL, then the rest.
 	Sources []Source
 	// NotExamined are files and folders that belong to the evidence and are not among Sources;
-	// those that could not be read are marked Unread.
+	// Unread marks those that Open could not read.
 	NotExamined []report.NotExamined
 	// NotEvidence are the PATHs that hold nothing to examine, and why.
 	NotEvidence []report.NotExamined
-	// Beside is what lies beside the PATHs, was not named, and matters to a question that is
-	// about all of a member.
+	// Beside is what lies beside the PATHs, which do not name it, and matters to a question on
+	// a whole member.
 	Beside []report.NotExamined
-	// Unreadable has a line for each file or folder that could not be read: its path as it was
-	// named, why, and what to do.
+	// Unreadable has a line for each file or folder that Open could not read: its path as the
+	// user named it, why, and what to do.
 	Unreadable []string
 
 	noWAL   bool // leave WAL segments alone
-	twice   int  // files that were named once more
-	gone    int  // files that went away before they were opened
+	twice   int  // files that PATHs named once more
+	gone    int  // files that went away before open
 	files   []openFile
 	named   []Part // PATHs, and files of a data dir, whether they are evidence or not
-	folders []Part // that evidence lies in
+	folders []Part // that hold evidence
 }
 
 // A Part is a file or folder of the evidence. Info tells it from all others by device and inode,
@@ -47,7 +47,7 @@ type Part struct {
 	Info fs.FileInfo
 }
 
-// An openFile is a file that was opened, and what was known of it before it was read.
+// An openFile is an open file, and its state before anything read it.
 type openFile struct {
 	*os.File
 	path, shown string
@@ -61,7 +61,7 @@ var ErrNone = errors.New("none of the PATHs is evidence")
 // member dir, snap or wal with all that lies in it, within MaxDepth and MaxOthers. noWAL leaves
 // WAL segments out, and notes them in NotExamined.
 //
-// A path that is no evidence, or that may not be read, is noted, and the others are opened all the
+// Open notes a path that is no evidence, or that it may not read, and opens the others all the
 // same. The only error is ErrNone. The Set is never nil, and the caller closes it.
 func Open(paths []string, noWAL bool) (*Set, error) {
 	s := &Set{noWAL: noWAL}
@@ -83,15 +83,15 @@ func Open(paths []string, noWAL bool) (*Set, error) {
 	return s, nil
 }
 
-// Close closes all files. They were only read, so an error says nothing.
+// Close closes all files. The run only read them, so an error says nothing.
 func (s *Set) Close() {
 	for _, f := range s.files {
 		_ = f.Close()
 	}
 }
 
-// Files are the files that were opened, and those that were named or lie in a data dir, whether
-// they are evidence or not. A file may be among them more than once.
+// Files are the open files, and those that PATHs name or that lie in a data dir, whether they
+// are evidence or not. A file may be among them more than once.
 func (s *Set) Files() []Part {
 	var files []Part
 	for _, f := range s.files {
@@ -105,8 +105,8 @@ func (s *Set) Files() []Part {
 	return files
 }
 
-// Folders are the folders that were named, and those that evidence lies in: all that an etcd
-// has below them is evidence.
+// Folders are the folders that were named, and those that hold evidence: all that an etcd has
+// below them is evidence.
 func (s *Set) Folders() []Part {
 	var folders []Part
 	for _, p := range s.named {
@@ -133,23 +133,23 @@ func (s *Set) ReadCopy(c report.Copy) ([]byte, error) {
 	return nil, fmt.Errorf("%s: not among the evidence any more", c.Path)
 }
 
-// cannotRead notes a file or folder that could hold evidence and could not be read. shown
-// is its path as the report has it. Whatever a report says then is not of everything.
+// cannotRead notes an unreadable file or folder that could hold evidence. shown is its path in
+// the report, which then does not speak of everything.
 func (s *Set) cannotRead(path, shown, why string) {
 	s.NotExamined = append(s.NotExamined, report.NotExamined{Path: report.Text(cmp.Or(shown, path)), What: why, Unread: true})
 	s.Unreadable = append(s.Unreadable, path+": "+why)
 }
 
-// noteGone notes a file that went away before it was opened: a running etcd renames its
-// segments. That is a change of the evidence, for the report to say.
+// noteGone notes a file that went away before open: a running etcd renames its segments. The
+// report tells of it as a change of the evidence.
 func (s *Set) noteGone(shown string) {
 	s.gone++
 	s.NotExamined = append(s.NotExamined, report.NotExamined{Path: report.Text(shown), What: "it is gone since it was looked for", Unread: true, Gone: true})
 }
 
-// add opens what one path names. With several paths, the report names files by
-// the path as it was given; else relative to it. It returns why the path is no evidence;
-// empty if it may be.
+// add opens what one path names. With several paths, the report names files by the path as the
+// user gave it; with one, relative to it. It returns why the path is no evidence; empty if it
+// may be.
 func (s *Set) add(path string, several bool) (whyNone string) {
 	prefix := ""
 	if several {
@@ -190,7 +190,7 @@ func (s *Set) addFile(path, name string, info fs.FileInfo) (whyNone string) {
 		defer s.forget(f)
 		return whyNot(f, source.Size)
 	}
-	source.Kind = kind // none where the disk gave an error, and will give it again
+	source.Kind = kind // empty on a disk error, which will come again
 	source.Member = memberOf(path, source.Kind)
 	source.Lock = lockOf(f)
 	s.takeFolders(path, filepath.Dir(asNamed(path)), filepath.Dir(RealPath(path)))
@@ -198,8 +198,8 @@ func (s *Set) addFile(path, name string, info fs.FileInfo) (whyNone string) {
 	return ""
 }
 
-// open opens a file that may be evidence. f is nil for one that can not be read, which
-// is noted, and for one that is open already.
+// open opens a file that may be evidence. f is nil if that fails, which open notes, and for a
+// file that is open already.
 func (s *Set) open(path, name string, info fs.FileInfo) (source Source, f *os.File) {
 	for _, f := range s.files {
 		if os.SameFile(info, f.before) {
@@ -237,7 +237,7 @@ func (s *Set) open(path, name string, info fs.FileInfo) (source Source, f *os.Fi
 	return source, f
 }
 
-// take notes a source, unless it is of the WAL and that was not asked for.
+// take adds a source; with noWAL, it leaves WAL segments out.
 func (s *Set) take(source Source) {
 	if source.IsLog() && s.noWAL {
 		s.NotExamined = append(s.NotExamined, report.NotExamined{Path: source.Path, What: leftOut})

@@ -14,7 +14,7 @@ type Source struct {
 	Name string      // the file's own name: that of a WAL segment has its place in the log
 	File io.ReaderAt
 	Size int64 // in bytes
-	// Kind is KindDB, also for a snapshot, KindWAL, or KindOther for what is only searched for
+	// Kind is KindDB, also for a snapshot, KindWAL, or KindOther for a file to search only for
 	// objects; "" means KindDB.
 	Kind report.Kind
 	// Member is the same for the db and the WAL segments of one member of an etcd. A source
@@ -22,23 +22,23 @@ type Source struct {
 	Member string
 	// What says what the file is, if an etcd does not work with it; else it is empty.
 	What string
-	// Changed, if not nil, is asked when the file has been read: it says how the file changed
-	// meanwhile, or nothing. nil means that it cannot change.
+	// Changed says after the last read how the file changed meanwhile; empty if it did not. nil
+	// means that it cannot change.
 	Changed func() string
-	// Lock, if not nil, is asked then, too: it says who holds a write lock on the file, so that it
-	// may change at any moment, or nothing. nil means that nobody can hold one.
+	// Lock says then who holds a write lock on the file, so that it may change at any moment;
+	// empty if nobody does. nil means that nobody can hold one.
 	Lock func() string
 }
 
-// HasTree reports whether the file is a bbolt file, so that its pages can be walked. A Source
-// without a file has none.
+// HasTree reports whether the file is a bbolt file, with pages to walk. A Source without a file
+// has no tree.
 func (s *Source) HasTree() bool { return s.File != nil && !s.IsLog() && !s.IsSearched() }
 
 // IsLog reports whether the file is a segment of a WAL.
 func (s *Source) IsLog() bool { return s.Kind == report.KindWAL }
 
-// IsSearched reports whether the file is only searched for objects, because it has neither pages
-// nor entries that are known.
+// IsSearched reports whether the run only searches the file for objects, because it knows no
+// pages or entries in it.
 func (s *Source) IsSearched() bool { return s.Kind == report.KindOther }
 
 // ReadFull fills b from file offset off. Its error is that of File, or io.ErrUnexpectedEOF if the

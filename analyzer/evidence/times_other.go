@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// ChangeTime is not compared on this system.
+// Nothing compares ChangeTime on this system.
 func ChangeTime(fs.FileInfo) time.Time { return time.Time{} }
 
-// AccessTime is not compared on this system.
+// Nothing compares AccessTime on this system.
 func AccessTime(fs.FileInfo) time.Time { return time.Time{} }
 
-// keepsAccessTime is not asked on this system.
+// keepsAccessTime makes sure that nothing compares AccessTime.
 func keepsAccessTime(*os.File) bool { return true }

@@ -4,8 +4,7 @@ import (
 	"slices"
 )
 
-// ResidueCounts is what lies outside of the newest trees. Bytes are those that are
-// not zero pages.
+// ResidueCounts is what lies outside of the newest trees. Bytes leaves out pages of zeros.
 type ResidueCounts struct {
 	Bytes     int64 `json:"bytes"`     // on pages that no newest tree reaches, and in slack
 	Records   int   `json:"records"`   // whole records among them
@@ -24,7 +23,7 @@ func (r *ResidueCounts) Add(o ResidueCounts) {
 	r.Other += o.Other
 }
 
-// Coverage is what was read, and what was not.
+// Coverage is what the run read, and what it did not.
 type Coverage struct {
 	Bytes        int64    `json:"bytes"`
 	BytesRead    int64    `json:"bytesRead"`
@@ -40,7 +39,7 @@ type Coverage struct {
 	NotExamined      []NotExamined `json:"notExamined"`
 }
 
-// Damage is a place where the bytes break their format, or could not be read.
+// Damage is a place with bytes that break their format, or that the run could not read.
 type Damage struct {
 	Path   Text   `json:"path"`
 	Offset int64  `json:"offset"`
@@ -56,19 +55,19 @@ type Extent struct {
 	LooksLike Looks `json:"looksLike"`
 }
 
-// NotExamined is something that could hold values and was not looked at.
+// NotExamined is something that could hold values and that the run did not examine.
 type NotExamined struct {
-	Path Text   `json:"path,omitempty"` // empty where it is true of all evidence
+	Path Text   `json:"path,omitempty"` // empty if it is true of all evidence
 	What string `json:"what"`           // why
-	// Unread says that it was asked for and could not be read, so that the exit status is
-	// ExitIncomplete. Without it, it was left out: by a flag, or because it is nothing of
-	// etcd's.
+	// Unread says that the user asked for it and the run could not read it, so the exit status
+	// is ExitIncomplete. If false, a flag left it out, or it is nothing of etcd's.
 	Unread bool `json:"unread,omitempty"`
-	// Gone says that it went away while the evidence was looked through: a change.
+	// Gone says that it went away while the run looked for evidence: a change.
 	Gone bool `json:"-"`
 }
 
-// Unread reports whether something that was asked for could not be read, whole or at all.
+// Unread reports whether the run could not read, whole or at all, something that the user asked
+// for.
 func (c *Coverage) Unread() bool {
 	return len(c.Damage) > 0 || c.BytesRead < c.Bytes || slices.ContainsFunc(c.NotExamined, func(n NotExamined) bool { return n.Unread })
 }

@@ -8,14 +8,14 @@ const (
 	KindSnapshot Kind = "snapshot" // a bbolt file with its SHA-256 behind it
 	KindDB       Kind = "db"       // a bare bbolt file
 	KindWAL      Kind = "wal"      // a WAL segment
-	KindOther    Kind = "other"    // searched for objects and envelopes, whatever it is
+	KindOther    Kind = "other"    // any other, which the run searches for objects and envelopes
 )
 
 // SnapshotHash is what the 32 bytes behind a snapshot say.
 type SnapshotHash string
 
-// A bare db has no hash; a snapshot's is right or not, or can not be compared as
-// the disk did not give every byte.
+// A bare db has no hash; a snapshot's is right or wrong, or not comparable because the disk did
+// not give every byte.
 const (
 	HashValid      SnapshotHash = "valid"
 	HashMismatch   SnapshotHash = "mismatch"
@@ -23,42 +23,42 @@ const (
 	HashUnverified SnapshotHash = "unverified"
 )
 
-// Evidence is a file that was examined. Its size is in bytes. SHA256 is in hexadecimal, and
-// empty where not every byte could be read.
+// Evidence is a file that the run examined. Its size is in bytes. SHA256 is in hexadecimal, and
+// empty if the run could not read every byte.
 type Evidence struct {
 	Path         Text         `json:"path"`
 	Kind         Kind         `json:"kind"`
 	Size         int64        `json:"size"`
 	SHA256       string       `json:"sha256,omitempty"`
 	SnapshotHash SnapshotHash `json:"snapshotHash"`
-	*DBFacts                  // nil of what is no db, or could not be opened as one
-	Changed      string       `json:"changed,omitempty"` // how the file changed while it was read
+	*DBFacts                  // nil for what is no db, or does not open as one
+	Changed      string       `json:"changed,omitempty"` // how the file changed during the run
 	Live         bool         `json:"live,omitempty"`    // a process holds a write lock on the file, as a running etcd does
-	What         string       `json:"what,omitempty"`    // of a file that etcd left behind, what it is
+	What         string       `json:"what,omitempty"`    // what a file is that etcd left behind
 	WAL          *WALFacts    `json:"wal,omitempty"`     // of a WAL segment
 
-	// SecondWitness is what another program says of the db; nil unless it was asked.
+	// SecondWitness is what another program says of the db; nil unless the run asked it.
 	SecondWitness *SecondWitness `json:"secondWitness,omitempty"`
 
 	Lock    string   `json:"-"` // who holds the lock; not part of the evidence
-	Details *Details `json:"-"` // what `info` tells beyond this; nil where DBFacts is
+	Details *Details `json:"-"` // what `info` tells beyond this; nil if DBFacts is
 }
 
 // DBFacts is what a db says of itself. Revisions are etcd's main revisions, ConsistentIndex is
-// a raft index; those that the db does not tell are 0.
+// a raft index; 0 means that the db does not tell.
 type DBFacts struct {
 	PageSize        int    `json:"pageSize"`  // in bytes
 	Pages           uint64 `json:"pages"`     // up to the high water mark
-	FreePages       uint64 `json:"freePages"` // of them, those that the newest tree does not reach
+	FreePages       uint64 `json:"freePages"` // those that the newest tree does not reach
 	TxID            uint64 `json:"txid,omitempty"`
 	Revision        int64  `json:"revision,omitempty"`
-	CompactRevision int64  `json:"compactRevision"` // 0 if it was never compacted
+	CompactRevision int64  `json:"compactRevision"` // 0 if etcd never compacted it
 	ConsistentIndex uint64 `json:"consistentIndex,omitempty"`
 	StorageVersion  Text   `json:"storageVersion,omitempty"` // of etcd 3.6 and later
 }
 
-// WALFacts is what a WAL segment holds. IDs are in hexadecimal, as etcdctl prints
-// them, and empty where the segment does not tell; indexes are 0 without an entry.
+// WALFacts is what a WAL segment holds. IDs are in hexadecimal, as etcdctl prints them, and
+// empty if the segment does not tell; indexes are 0 without an entry.
 type WALFacts struct {
 	NodeID       string `json:"nodeID,omitempty"`
 	ClusterID    string `json:"clusterID,omitempty"`
@@ -68,8 +68,8 @@ type WALFacts struct {
 	LastIndex    uint64 `json:"lastIndex,omitempty"`
 	Commit       uint64 `json:"commit,omitempty"` // the highest that a hard state in the segment says is committed
 	Preallocated int64  `json:"preallocated"`     // bytes of zeros at the end
-	Torn         int64  `json:"torn"`             // bytes of a last frame that was not written whole
-	Gaps         int    `json:"gaps"`             // stretches that are no frames
+	Torn         int64  `json:"torn"`             // bytes of an incomplete last frame
+	Gaps         int    `json:"gaps"`             // stretches that hold no frames
 }
 
 // Details are facts on a db that matter to few readers.
@@ -79,7 +79,7 @@ type Details struct {
 	Buckets   []BucketDetails `json:"buckets"`
 	Prefixes  []Text          `json:"prefixes"` // of Kubernetes' keys
 	LiveKeys  int             `json:"liveKeys"`
-	// UnknownKeys is those that a broken tree does not have, found on other pages.
+	// UnknownKeys counts keys from other pages that a broken tree does not have.
 	UnknownKeys int  `json:"unknownKeys,omitempty"`
 	Etcd        Etcd `json:"etcd"`
 }
@@ -92,8 +92,8 @@ type MetaDetails struct {
 	HighWater uint64 `json:"highWaterMark"`
 	Valid     bool   `json:"valid"`
 	Newest    bool   `json:"newest"`
-	// UsedInstead says that the tree of the newest meta is broken, and that what was
-	// read is the tree of this one.
+	// UsedInstead says that the tree of the newest meta is broken, and that the run read this
+	// meta's tree.
 	UsedInstead bool `json:"usedInstead,omitempty"`
 }
 

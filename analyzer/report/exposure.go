@@ -15,7 +15,7 @@ const (
 	StateUnknown State = "unknown"
 )
 
-// An Exposure is an object in scope of which at least one plaintext copy was seen.
+// An Exposure is an object in scope that has at least one plaintext copy.
 type Exposure struct {
 	Resource  Text    `json:"resource"`
 	Namespace Text    `json:"namespace"`
@@ -26,26 +26,25 @@ type Exposure struct {
 	Type      Text    `json:"type"`     // of a Secret, such as "Opaque"
 	DataKeys  []Text  `json:"dataKeys"` // of a Secret; the names, never the values
 	Current   Current `json:"current"`
-	// Validity says whether what was exposed is still in use; of a Secret.
+	// Validity says of a Secret whether its exposed data is still in use.
 	Validity *Validity `json:"validity,omitempty"`
 	// Copies are by revision, then by where they lie. There is at least one.
 	Copies []*Copy `json:"copies"`
 }
 
-// Current is the newest value of a key. It is empty of one that was deleted, or that no tree
-// has.
+// Current is the newest value of a key. It is empty for a deleted key, or one that no tree has.
 type Current struct {
 	Provider    Provider `json:"provider,omitempty"`
 	KeyName     Text     `json:"keyName,omitempty"`
 	ModRevision int64    `json:"modRevision,omitempty"`
-	// WALIndex is set where the newest write is in the WAL alone: the db does not
-	// have it yet, as etcd was killed or is running.
+	// WALIndex is set if the newest write is in the WAL alone: the db does not have it yet,
+	// because etcd was killed or is running.
 	WALIndex uint64 `json:"walIndex,omitempty"`
 }
 
-// A Copy is one place where one plaintext value was seen. Offset and Length are those of the
-// value's bytes in the file, in bytes. A revision or a version that nothing tells is 0, and so
-// is WALIndex outside of the WAL.
+// A Copy is one place that holds one plaintext value. Offset and Length, in bytes, are where
+// the value lies in the file. An unknown revision or version is 0, and so is WALIndex outside
+// of the WAL.
 type Copy struct {
 	Path           Text   `json:"path"`
 	Region         Region `json:"region"`
@@ -59,14 +58,14 @@ type Copy struct {
 	Complete       bool   `json:"complete"`
 }
 
-// Use says whether what was exposed is still in use.
+// Use says whether exposed data is still in use.
 type Use string
 
-// The uses, from the one to worry about most. Unchanged is to be rotated now; Gone was
-// deleted, which does not make it invalid elsewhere.
+// The uses, from the one to worry about most. Rotate Unchanged now. Gone was deleted, which
+// does not make it invalid elsewhere.
 const (
 	Unchanged  Use = "unchanged"
-	UseUnknown Use = "unknown" // the current value can not be decrypted, or the old one is no longer whole
+	UseUnknown Use = "unknown" // the current value does not decrypt, or the old one is no longer whole
 	Changed    Use = "changed"
 	Gone       Use = "gone"
 )

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// A Finding is a rule, the object that it is about, if it is about one, and the places where
-// it is broken. Message says all of it in a sentence, which JSON has, too.
+// A Finding is a rule, the object that it is about, if any, and the places that break it.
+// Message says all of it in a sentence, which JSON has, too.
 type Finding struct {
 	Rule      RuleID   `json:"rule"`
 	Severity  Severity `json:"severity"`
@@ -16,19 +16,19 @@ type Finding struct {
 	Namespace Text     `json:"namespace"`
 	Name      Text     `json:"name"`
 	Key       Text     `json:"key,omitempty"`
-	// At is the places, the one to look at first in front. It is empty of a finding on a
+	// At is the places, the one to look at first in front. It is empty if the finding is on a
 	// configuration, or on a key and all that it encrypts.
 	At []Location `json:"at"`
 	// AtMore is how many more places there are than At lists.
 	AtMore int `json:"atMore,omitempty"`
-	// Superseded says, of plaintext-live and of a value that does not open, that the newest value
-	// of the key is another one.
+	// For plaintext-live and for a value that does not open, Superseded says that the newest
+	// value of the key is another one.
 	Superseded bool `json:"superseded,omitempty"`
 	// Detail is what the rule has to say beyond that, a part of Message.
 	Detail string `json:"detail,omitempty"`
 }
 
-// MarshalJSON writes the fields, and the message.
+// MarshalJSON writes the fields and the message.
 func (f Finding) MarshalJSON() ([]byte, error) {
 	type fields Finding
 	return json.Marshal(struct {
@@ -37,7 +37,7 @@ func (f Finding) MarshalJSON() ([]byte, error) {
 	}{fields(f), f.Message()})
 }
 
-// Path is the file of the first place, empty if there is none.
+// Path is the file of the first place, empty without a place.
 func (f *Finding) Path() Text {
 	if len(f.At) == 0 {
 		return ""
@@ -45,9 +45,10 @@ func (f *Finding) Path() Text {
 	return f.At[0].Path
 }
 
-// A Location is a place in the evidence: Length bytes at Offset of a file, 0 where nobody can
-// tell how many. Page is the page of a db that Offset lies on; ModRevision is that of a record,
-// WALIndex that of a raft entry. Key is that of the object there, if it is not the finding's.
+// A Location is a place in the evidence: Length bytes at Offset of a file; Length is 0 if
+// nobody can tell. Page is the page of a db that Offset lies on; ModRevision is that of a
+// record, WALIndex that of a raft entry. Key is that of the object there, if it is not the
+// finding's.
 type Location struct {
 	Path        Text   `json:"path"`
 	Offset      int64  `json:"offset"`

@@ -8,8 +8,8 @@ import (
 // Message says all of a finding in a sentence.
 func (f *Finding) Message() string { return string(f.AppendMessage(nil)) }
 
-// AppendMessage appends the message to b. The sentences of all rules are made here, from the
-// fields of the finding and nothing else.
+// AppendMessage appends the message to b. It makes the sentences of all rules, from the fields
+// of the finding and nothing else.
 func (f *Finding) AppendMessage(b []byte) []byte {
 	if f.Rule == RuleSnapshotHash {
 		return append(b, "the SHA-256 at the end of the snapshot is not that of the bytes before it: they changed after etcd wrote them, or the file was cut"...)
@@ -18,7 +18,7 @@ func (f *Finding) AppendMessage(b []byte) []byte {
 		return append(b, f.Detail...)
 	}
 	if f.Rule.IsPlaintext() {
-		return f.appendPlaintext(b) // without fmt: there may be very many
+		return f.appendPlaintext(b) // without fmt, because there may be very many
 	}
 	at := &f.At[0]
 	switch f.Rule {
@@ -95,8 +95,8 @@ func (f *Finding) failureMessage() string {
 	return "an older value, " + value
 }
 
-// places says where the places of a finding on a file are. after stands behind the first one if
-// there are several.
+// places says where the places of a finding on a file are. It puts after behind the first one
+// if there are several.
 func (f *Finding) places(after string) string {
 	first := fmt.Sprintf("at offset %#x", f.At[0].Offset)
 	if n := len(f.At) + f.AtMore; n > 1 {

@@ -6,14 +6,14 @@ import (
 	"math"
 )
 
-// A Page is the number of a page of a db. The zero Page is none: what lies in a WAL segment
-// has no page, and page 0 is that of a meta.
+// A Page is the number of a page of a db. The zero Page stands for no page, as in a WAL
+// segment: page 0 is that of a meta.
 type Page struct{ next uint64 } // the number, plus one
 
 // PageOf is the page of that number, which is below 2^64-1.
 func PageOf(number uint64) Page { return Page{number + 1} }
 
-// PageAt is the page that holds an offset, none where pages have no size.
+// PageAt is the page that holds an offset, the zero Page if pages have no size.
 func PageAt(off int64, pageSize int) Page {
 	if pageSize <= 0 || off < 0 {
 		return Page{}
@@ -24,13 +24,13 @@ func PageAt(off int64, pageSize int) Page {
 // Number is the page's number, and whether there is one.
 func (p Page) Number() (number uint64, ok bool) { return p.next - 1, p.next != 0 }
 
-// Equal reports whether two pages are the same, or both none.
+// Equal reports whether two pages are the same, or both the zero Page.
 func (p Page) Equal(other Page) bool { return p == other }
 
 // IsZero reports whether there is no page, for omitzero.
 func (p Page) IsZero() bool { return p.next == 0 }
 
-// MarshalJSON writes the number, null for none.
+// MarshalJSON writes the number, null for the zero Page.
 func (p Page) MarshalJSON() ([]byte, error) {
 	if p.IsZero() {
 		return []byte("null"), nil

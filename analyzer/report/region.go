@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Region is the kind of place in which a copy was seen. The zero Region is none.
+// Region is the kind of place in which a copy lies. The zero Region stands for no place.
 type Region uint8
 
 // The regions, from the most to the least orderly.

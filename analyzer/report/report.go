@@ -1,7 +1,7 @@
 package report
 
-// SchemaVersion is the version of the JSON form of a Report. Its minor part goes
-// up when fields are added, its major part when one changes or goes.
+// SchemaVersion is the version of the JSON form of a Report. Its minor part goes up with a new
+// field, its major part when a field changes or goes.
 const SchemaVersion = "1.0"
 
 // Examined is what every answer says of the evidence that it comes from. Lists in answers are
@@ -14,8 +14,8 @@ type Examined struct {
 	Coverage      Coverage   `json:"coverage"`
 }
 
-// A Report is the answer of `scan`: which objects can be read from the evidence, and what else is
-// wrong. It holds no byte of a Secret's value.
+// A Report is the answer of `scan`: which objects anybody can read in the evidence, and what
+// else is wrong. It holds no byte of a Secret's value.
 type Report struct {
 	Examined
 	Inventory  []ResourceCount  `json:"inventory"`
@@ -37,7 +37,7 @@ type Tool struct {
 type ScopeCount struct {
 	Resource   Text `json:"resource"`
 	Keys       int  `json:"keys"`
-	Readable   int  `json:"readable"` // keys of which a plaintext copy was seen
+	Readable   int  `json:"readable"` // keys with a plaintext copy
 	Unreadable int  `json:"unreadable"`
 	// Configured says that the user did not name it: the configuration encrypts it.
 	Configured bool `json:"configured,omitempty"`

@@ -5,7 +5,7 @@ import "strings"
 // RuleID names a rule. IDs never change.
 type RuleID string
 
-// The rules that are applied.
+// The rules that etcdsift applies.
 const (
 	RulePlaintextLive     RuleID = "plaintext-live"
 	RulePlaintextHistory  RuleID = "plaintext-history"
@@ -38,8 +38,8 @@ const (
 // the exposures list.
 func (id RuleID) IsPlaintext() bool { return strings.HasPrefix(string(id), "plaintext-") }
 
-// A Rule says what a finding means, why it matters and what mends it. Package analyzer has
-// the rules, because whoever reads a report needs their IDs alone.
+// A Rule says what a finding means, why it matters and what mends it. Package analyzer has the
+// rules, because readers of a report need only their IDs.
 type Rule struct {
 	ID       RuleID
 	Severity Severity

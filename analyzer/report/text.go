@@ -7,9 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// Text is bytes out of the evidence: they may be no UTF-8, and hold control
-// characters and anything else that an attacker chose. Reports must quote it for
-// where it goes.
+// Text is bytes out of the evidence: they may not be UTF-8, and may hold control characters and
+// anything else that an attacker chose. Reports must quote it for their output.
 type Text string
 
 // MarshalJSON writes what ValidUTF8 gives: different texts stay different.
@@ -17,8 +16,8 @@ func (t Text) MarshalJSON() ([]byte, error) {
 	return json.Marshal(t.ValidUTF8())
 }
 
-// ValidUTF8 is the text with each byte that is not UTF-8 spelled out as \xNN. Where
-// the text holds such letters itself, its backslash is spelled out likewise.
+// ValidUTF8 is the text with each byte that is not UTF-8 spelled out as \xNN. If the text
+// itself holds such letters, their backslash is spelled out likewise.
 func (t Text) ValidUTF8() string {
 	if utf8.ValidString(string(t)) && !strings.Contains(string(t), `\x`) {
 		return string(t)

@@ -1,11 +1,11 @@
 package report
 
-// A Value is the newest value of a key that is live, or of which nobody knows. Size is
-// that of the stored value in bytes. The revisions and the version are 0 where nothing tells.
+// A Value is the newest value of a key that is live, or may be. Size is that of the stored
+// value in bytes. The revisions and the version are 0 if nothing tells.
 type Value struct {
-	Path           Text     `json:"path,omitempty"` // set where a run has several pieces of evidence
+	Path           Text     `json:"path,omitempty"` // set if a run has several pieces of evidence
 	Key            Text     `json:"key"`
-	State          State    `json:"state,omitempty"` // StateUnknown of what was found without a tree; else empty
+	State          State    `json:"state,omitempty"` // StateUnknown outside of a tree; else empty
 	Resource       Text     `json:"resource"`
 	Namespace      Text     `json:"namespace"`
 	Name           Text     `json:"name"`

@@ -7,15 +7,15 @@ type Status string
 // StatusExposed, StatusIncomplete, StatusUnattributed, StatusEmpty or StatusClean.
 const (
 	StatusPlaintext  Status = "plaintext"  // the newest revision is not encrypted
-	StatusExposed    Status = "exposed"    // it is, but a plaintext copy was seen
-	StatusEncrypted  Status = "encrypted"  // no plaintext copy in anything read
+	StatusExposed    Status = "exposed"    // it is, but there is a plaintext copy
+	StatusEncrypted  Status = "encrypted"  // no plaintext copy in anything that the run read
 	StatusUnreadable Status = "unreadable" // an unknown or broken envelope
-	StatusIncomplete Status = "incomplete" // nothing readable was seen, but not everything was looked at
+	StatusIncomplete Status = "incomplete" // nothing readable seen, but not all examined
 	StatusClean      Status = "clean"      // nothing readable in any byte of the evidence
-	StatusEmpty      Status = "empty"      // every byte was read, and nothing is there that the verdict could be about
-	// StatusUnattributed stands between the two: every byte was read, nothing readable
-	// is known to be an object's in scope, and some bytes that belong to nothing known
-	// look like text.
+	StatusEmpty      Status = "empty"      // the run read every byte, and nothing in it is in scope
+	// StatusUnattributed stands between StatusIncomplete and StatusClean: the run read every
+	// byte, found nothing readable that is known to be of an object in scope, and some bytes
+	// that belong to nothing known look like text.
 	StatusUnattributed Status = "unattributed"
 )
 
@@ -27,13 +27,13 @@ type Verdict struct {
 	ExitStatus int    `json:"exitStatus"`
 }
 
-// The exit statuses of the program. ExitUsage is for wrong usage, and for a report
-// that could not be written; the others come from a report.
+// The exit statuses of the program. ExitUsage is for wrong usage, and for a failure to write
+// the report; the others come from a report.
 const (
-	ExitClean       = 0 // every byte was read, and nothing reached FailOn
+	ExitClean       = 0 // the run read every byte, and nothing reached FailOn
 	ExitFindings    = 1
 	ExitUsage       = 2
-	ExitNotEvidence = 3 // a PATH is no evidence, or nothing in scope was found in any
+	ExitNotEvidence = 3 // a PATH is no evidence, or no PATH has anything in scope
 	ExitIncomplete  = 4 // damage, no permission or an I/O error left something unread
-	ExitChanged     = 5 // the evidence changed while it was read
+	ExitChanged     = 5 // the evidence changed during the run
 )

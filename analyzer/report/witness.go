@@ -10,16 +10,16 @@ type SecondWitness struct {
 	Tool    string        `json:"tool"`
 	Version string        `json:"version"`
 	Result  WitnessResult `json:"result"`
-	Records int           `json:"records,omitempty"` // that it read, in all buckets
-	// Problems are those that its own check of the file reports, the first 100 of them.
+	Records int           `json:"records,omitempty"` // that it read in all buckets
+	// Problems are the first 100 that its own check of the file reports.
 	Problems []string `json:"problems"`
-	Detail   string   `json:"detail"` // why Result is what it is; empty where nothing is to be said
+	Detail   string   `json:"detail"` // why Result is what it is; may be empty
 
-	// Offset and Page are where the first record lies that differs; Page is none if that is not
+	// Offset and Page are where the first differing record lies; Page is zero if that is not
 	// known.
 	Offset int64 `json:"-"`
 	Page   Page  `json:"-"`
-	// Changed says that the file was not any more what had been examined.
+	// Changed says that the file changed after the run examined it.
 	Changed bool `json:"-"`
 }
 
@@ -31,7 +31,7 @@ const (
 	WitnessAgrees  WitnessResult = "agrees"  // the same records in the same buckets
 	WitnessDiffers WitnessResult = "differs" // others
 	WitnessFailed  WitnessResult = "failed"  // it crashed, gave up or was stopped
-	WitnessNotRun  WitnessResult = "not-run" // it can not read such a file, or could not be asked
+	WitnessNotRun  WitnessResult = "not-run" // it cannot read such a file, or nothing could ask it
 )
 
 // String is the witness's word in a line.

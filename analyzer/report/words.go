@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// A Provider is what wrote a value, by the name that an EncryptionConfiguration gives it.
-// The empty Provider is none: a deletion has no value.
+// A Provider is what wrote a value, by the name that an EncryptionConfiguration gives it. The
+// empty Provider is for a deletion, which has no value.
 type Provider string
 
-// The providers. ProviderUnknown is that of a value that starts like an envelope and is none
-// that is known, or is cut before it tells.
+// The providers. ProviderUnknown is that of a value that starts like an envelope and is no
+// known one, or ends before it tells.
 const (
 	ProviderUnknown   Provider = "unknown"
 	ProviderIdentity  Provider = "identity" // plaintext
@@ -32,8 +32,8 @@ func (p Provider) String() string { return string(p) }
 // UnmarshalText reads one of Providers, or the empty one.
 func (p *Provider) UnmarshalText(text []byte) error { return setWord(p, text, Providers()) }
 
-// An Encoding is how a plaintext value is serialised. The empty Encoding is that of a value
-// that is not plaintext.
+// An Encoding is the serialization of a plaintext value. The empty Encoding is for a value that
+// is not plaintext.
 type Encoding string
 
 // The encodings.
@@ -60,7 +60,7 @@ type Looks string
 // LooksRandom is most likely old ciphertext; the others may be plaintext.
 const (
 	LooksText   Looks = "text"
-	LooksMixed  Looks = "mixed" // neither, some of both, or too short to be told
+	LooksMixed  Looks = "mixed" // neither, some of both, or too short to tell
 	LooksRandom Looks = "random"
 )
 
@@ -72,8 +72,8 @@ func (l Looks) String() string { return string(l) }
 // UnmarshalText reads one of AllLooks, or the empty one.
 func (l *Looks) UnmarshalText(text []byte) error { return setWord(l, text, AllLooks()) }
 
-// A Proof says whether a value was decrypted with a key of the configuration. It is empty
-// for what was never encrypted, and without a configuration.
+// A Proof says whether a key of the configuration has decrypted a value. It is empty for
+// plaintext, and without a configuration.
 type Proof string
 
 // A value that nobody tried to decrypt, or that only a KMS plugin can, is unproven.
@@ -91,11 +91,11 @@ func (p Proof) String() string { return string(p) }
 // UnmarshalText reads one of Proofs, or the empty one.
 func (p *Proof) UnmarshalText(text []byte) error { return setWord(p, text, Proofs()) }
 
-// A Policy is what the configuration says of a newest value: that it is as it would be
-// written today, or the rule that it breaks. It is empty without a configuration.
+// A Policy is what the configuration says of a newest value: that the API server would write it
+// so today, or the rule that it breaks. It is empty without a configuration.
 type Policy string
 
-// The policies. All but PolicyCurrent are named as the rule that a finding has.
+// The policies. All but PolicyCurrent have the name of the rule that a finding has.
 const (
 	PolicyCurrent       Policy = "current"
 	PolicyWrongProvider Policy = Policy(RuleWrongProvider)
@@ -120,7 +120,7 @@ type ConfigUse string
 
 // The uses of a key.
 const (
-	ConfigWrites ConfigUse = "writes" // what is written now is encrypted with it
+	ConfigWrites ConfigUse = "writes" // it encrypts new writes
 	ConfigReads  ConfigUse = "reads"
 	ConfigAbsent ConfigUse = "absent"
 )
@@ -133,7 +133,7 @@ func (c ConfigUse) String() string { return string(c) }
 // UnmarshalText reads one of ConfigUses, or the empty one.
 func (c *ConfigUse) UnmarshalText(text []byte) error { return setWord(c, text, ConfigUses()) }
 
-// setWord sets a word that is one of those, or empty.
+// setWord sets a word to text, which must be a known one or empty.
 func setWord[T ~string](word *T, text []byte, known []T) error {
 	if w := T(text); w == "" || slices.Contains(known, w) {
 		*word = w

@@ -20,10 +20,10 @@ type testimony struct {
 	tally    *tally
 	read     bool // all buckets were read
 	problems []string
-	failure  string // what kept the child from an answer; empty for nothing
+	failure  string // what kept the child from an answer; empty if nothing did
 }
 
-// maxProblems is how many problems are enough: there may be no end of them.
+// maxProblems bounds the problems to take: there may be no end of them.
 const maxProblems = 100
 
 // maxBuckets bounds the buckets that the child may name: no file within the limits of
@@ -82,9 +82,8 @@ func (t *testimony) problem(text string) {
 
 var errAnswer = errors.New("it said what it never should")
 
-// run starts the child on the copy and calls take with each of its answers; an error
-// from take ends it. The failure is how the child died, nil if it did not; the error is
-// that of the context.
+// run starts the child on the copy and calls take with each of its answers; an error from take
+// ends it. The failure is how the child died, or nil; the error is that of the context.
 func (w *Witness) run(ctx context.Context, c *replica, r request, l limits, take func(answer) error) (*failure, error) {
 	r.Memory = l.memory
 	timed, cancel := context.WithTimeout(ctx, l.time)
@@ -140,7 +139,7 @@ func listen(r io.Reader, take func(answer) error) error {
 	for lines.Scan() {
 		var a answer
 		if err := json.Unmarshal(lines.Bytes(), &a); err != nil {
-			return err // cut in the middle by a crash, most likely
+			return err // most likely a crash cut it
 		}
 		if err := take(a); err != nil {
 			return err

@@ -16,12 +16,12 @@ import (
 type request struct {
 	Key    []byte `json:"key"`
 	Size   int64  `json:"size"`             // of the copy, in bytes
-	Memory int64  `json:"memory"`           // that the child may take, in bytes
-	Path   string `json:"path,omitempty"`   // of the copy, where files can not be inherited
+	Memory int64  `json:"memory"`           // for the child, in bytes
+	Path   string `json:"path,omitempty"`   // of the copy, if the child cannot inherit files
 	Bucket []byte `json:"bucket,omitempty"` // list the records of this bucket, and nothing else
 }
 
-// An answer is a line on the standard output of the child. One of its fields is set.
+// An answer is a line on the standard output of the child. It sets one field.
 type answer struct {
 	Bucket  *bucketAnswer `json:"bucket,omitempty"`
 	Record  *recordAnswer `json:"record,omitempty"`
@@ -88,7 +88,7 @@ type child struct {
 	tally *tally
 }
 
-// say writes an answer. What was said before a crash has to be out by then: see flush.
+// say writes an answer. What it says before a crash must be out by then: see flush.
 func (c *child) say(a answer) {
 	if c.err == nil {
 		c.err = c.out.Encode(a)
@@ -117,7 +117,8 @@ func (c *child) serve() error {
 	if err != nil {
 		return err
 	}
-	// It is never closed, as the check may go on in a goroutine of its own: the process ends.
+	// Nothing closes it, because the check may go on in a goroutine of its own: the process
+	// ends.
 	return db.View(func(tx *bolt.Tx) error {
 		if err := c.bucket(rootBucket, tx.Cursor().Bucket()); err != nil {
 			return err
@@ -156,8 +157,7 @@ func (c *child) bucket(path digest, b *bolt.Bucket) error {
 	return err
 }
 
-// check passes on what bbolt's check says. It may end in a crash, so all that was said
-// goes out first.
+// check passes on what bbolt's check says. It may end in a crash, so check flushes first.
 func (c *child) check(tx *bolt.Tx) {
 	c.err = errors.Join(c.err, c.flush())
 	n := 0

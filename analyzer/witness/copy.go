@@ -13,13 +13,13 @@ import (
 	"github.com/etcdsift/etcdsift/decode/page"
 )
 
-// A replica is a copy of evidence that nobody else can open: a file of mode 0600 in a
-// dir of mode 0700 which, where the system allows that, has no name any more before
-// the first byte is written. However this program ends, nothing is left behind then.
+// A replica is a copy of evidence that nobody else can open: a file of mode 0600 in a dir of
+// mode 0700. If the system allows that, both lose their names before the first byte, so that
+// nothing stays behind, however this program ends.
 type replica struct {
 	file     *os.File
 	readOnly *os.File // the same, for bbolt
-	dir      string   // to be removed; empty where that is done
+	dir      string   // for close to remove; empty if it is gone
 }
 
 func newCopy(dir string) (_ *replica, err error) {
@@ -48,7 +48,7 @@ func newCopy(dir string) (_ *replica, err error) {
 	return c, nil
 }
 
-// close lets go of the copy, and removes it where it has a name.
+// close lets go of the copy, and removes it if it has a name.
 func (c *replica) close() error {
 	var errs []error
 	for _, f := range []*os.File{c.file, c.readOnly} {
@@ -62,7 +62,7 @@ func (c *replica) close() error {
 	return errors.Join(errs...)
 }
 
-// copyBuffer is how much is copied at once, in bytes.
+// copyBuffer is how much to copy at once, in bytes.
 const copyBuffer = 1 << 20
 
 // fill copies size bytes of r, zeros as holes, and returns their SHA-256. The error

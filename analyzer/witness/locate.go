@@ -10,9 +10,8 @@ import (
 	"github.com/etcdsift/etcdsift/decode/page"
 )
 
-// maxLocated bounds the records of one bucket that are held against each other one by
-// one, in memory, to find the first that differs. With more the bucket is all that is
-// named.
+// maxLocated bounds the records of one bucket that locate compares one by one, in memory, to
+// find the first that differs. With more, it names only the bucket.
 const maxLocated = 1 << 20
 
 // etcdBuckets are the names of etcd's own buckets.
@@ -22,7 +21,7 @@ var etcdBuckets = []string{
 	"key", "meta", "lease", "alarm", "cluster", "members", "members_removed", "auth", "authUsers", "authRoles",
 }
 
-// A located is a record as this program read it.
+// located is a record as this program read it.
 type located struct {
 	sum  digest
 	off  int64
@@ -48,8 +47,8 @@ func (d *difference) String() string {
 	return fmt.Sprintf("%s: it reads %d %s, this program %d", name, d.theirs.records, plural(d.theirs.records, "record", "records"), d.ours.records)
 }
 
-// locate says in the report in what the two readings of a bucket differ, and where the
-// first record lies that does. The error is that of the context.
+// locate tells the report how the two readings of a bucket differ, and where the first
+// differing record lies. The error is that of the context.
 func (w *Witness) locate(ctx context.Context, c *replica, size int64, f *page.File, key []byte, d *difference, said *report.SecondWitness) error {
 	said.Detail = d.String()
 	if f == nil || d.ours == nil || d.theirs == nil || d.ours.records > maxLocated {
@@ -59,7 +58,7 @@ func (w *Witness) locate(ctx context.Context, c *replica, size int64, f *page.Fi
 	if err != nil {
 		return err
 	}
-	var n struct{ alone, other int } // records that bbolt alone reads, and those that it reads otherwise
+	var n struct{ alone, other int } // records that bbolt alone reads, and that it reads differently
 	first := ""
 	_, err = w.run(ctx, c, request{Key: key, Size: size, Bucket: d.path[:]}, w.limits(size, f.Pages()), func(a answer) error {
 		if a.Record == nil || len(a.Record.ID) != len(digest{}) {
@@ -108,7 +107,7 @@ func index(ctx context.Context, f *page.File, t *tally, bucket digest) (records 
 	return records, err
 }
 
-// lowest is the record that comes first in the file, nil if there is none.
+// lowest is the first record in the file, nil without records.
 func lowest(records map[digest]located) (first *located) {
 	for _, r := range records {
 		if first == nil || r.off < first.off {

@@ -18,10 +18,10 @@ type failure struct {
 	problem string // of the file, in bbolt's words
 }
 
-// listing is how bbolt panics where it looks for free pages and meets a problem.
+// listing is how bbolt panics if it looks for free pages and meets a problem.
 const listing = "freepages: failed to get all reachable pages ("
 
-// explain tells from how the child ended and what it said last why it failed.
+// explain tells why the child failed, from how it ended and what it said last.
 func explain(err error, lastWords []byte, l limits) failure {
 	switch {
 	case contains(lastWords, "out of memory", "cannot allocate memory"):

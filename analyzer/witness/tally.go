@@ -36,8 +36,8 @@ type tally struct {
 	buckets map[digest]*bucketTally
 }
 
-// A bucketTally is the records of one bucket: keys with values, and the buckets in it,
-// which only count for the sum.
+// A bucketTally is the records of one bucket: keys with values, and the buckets in it, which
+// count only for the sum.
 type bucketTally struct {
 	name    []byte // its last part
 	records int
@@ -115,14 +115,14 @@ func (t *tally) records() (n int) {
 	return n
 }
 
-// A difference is a bucket that two readers do not agree on. A nil tally means that the
-// reader found no such bucket.
+// A difference is a bucket on which two readers disagree. A nil tally means that the reader
+// found no such bucket.
 type difference struct {
 	path         digest
 	ours, theirs *bucketTally
 }
 
-// name is that of the bucket, empty for the root.
+// name is the bucket's name, empty for the root.
 func (d *difference) name() []byte {
 	if d.ours != nil {
 		return d.ours.name
@@ -130,7 +130,7 @@ func (d *difference) name() []byte {
 	return d.theirs.name
 }
 
-// compare is the first bucket on which they differ, by name; nil if there is none.
+// compare is the first bucket on which they differ, by name; nil if they agree.
 func (t *tally) compare(theirs *tally) *difference {
 	var first *difference
 	note := func(path digest) {
@@ -139,7 +139,7 @@ func (t *tally) compare(theirs *tally) *difference {
 			return
 		}
 		d := &difference{path, a, b}
-		// The bucket of buckets differs wherever one of them is missing.
+		// The bucket of buckets differs if either reader misses a bucket.
 		if first == nil || first.path == rootBucket || path != rootBucket && bytes.Compare(d.name(), first.name()) < 0 {
 			first = d
 		}
@@ -153,8 +153,7 @@ func (t *tally) compare(theirs *tally) *difference {
 	return first
 }
 
-// readPages takes all records of f. The error is that of the context: what is damaged is
-// for the scan to say.
+// readPages takes all records of f. The error is that of the context: the scan tells of damage.
 func (t *tally) readPages(ctx context.Context, f *page.File) error {
 	reset := func() { t.buckets = map[digest]*bucketTally{rootBucket: {}} }
 	return eachLeaf(ctx, f, t, reset, func(bucket digest, e page.LeafElement, _ page.ID) {
@@ -166,9 +165,9 @@ func (t *tally) readPages(ctx context.Context, f *page.File) error {
 	})
 }
 
-// eachLeaf calls take with each leaf element of f that has bytes, in file order, with
-// its bucket and page. A file with buckets inside of buckets is read once more: reset
-// is called before each reading. t hashes the paths.
+// eachLeaf calls take with each leaf element of f that has bytes, in file order, with its
+// bucket and page. eachLeaf reads a file with buckets inside of buckets once more, and calls
+// reset before each reading. t hashes the paths.
 func eachLeaf(ctx context.Context, f *page.File, t *tally, reset func(), take func(digest, page.LeafElement, page.ID)) error {
 	for _, depth := range []page.Depth{page.Branches, page.Thorough} {
 		reset()
@@ -178,7 +177,7 @@ func eachLeaf(ctx context.Context, f *page.File, t *tally, reset func(), take fu
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			// What the tree leads to and does not mean is none of its records.
+			// A page that the tree reaches by mistake holds no records of it.
 			if err != nil || p.Use != page.Leaf || p.Header.Flags != page.FlagLeaf || p.Astray {
 				continue
 			}
@@ -202,7 +201,7 @@ func eachLeaf(ctx context.Context, f *page.File, t *tally, reset func(), take fu
 	return ctx.Err()
 }
 
-// sequenceOf is the sequence of the bucket that a leaf element holds, 0 where it is cut.
+// sequenceOf is the sequence of the bucket that a leaf element holds, 0 if it is cut.
 //
 // Source: InBucket in go.etcd.io/bbolt/internal/common/bucket.go.
 func sequenceOf(value []byte, order page.Order) uint64 {

@@ -1,14 +1,14 @@
 // Package witness has a second program read the evidence: bbolt, the library that
 // wrote it. Forensic practice trusts a reading that two tools agree on.
 //
-// bbolt opens by path, takes a lock, maps the file into memory and trusts what it
-// finds there: on damage it panics, recurses or reads past the map. So it never sees
-// the evidence. A private copy is made of it through the program's own reader, and
-// bbolt reads that in a process of its own (this program, started once more), with
-// bounds on memory and time. Its crash is a line in the report.
+// bbolt opens by path, takes a lock, maps the file into memory and trusts what it finds there:
+// on damage it panics, recurses or reads past the map. So it never sees the evidence. Package
+// witness makes a private copy through the program's own reader, and bbolt reads that in a
+// process of its own (this program, started once more), with bounds on memory and time. Its
+// crash is a line in the report.
 //
-// Both count the records of every bucket and sum up keyed hashes of them. The key is
-// random and made for each run; neither it nor a sum is ever printed.
+// Both count the records of every bucket and sum up keyed hashes of them. Each run makes a
+// random key, and prints neither it nor a sum.
 package witness
 
 import (
@@ -33,10 +33,10 @@ const tool = "bbolt"
 // modulePath is where tool comes from.
 const modulePath = "go.etcd.io/bbolt"
 
-// A Witness examines files. Its zero value is not useful: see New.
+// A Witness examines files. New makes a useful one.
 type Witness struct {
 	exe  string   // this program
-	args []string // how it is started to be the child
+	args []string // that make it the child
 	dir  string   // of the copies
 
 	// limits of a child on a file of so many bytes and pages
@@ -45,19 +45,19 @@ type Witness struct {
 
 // limits bound what a child may take.
 type limits struct {
-	memory int64 // bytes beyond the map of the file; on Linux alone this is a hard limit
+	memory int64 // bytes beyond the map of the file; a hard limit only on Linux
 	time   time.Duration
 }
 
-// New makes a Witness that starts this program with the argument command, on which it
-// must call Serve. Copies of evidence are made in os.TempDir.
+// New makes a Witness that starts this program with the argument command, on which it must call
+// Serve. It copies evidence to os.TempDir.
 func New(command string) (*Witness, error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	dir := os.TempDir()
-	if real, err := filepath.EvalSymlinks(dir); err == nil { // a ".." behind a link is not what it looks like
+	if real, err := filepath.EvalSymlinks(dir); err == nil { // a ".." behind a link may lead elsewhere
 		dir = real
 	}
 	return &Witness{exe: exe, args: []string{os.Args[0], command}, dir: dir, limits: defaultLimits}, nil
@@ -72,7 +72,7 @@ func defaultLimits(size int64, pages page.ID) limits {
 	}
 }
 
-// Check says early why copies of evidence can not be made: the error names the dir.
+// Check says early why Examine could not copy evidence: the error names the dir.
 func (w *Witness) Check(sources []evidence.Source) error {
 	var largest int64
 	for _, s := range sources {
@@ -91,12 +91,12 @@ func (w *Witness) Check(sources []evidence.Source) error {
 	return c.close()
 }
 
-// Copies is the dir that copies are made in.
+// Copies is the dir for copies.
 func (w *Witness) Copies() string { return w.dir }
 
-// Examine has bbolt read the source, which was hashed as sum (in hexadecimal, empty if
-// it could not be read whole). The error is that of the context; nil and no error mean
-// that the source is nothing that bbolt reads.
+// Examine has bbolt read the source, with its SHA-256 as sum (in hexadecimal, empty if the run
+// could not read all of it). The error is that of the context; nil and no error mean that the
+// source is nothing that bbolt reads.
 func (w *Witness) Examine(ctx context.Context, s evidence.Source, sum string) (*report.SecondWitness, error) {
 	if !s.HasTree() {
 		return nil, nil

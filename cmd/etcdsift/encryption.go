@@ -16,8 +16,7 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/evidence"
 )
 
-// encryptionFlags are those of every command that holds values against an
-// EncryptionConfiguration.
+// encryptionFlags are those of every command that uses an EncryptionConfiguration.
 type encryptionFlags struct {
 	files []string
 	kms   bool
@@ -45,7 +44,7 @@ func (f *encryptionFlags) config(ctx context.Context, in *inputs) (*encryption.C
 	for _, file := range f.files {
 		name := file
 		if len(f.files) == 1 {
-			name = "" // findings say "the entry of secrets", which is clear then
+			name = "" // one file: findings need not name it
 		}
 		if err := addConfig(config, name, file, in); err != nil {
 			return nil, err
@@ -80,7 +79,7 @@ func addConfig(config *encryption.Config, name, file string, in *inputs) error {
 func readConfig(path string, in *inputs) ([]byte, error) {
 	open := evidence.OpenReadOnly
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		open = os.Open // which waits for who writes into a FIFO
+		open = os.Open // it waits for a writer of the FIFO
 	}
 	f, err := open(path)
 	if err != nil {
@@ -97,7 +96,7 @@ func readConfig(path string, in *inputs) ([]byte, error) {
 	return b, nil
 }
 
-// each puts the same words before each line of an error; nil for none.
+// each puts the same words before each line of an error; nil for nil.
 func each(err error, before string) error {
 	if err == nil {
 		return nil

@@ -18,7 +18,7 @@ type evidenceFlags struct {
 	format   string
 	formats  []string // that the command has
 	output   string
-	place    string // of the output, links followed; known when the evidence is open
+	place    string // of the output, without links; set by open
 	prefixes []string
 	noWAL    bool
 
@@ -26,7 +26,7 @@ type evidenceFlags struct {
 	allowEmpty    bool // of scan and list
 	besides       bool // what lies beside the evidence counts as not examined
 
-	inputs inputs // what the run reads, as far as it is known
+	inputs inputs // what the run reads, as far as known
 }
 
 func (f *evidenceFlags) register(cmd *cobra.Command, formats []string) {
@@ -44,8 +44,8 @@ func (f *evidenceFlags) registerEmpty(cmd *cobra.Command) {
 		"evidence with nothing in scope is no exit status 3, such as that of a new cluster")
 }
 
-// otherFormats are what people ask other tools for with -o. Beside the formats of the
-// commands they are no names that anybody gives a report.
+// otherFormats are what people ask other tools for with -o. Nobody gives a report such a name,
+// or that of a format.
 var otherFormats = []string{"csv", "html", "junit", "markdown", "md", "name", "sarif", "text", "txt", "wide", "yaml", "yml"}
 
 // checkOutput refuses -o json, which means a format to users of kubectl, and would make a

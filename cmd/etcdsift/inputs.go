@@ -11,18 +11,18 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/evidence"
 )
 
-// inputs are all that a run reads: it must write over none of it. A flag that names a file
-// to read adds it here. Files and folders are told apart by device and inode, so that no
-// link, mount or spelling of a path leads around it.
+// inputs are all that a run reads, and must not write over. A flag that names a file to read
+// adds it here. Device and inode tell files and folders apart, so that no link, mount or
+// spelling of a path evades the check.
 type inputs struct {
 	files   []input
-	folders []input // nothing is written anywhere below them
+	folders []input // the run writes nothing anywhere below them
 }
 
 // An input is a file or folder that a run reads.
 type input struct {
 	what string // such as "the evidence snapshot.db"
-	path string // of evidence, empty of other files
+	path string // of evidence; empty for other files
 	info fs.FileInfo
 }
 
@@ -40,7 +40,7 @@ func (in *inputs) addEvidence(found *evidence.Set) {
 	}
 }
 
-// addFile adds a file that was opened. what says which it is.
+// addFile adds an open file. what says which it is.
 func (in *inputs) addFile(what string, f *os.File) error {
 	info, err := f.Stat()
 	if err == nil {
@@ -73,7 +73,7 @@ func (in *inputs) apart(output, place string) error {
 	return nil
 }
 
-// above says which input a folder is, or lies in; empty if none.
+// above says which input a folder is, or lies in; empty if it is apart from all.
 func (in *inputs) above(dir string) string {
 	dir = evidence.RealPath(dir)
 	for {
@@ -92,8 +92,7 @@ func (in *inputs) above(dir string) string {
 	}
 }
 
-// holds says which input a folder is: that of a file that was opened, or one of those that
-// nothing is written below.
+// holds says which input a folder is: the folder of an open file, or one that above finds.
 func (in *inputs) holds(dir string) string {
 	info, err := os.Stat(dir)
 	for _, file := range in.files {

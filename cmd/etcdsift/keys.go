@@ -54,7 +54,7 @@ checked: exit status 2, as it may be misspelt.
 					}
 				}
 				o.Retire = retire
-				flags.besides = true // that no newest value needs a key is a claim on all
+				flags.besides = true // a claim that no newest value needs a key covers all
 			}
 			if in.Encryption, err = config.config(cmd.Context(), &flags.inputs); err != nil {
 				return err

@@ -51,7 +51,7 @@ fail on findings.
 				return err
 			}
 			defer found.Close()
-			listed := 0 // which is what counts here, whatever is in scope
+			listed := 0 // this counts here, whatever is in scope
 			var r *report.Examined
 			err = flags.write(cmd, false, func(w io.Writer) (err error) {
 				list := begin(w)
@@ -85,7 +85,7 @@ fail on findings.
 	return cmd
 }
 
-// nothingListed says that there is no value of what was asked for.
+// nothingListed says that there is no value of the resources.
 func nothingListed(resources []string) error {
 	what := ""
 	if len(resources) > 0 {

@@ -1,5 +1,5 @@
-// Command etcdsift examines etcd data offline and tells which Kubernetes Secrets
-// can be read from it.
+// Command etcdsift examines etcd data offline and tells which Kubernetes Secrets anybody can
+// read in it.
 package main
 
 import (
@@ -19,8 +19,7 @@ import (
 	"github.com/etcdsift/etcdsift/reports"
 )
 
-// A statusError ends the program with a status. It has no errs where the report
-// has said it all.
+// A statusError ends the program with a status. It has no errs if the report says it all.
 type statusError struct {
 	status int
 	errs   []error
@@ -30,8 +29,8 @@ func (e *statusError) Error() string {
 	return fmt.Sprintf("exit status %d: %v", e.status, errors.Join(e.errs...))
 }
 
-// patience is how long a run may take to come to its end after a signal. A dying disk
-// may not let a read go.
+// patience is how long a run may take to come to its end after a signal. A dying disk may block
+// a read.
 const patience = 700 * time.Millisecond
 
 func main() {
@@ -77,8 +76,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return s.status
 }
 
-// messages are the lines that an error is made of. A newline in it begins another only
-// where it can be of nobody else: an argument may hold one.
+// messages splits an error into lines, but only at newlines that cannot be part of an argument.
 func messages(err error) []string {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var all []string

@@ -7,17 +7,17 @@ import (
 	"runtime/metrics"
 )
 
-// memoryBudget is how much memory is used before any of it is collected, in bytes: a scan
-// of half a gigabyte fits into it.
+// memoryBudget is how much memory a run uses before it collects any, in bytes: a scan of half a
+// gigabyte fits into it.
 const memoryBudget = 112 << 20
 
-// headroom is what the heap may grow by between two collections where the budget is not
-// enough, in percent of what is in use. It trades a little processor time for memory:
-// evidence is examined beside other work, on a server or in a pipeline with a limit.
+// headroom is how much the heap may grow between two collections if the budget is not enough,
+// in percent of its size. It trades a little processor time for memory: a run has other work
+// beside it, on a server or in a pipeline with a limit.
 const headroom = 25
 
-// limitMemory has the runtime collect memory when the budget is used up, and not before.
-// Who sets GOGC or GOMEMLIMIT has decided that on their own.
+// limitMemory has the runtime collect memory at the end of the budget, and not before. GOGC or
+// GOMEMLIMIT, if the user sets one, decides instead.
 func limitMemory() {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return
@@ -35,8 +35,8 @@ func afterCollection(f func()) {
 	}, f)
 }
 
-// raiseLimit makes room for what is in use after a collection. A limit that leaves none
-// would have the runtime collect all the time.
+// raiseLimit makes room for what is in use after a collection. A limit without room would have
+// the runtime collect all the time.
 func raiseLimit() {
 	m := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/objects:bytes"},
 		{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}, {Name: "/memory/classes/heap/free:bytes"}}

@@ -9,15 +9,15 @@ import (
 
 var errTwice = errors.New("given twice, and it takes one value: which of the two is meant?")
 
-// A once is the value of a flag that takes one value. pflag keeps the last of several, so
-// that a command line with two keys to retire would answer for one of them and look like
-// an answer for both.
+// A once is the value of a flag that takes one value. pflag keeps the last of several, so that
+// the answer to a command line with two keys to retire would be for one and look like one for
+// both.
 type once struct {
 	pflag.Value
 	given bool
 }
 
-// Set implements pflag.Value. A switch may be given again, but not the other way round.
+// Set implements pflag.Value. A switch may come again, but not with another value.
 func (o *once) Set(s string) error {
 	before := o.String()
 	if o.given && o.Type() != "bool" {

@@ -24,10 +24,10 @@ func isStdout(output string) bool {
 	return false
 }
 
-// writeOutput calls write with the file place, which the user calls output, or with
-// stdout. The file is only ever whole: it is written beside its place and
-// then renamed, if apart still has no objection: the place is not what it was when the run
-// began, where somebody works on it. A private one is for its owner alone.
+// writeOutput calls write with the file place, which the user calls output, or with stdout. The
+// file is only ever whole: writeOutput writes it beside its place, and renames it if apart
+// still has no objection, because somebody may have changed the place during the run. A private
+// file is for its owner alone.
 func writeOutput(cmd *cobra.Command, output, place string, private bool, apart func() error, write func(io.Writer) error) error {
 	name := output
 	if isStdout(output) {
@@ -62,8 +62,8 @@ func writeOutput(cmd *cobra.Command, output, place string, private bool, apart f
 	return outputError(output, err)
 }
 
-// A destination is where a report goes. Its errors are *statusErrors, and nothing more is
-// written once the context is done.
+// A destination is where a report goes. Its errors are *statusErrors. It writes nothing more
+// once the context is done.
 type destination struct {
 	ctx  context.Context
 	name string

@@ -6,9 +6,9 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/evidence"
 )
 
-// placeOf is the file that an output goes to, whether it is there or not: the folder is
-// resolved once, so that what is checked is what is written. Where the folder is not there,
-// it is the path as it is, and opening it says so.
+// placeOf is the file that an output goes to, whether it is there or not: placeOf resolves the
+// folder once, so that the run checks the place that it writes. Without a folder, it is the
+// path as it is, and open will say so.
 func placeOf(output string) string {
 	path := followLinks(output)
 	if p, err := evidence.Physical(path); err == nil {

@@ -10,19 +10,18 @@ import (
 	"syscall"
 )
 
-// A replacement is a file that takes the place of another once it is whole. It is made
-// beside its place with the first byte that is written, so that nothing is left of a run
-// that ends before it has a report.
+// A replacement is a file that takes the place of another once it is whole. The first Write
+// makes it, beside its place, so that a run that ends without a report leaves nothing.
 type replacement struct {
-	path string      // symbolic links followed
-	perm fs.FileMode // of the file that is replaced; 0 for a new one's
-	open fs.FileMode // with which the file is opened
+	path string      // without symbolic links
+	perm fs.FileMode // of the old file; 0 if there is no old file
+	open fs.FileMode // to open the file with
 	f    *os.File
 }
 
-// newReplacement checks that a file can be put in place of path: to learn that after an
-// hour's scan would be late. A private file is for its owner alone, whatever was there
-// before; else one that is there keeps its mode, and a new one gets that of any new file.
+// newReplacement checks that it can replace path, because after an hour's scan is too late to
+// learn that it cannot. A private file is for its owner alone, whatever was there before; else
+// one that is there keeps its mode, and a new one gets that of any new file.
 func newReplacement(path string, private bool) (*replacement, error) {
 	r := &replacement{path: path, open: 0o666}
 	info, err := os.Stat(path)
@@ -87,7 +86,7 @@ func (r *replacement) commit() error {
 	// Without this, a rename may outlive a power cut that the bytes do not.
 	err := r.f.Sync()
 	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) {
-		err = nil // a file system that has no such thing
+		err = nil // a file system without sync
 	}
 	if closeErr := r.f.Close(); err == nil {
 		err = closeErr

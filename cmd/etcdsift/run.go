@@ -30,15 +30,15 @@ func answerTo[A any](f *evidenceFlags, cmd *cobra.Command, paths []string, in an
 	return a, err
 }
 
-// open opens the evidence, before anything is written anywhere: only then is it known what
-// must not be written over. The caller closes it.
+// open opens the evidence before the run writes anything, to learn what it must not write over.
+// The caller closes it.
 func (f *evidenceFlags) open(cmd *cobra.Command, paths []string) (*evidence.Set, error) {
 	found, err := evidence.Open(paths, f.noWAL)
 	if err != nil {
 		err = &statusError{report.ExitNotEvidence, notEvidence(found)}
 	}
 	f.inputs.addEvidence(found)
-	if f.inputs.is(cmd.ErrOrStderr()) != "" { // where what is wrong would be said
+	if f.inputs.is(cmd.ErrOrStderr()) != "" { // where the error would go
 		err = &statusError{status: report.ExitUsage}
 	}
 	if err == nil {
@@ -69,7 +69,7 @@ func (f *evidenceFlags) write(cmd *cobra.Command, private bool, write func(io.Wr
 	return writeOutput(cmd, f.output, f.place, private, func() error { return f.inputs.apart(f.output, f.place) }, write)
 }
 
-// examine reads evidence that is open, and asks a question on it.
+// examine reads open evidence, and asks a question on it.
 func examine[A any](f *evidenceFlags, cmd *cobra.Command, found *evidence.Set, in analyzer.Interest,
 	ask func(context.Context, *analyzer.Reading) (A, error)) (a A, err error) {
 	in.NotExamined, in.NotEvidence = found.NotExamined, found.NotEvidence
@@ -99,10 +99,10 @@ func examine[A any](f *evidenceFlags, cmd *cobra.Command, found *evidence.Set, i
 	return a, nil
 }
 
-// maxTold bounds the lines about what could not be read; the report has all of it.
+// maxTold bounds the lines about unreadable files; the report has all of them.
 const maxTold = 10
 
-// tell says which PATHs are no evidence, and what could not be read.
+// tell says which PATHs are no evidence, and what the run could not read.
 func tell(stderr io.Writer, found *evidence.Set) {
 	for _, err := range notEvidence(found) {
 		complain(stderr, err.Error())
@@ -124,7 +124,8 @@ func notEvidence(found *evidence.Set) []error {
 	return why
 }
 
-// accessNote says of which files reading them has changed the access time; empty if of none.
+// accessNote names the files whose access time changed because the run read them; empty if
+// there are no such files.
 func accessNote(touched []string) string {
 	switch len(touched) {
 	case 0:

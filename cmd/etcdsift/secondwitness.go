@@ -17,8 +17,7 @@ import (
 // witnessCommand is what this program starts itself with for the second witness.
 const witnessCommand = "second-witness-child"
 
-// newWitness is for analyzer.Interest.Witness. The error says why the sources can not be
-// copied for it.
+// newWitness is for analyzer.Interest.Witness. The error says why it cannot copy the sources.
 func newWitness(stderr io.Writer, sources []evidence.Source, in *inputs) (
 	func(context.Context, evidence.Source, string) (*report.SecondWitness, error), error) {
 	w, err := witness.New(witnessCommand)

@@ -108,7 +108,7 @@ func (f *showFlags) run(cmd *cobra.Command, paths []string, key report.Text) err
 	return exit(&r.Examined)
 }
 
-// show prints the copy that was asked for.
+// show prints the copy that the user asked for.
 func (f *showFlags) show(cmd *cobra.Command, w io.Writer, found *evidence.Set, h *report.History, config *encryption.Config) error {
 	n, err := f.choose(h)
 	if err != nil {
@@ -169,7 +169,7 @@ func decrypt(ctx context.Context, config *encryption.Config, h *report.History, 
 
 func usage(err error) error { return &statusError{report.ExitUsage, []error{err}} }
 
-// choose is the index of the copy that was asked for.
+// choose is the index of the copy that the user asked for.
 func (f *showFlags) choose(h *report.History) (int, error) {
 	switch {
 	case len(h.Copies) == 0 && len(h.Similar) > 0:
@@ -194,8 +194,8 @@ func (f *showFlags) choose(h *report.History) (int, error) {
 }
 
 // compareNewest orders copies by when they were written: what is live in the db, or will be
-// when etcd applies what is in the WAL alone, before all else. A revision that is not known
-// is that of an older write.
+// when etcd applies what is in the WAL alone, before all else. An unknown revision counts as
+// older.
 func compareNewest(a, b report.Occurrence) int {
 	took := func(o report.Occurrence) int {
 		switch {

@@ -28,7 +28,7 @@ func newVersion() *cobra.Command {
 	}
 }
 
-// commit names the commit that the program was built from, where the build knows.
+// commit names the commit that the program comes from, if the build knows.
 func commit() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
