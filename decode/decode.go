@@ -1,5 +1,5 @@
-// Package decode holds what the decoders below it share: the error that they
-// return for bytes that break their format, and the causes it wraps.
+// Package decode holds what the decoders below it share: the error that they return for bytes
+// that break their format, and the causes that it wraps.
 //
 // Each package below decode takes bytes (or an io.ReaderAt and a size) and
 // returns records. None of them opens a file, holds a key, imports package analyzer, panics

@@ -1,11 +1,11 @@
-// Package carve looks at bytes that no intact record of bbolt covers: the pages of
-// an overflow run whose first page was used again, gaps between records, slack. Scan
-// tells what is in them. Classify tells text from ciphertext. An Index finds in
-// which known value a piece of such bytes lies.
+// Package carve looks at bytes that no intact record of bbolt covers: the pages of an
+// overflow run after bbolt used its first page again, gaps between records, slack. Scan tells
+// what is in them. Classify tells text from ciphertext. An Index finds in which known value a
+// piece of such bytes lies.
 //
-// Nothing here is certain in the way of a checksum: a carved record is one whose
-// fields make sense, and a class is the outcome of a statistical test. Each doc
-// comment says what can go wrong, and how often it does.
+// Nothing here is certain in the way of a checksum: a carved record has fields that make
+// sense, and a class is the outcome of a statistical test. Each doc comment says what can go
+// wrong, and how often it does.
 package carve
 
 import (
@@ -37,15 +37,15 @@ func (k Kind) String() string {
 	return "orphan"
 }
 
-// A Find is something that was found, and the bytes that it covers. Bytes, Value
-// and the slices in Envelope alias what was scanned; the strings do not.
+// A Find is what Scan found, and the bytes that it covers. Bytes, Value and the slices in
+// Envelope alias the scanned bytes; the strings do not.
 type Find struct {
 	Kind  Kind
 	Off   int64  // file offset of Bytes
 	Bytes []byte // all that the find covers
 
-	// Value is what is there of the stored value: of a Record without its head; nil
-	// for an Orphan, of which nobody knows.
+	// Value is what is there of the stored value: of a Record without its head; nil for an
+	// Orphan, because nobody knows.
 	Value    []byte
 	ValueOff int64 // file offset of Value
 
@@ -55,8 +55,8 @@ type Find struct {
 	Complete bool
 
 	Head // of a Record
-	// Claimed is how long the value of a Record is by its head, in bytes: more than Value
-	// has where some of it is not there, or can not belong to it.
+	// Claimed is how long the value of a Record is by its head, in bytes: more than Value has
+	// where some of it is not there, or cannot belong to it.
 	Claimed int
 
 	// Of an Object, as far as they could be read and can be what they stand for.
@@ -76,23 +76,23 @@ type Head struct {
 	Version        int64
 	Lease          int64 // of a value that is all there
 
-	// Sub is the sub revision, from the key of the bucket before the KeyValue; false
-	// if that is gone. A Tombstone has Key, ModRevision and Sub alone.
+	// Sub is the sub revision, from the key of the bucket before the KeyValue; SubKnown is
+	// false if that is gone. A Tombstone has Key, ModRevision and Sub alone.
 	Sub       int64
 	SubKnown  bool
 	Tombstone bool
 }
 
-// Scan yields what is in b, one contiguous extent at file offset off, in order of
-// position. What it yields does not overlap, and every byte that is not zero is in
-// one of them. block is the size of a page: at each file offset that is a multiple
-// of it, bytes of another origin may begin.
+// Scan yields what is in b, one contiguous extent at file offset off, in order of position.
+// Its finds do not overlap, and every byte that is not zero is in one of them. block is the
+// size of a page: at each file offset that is a multiple of it, bytes of another origin may
+// begin.
 //
 // It finds, in this order of preference:
 //
 //   - Records: the KeyValue behind an intact key of the bucket, whatever its value
 //     is; and without that key, one whose value starts with k8s\x00, k8s:enc: or {".
-//     Keys of more than 4 KiB are found in the first way only.
+//     It finds keys of more than 4 KiB in the first way only.
 //   - Objects: k8s\x00 and a runtime.Unknown with a valid type, or a JSON object with
 //     one. Of JSON that is cut, either apiVersion or kind is enough if it comes first.
 //   - Envelopes: k8s:enc: with a provider that is known, or a name behind a version.
@@ -102,14 +102,14 @@ type Head struct {
 //     the zeros at both ends. Those of one class side by side in different blocks
 //     come as one, of up to 1 MiB: Pieces takes it apart again.
 //
-// A value that goes on in further blocks ends before the block in which another
-// record starts. If its own form is not whole, it also ends before one in which an
-// object or envelope starts, and before one that is zero or looks random. That of
-// an envelope ends before one that does not look random: plaintext must not hide
-// behind the length that a ciphertext once had.
+// A value that goes on in further blocks ends before the block in which another record
+// starts. If its own form is not whole, it also ends before a block in which an object or
+// envelope starts, and before one that is zero or looks random. The value of an envelope ends
+// before a block that does not look random: plaintext must not hide behind the length that a
+// ciphertext once had.
 //
-// Scan takes time linear in len(b), on any bytes, and allocates no more than the
-// strings of the finds.
+// Scan takes time linear in len(b), on any bytes, and allocates only the strings of the
+// finds.
 func Scan(b []byte, off int64, block int) iter.Seq[Find] {
 	return func(yield func(Find) bool) {
 		s := newScanner(b, off, block)
@@ -133,13 +133,13 @@ type scanner struct {
 	grid  grid
 	marks marks
 
-	// What may yet be spent on attempts that come to nothing. Hostile bytes could
-	// otherwise make each of many attempts look at all that follows.
+	// What the Scan may yet spend on attempts that come to nothing. Otherwise hostile bytes
+	// could make each of many attempts look at all that follows.
 	keyTries  int // lengths of a key tried
 	jsonBytes int // bytes of JSON read
 }
 
-// How often each byte may be looked at in vain.
+// How often the Scan may look at each byte in vain.
 const (
 	keyEffort  = 16
 	jsonEffort = 4
@@ -171,7 +171,7 @@ type grid struct {
 	base, block int // base is how far into its block the extent starts
 }
 
-// maxBlock bounds what is taken for the size of a page, far over any.
+// maxBlock bounds what counts as the size of a page, far over any.
 const maxBlock = 1 << 30
 
 func newGrid(off int64, block int) grid {
@@ -184,5 +184,5 @@ func newGrid(off int64, block int) grid {
 // after is where the next block behind position i begins.
 func (g grid) after(i int) int { return i + g.block - (g.base+i)%g.block }
 
-// before is where the block of position i begins, which may be negative.
+// before is where the block of position i begins; it may be negative.
 func (g grid) before(i int) int { return i - (g.base+i)%g.block }

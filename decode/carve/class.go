@@ -11,8 +11,8 @@ import (
 type Class uint8
 
 const (
-	Mixed  Class = iota // neither, some of both, or too short to be told
-	Text                // made of text, with little between it
+	Mixed  Class = iota // neither, some of both, or too short to tell
+	Text                // text, with little between it
 	Random              // no different from random bytes: what ciphertext looks like
 )
 
@@ -38,8 +38,7 @@ const (
 	maxShortChi = 620
 	classBlock  = 4096
 
-	// chernoff is the exponent at which a bound on the probability is exceeded:
-	// e^-22 is 2.8e-10.
+	// chernoff is the largest exponent that random bytes may give: e^-22 is 2.8e-10.
 	chernoff = 22
 )
 
@@ -60,9 +59,9 @@ const pText = 98.0 / 256
 //   - Text has 7 bytes in 8 that are text in UTF-8, and no window that looks random.
 //   - Mixed is all else.
 //
-// So ciphertext is hardly ever taken for something else. The other way round is
-// weaker: what is compressed or binary looks random (gzip, DER, keys), and of protobuf
-// without text in it a piece below 128 bytes may, 2 of 806 in TestClassifyText.
+// So ciphertext is hardly ever taken for something else. The other way round is weaker:
+// compressed or binary data look random (gzip, DER, keys), and so may a piece of protobuf
+// below 128 bytes without text in it, 2 of 806 in TestClassifyText.
 func Classify(b []byte) Class {
 	if len(b) <= classBlock {
 		return classify(b)
@@ -72,7 +71,7 @@ func Classify(b []byte) Class {
 	for len(b) > 0 {
 		n := min(len(b), classBlock)
 		if rest := len(b) - n; rest > 0 && rest < minWindows {
-			n = len(b) // too little for a judgement of its own
+			n = len(b) // too little to judge alone
 		}
 		switch c := classify(b[:n]); {
 		case first == noClass:
@@ -165,9 +164,9 @@ func (h *histogram) isUniform(n int) bool {
 	return true
 }
 
-// exceeds tells whether x of n independent events of probability p are too many or
-// too few: their probability is at most exp(-n*D), where D is the Kullback-Leibler
-// divergence of x/n from p (Chernoff).
+// exceeds tells whether x of n independent events of probability p are too many or too few:
+// their probability is at most exp(-n*D), with D the Kullback-Leibler divergence of x/n from
+// p (Chernoff).
 func exceeds(x, n, p float64) bool {
 	q := x / n
 	d := 0.0
@@ -180,18 +179,18 @@ func exceeds(x, n, p float64) bool {
 	return n*d > chernoff
 }
 
-// repeatsExceed tells whether too many of n bytes are the same as one before them.
-// Of random bytes, the i-th is so with a probability of at most (i-1)/256 whatever
-// those before it are; so the number is below that of independent events with a
-// mean of n(n-1)/512, and has their bound.
+// repeatsExceed tells whether too many of n bytes are the same as one before them. Of random
+// bytes, the i-th is so with a probability of at most (i-1)/256 whatever those before it are.
+// So the number is below that of independent events with a mean of n(n-1)/512, and has their
+// bound.
 func repeatsExceed(repeats, n int) bool {
 	mean := float64(n) * float64(n-1) / 512
 	x := float64(repeats)
 	return x > mean && x*math.Log(x/mean)-x+mean > chernoff
 }
 
-// hasTextWindow tells whether any window of b, in steps of half its length, has so
-// many bytes from 0x20 to 0x7f that they can not be random.
+// hasTextWindow tells whether any window of b, in steps of half its length, has more bytes
+// from 0x20 to 0x7f than random bytes can have.
 func hasTextWindow(b []byte) bool {
 	last := printable(b[:window/2])
 	for b = b[window/2:]; len(b) >= window/2; b = b[window/2:] {
@@ -216,8 +215,8 @@ func printable(b []byte) int {
 	return n
 }
 
-// hasRandomWindow tells whether a window of b looks random, and so b, which is text
-// for the most part, has something else in it.
+// hasRandomWindow tells whether a window of b looks random: then b, which is mostly text, has
+// something else in it.
 func hasRandomWindow(b []byte) bool {
 	for ; len(b) >= window; b = b[window:] {
 		if 2*printable(b[:window]) > window {
@@ -257,7 +256,7 @@ func textLength(b []byte) int {
 // starts in b, or its length. In random bytes one starts once in 3e13.
 func textRun(b []byte) int {
 	for i := 0; i+minText <= len(b); {
-		// From the end of the run backwards: one byte that is no text moves it far.
+		// From the end of the run backwards: one byte that is not text moves it far.
 		j := i + minText - 1
 		for j >= i && isText(b[j]) {
 			j--

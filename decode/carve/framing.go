@@ -46,8 +46,8 @@ const (
 	maxAnnotations = 64 << 10
 )
 
-// kmsV2Size returns the length of the EncryptedObject at the start of b, told by
-// its fields, which are written in the order of their numbers.
+// kmsV2Size returns the length of the EncryptedObject at the start of b, by its fields:
+// encoders write them in the order of their numbers.
 func kmsV2Size(b []byte) (int, bool) {
 	size, last := 0, protowire.Number(0)
 	for size < len(b) {

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// maxKey bounds the length of a key that is looked for backwards. The API
-	// server's are shorter than a tenth of that.
+	// maxKey bounds the length of a key that keyBefore looks for. The API server's are
+	// shorter than a tenth of that.
 	maxKey = 4 << 10
 
 	// usualKey bounds it where many such searches were in vain.
@@ -69,9 +69,9 @@ func (s *scanner) headBefore(low, sig int) (head, bool) {
 	return h, true
 }
 
-// keyBefore finds the key that ends at end, and before it its length and tag. Of
-// several lengths that fit, that one counts which has the bucket's key before it;
-// else the shortest of a key that starts with a slash; else the shortest.
+// keyBefore finds the key that ends at end, and its length and tag before it. Of several
+// lengths that fit, the one with the bucket's key before it counts; else the shortest of a
+// key that starts with a slash; else the shortest.
 func (s *scanner) keyBefore(low, end int, mod int64) (start, key int) {
 	start = -1
 	slash := false
@@ -110,8 +110,8 @@ func isLength(b []byte, n int) bool {
 	return int(b[0]) == n&0x7f|0x80 && int(b[1]) == n>>7
 }
 
-// revisionBefore reads the sub revision from the bucket's key that ends at end, if
-// that is there and of the revision mod.
+// revisionBefore reads the sub revision from the bucket's key that ends at end, if that key
+// is there and of the revision mod.
 func (s *scanner) revisionBefore(low, end int, mod int64) (sub int64, ok bool) {
 	at := end - keyvalue.RevisionSize
 	if at < low || s.b[at+keyvalue.SeparatorAt] != keyvalue.Separator {
@@ -165,8 +165,8 @@ func clamp(v uint64) int { return int(min(v, maxLength)) }
 
 const maxLength = 1 << 30
 
-// varintBefore reads the varint that ends at end and starts behind low; start is 0
-// if there is none, or not of the shortest form.
+// varintBefore reads the varint that ends at end and starts behind low; start is 0 if there
+// is no varint, or it is not of the shortest form.
 func varintBefore(b []byte, low, end int) (v uint64, start int) {
 	at := end - 1
 	if at < low || b[at] > 0x7f {

@@ -28,7 +28,7 @@ func (s *scanner) next(pos int) (hit, bool) {
 	return h, ok
 }
 
-// A want says which hits are looked for.
+// A want says which hits to look for.
 type want uint8
 
 const (
@@ -52,7 +52,7 @@ func (s *scanner) search(m *marks, low, pos, end int, w want) (hit, bool) {
 	}
 }
 
-// try tells whether the mark at at makes a hit. Its end is as far as it claims.
+// try tells whether the mark at at makes a hit. The hit ends where it claims to.
 func (s *scanner) try(kind mark, low, at int, w want) (hit, bool) {
 	if kind == revisionMark {
 		h, ok := s.headAfter(low, at)
@@ -156,12 +156,12 @@ func (s *scanner) envelope(at int) (hit, bool) {
 	return h, true
 }
 
-// maxKeyName bounds the name of a key or KMS plugin that is believed without a head.
+// maxKeyName bounds the name of a key or KMS plugin that the scanner believes without a head.
 const maxKeyName = 256
 
-// envelopePrefix returns the length of the prefix of an encrypted value at at, if
-// what follows it can be a payload. Text about envelopes is none, nor is a prefix
-// with nothing behind it, unless b ends there.
+// envelopePrefix returns the length of the prefix of an encrypted value at at, if what
+// follows it can be a payload. Text about envelopes is not a prefix, nor is one with nothing
+// behind it, unless b ends there.
 func (s *scanner) envelopePrefix(at int) (size int, p envelope.Provider, ok bool) {
 	value := s.b[at:min(len(s.b), at+maxKeyName+2*minText)]
 	e, _ := envelope.Parse(value, 0)

@@ -6,29 +6,29 @@ import (
 	"iter"
 )
 
-// MinMatch is the length from which on bytes that occur both in a piece and in a
-// value are believed to come from the value. Shorter ones may be what objects have
-// in common, such as the type of a Secret and what the API server writes behind it.
+// MinMatch is the least length at which bytes that occur both in a piece and in a value count
+// as coming from the value. Shorter ones may be what objects have in common, such as the type
+// of a Secret and what the API server writes behind it.
 const MinMatch = 48
 
 const (
-	anchorSize  = 24 // bytes that are hashed at an anchor
+	anchorSize  = 24 // bytes to hash at an anchor
 	maxAnchors  = 8  // in one piece, spread over it
 	minDistinct = 8  // different bytes in an anchor: a period of less tells nothing
-	maxChain    = 64 // pieces that share an anchor, beyond which more are not kept
+	maxChain    = 64 // pieces kept that share an anchor
 	filterBits  = 20 // of the hash, in a bitmap before the map
 )
 
-// anchorBytes are what an anchor starts with, if a piece has them in a good place:
-// values are searched for each byte that any anchor starts with, so there should be
-// few. The first are frequent in text, base64 and protobuf.
+// anchorBytes are what an anchor starts with, if a piece has them in a good place. A search
+// of a value stops at each byte that any anchor starts with, so there should be few. The
+// first are frequent in text, base64 and protobuf.
 var anchorBytes = []byte("eaA0\x12Z")
 
-// An Index finds the known values in which pieces lie, at any alignment. It keeps
-// no piece, about 200 bytes for each, and grows with nothing else.
+// An Index finds the known values in which pieces lie, at any alignment. It does not keep the
+// pieces, only about 200 bytes for each, and grows with nothing else.
 //
-// Each piece has up to 8 anchors: 24 bytes that begin with one of a few bytes, so that
-// a value is searched for those and hashed there alone.
+// Each piece has up to 8 anchors: 24 bytes that begin with one of a few bytes. A search looks
+// for those bytes in a value, and hashes there alone.
 type Index struct {
 	pieces int
 	starts [256]bool        // bytes that any anchor starts with
@@ -48,9 +48,9 @@ func NewIndex() *Index {
 	return &Index{filter: make([]uint64, 1<<(filterBits-6)), first: map[uint64]int32{}}
 }
 
-// Add adds a piece. Pieces are numbered from 0. It is false, and the piece has no
-// number, if nothing in it is distinctive: it is shorter than 24 bytes, or repeats
-// itself every few bytes.
+// Add adds a piece. Pieces have numbers from 0. It is false, and the piece has no number, if
+// nothing in it is distinctive: it is shorter than 24 bytes, or repeats itself every few
+// bytes.
 func (x *Index) Add(piece []byte) (id int, ok bool) {
 	part := max(anchorSize, (len(piece)+maxAnchors-1)/maxAnchors)
 	for start := 0; start+anchorSize <= len(piece); start += part {
@@ -66,7 +66,7 @@ func (x *Index) Add(piece []byte) (id int, ok bool) {
 	return x.pieces - 1, true
 }
 
-// findAnchor returns where in b an anchor should be, -1 if nowhere.
+// findAnchor returns where in b an anchor should be, -1 for nowhere.
 func findAnchor(b []byte) int {
 	for _, c := range anchorBytes {
 		for at := 0; at+anchorSize <= len(b); at++ {
@@ -138,8 +138,8 @@ type Candidate struct {
 	at    int // of the anchor, in the piece
 }
 
-// Candidates yields the pieces that share an anchor with value. One piece may come
-// several times, with other deltas too.
+// Candidates yields the pieces that share an anchor with value. One piece may come several
+// times, with other deltas too.
 func (x *Index) Candidates(value []byte) iter.Seq[Candidate] {
 	return func(yield func(Candidate) bool) {
 		if len(value) < anchorSize {
@@ -153,7 +153,7 @@ func (x *Index) Candidates(value []byte) iter.Seq[Candidate] {
 	}
 }
 
-// candidates yields those whose anchor starts with c.
+// candidates yields the pieces with an anchor that starts with c.
 func (x *Index) candidates(value []byte, c byte, yield func(Candidate) bool) bool {
 	end := len(value) - anchorSize + 1
 	for at := 0; at < end; at++ {
@@ -180,10 +180,10 @@ func (x *Index) candidates(value []byte, c byte, yield func(Candidate) bool) boo
 	return true
 }
 
-// Match tells which bytes of the piece, from lo up to hi, come from value. They do
-// if piece and value are equal around the anchor as far as both go: up to the start
-// of one of them, and up to the end of one of them. Mere boilerplate, which many
-// objects have in common, ends before that.
+// Match tells which bytes of the piece, from lo up to hi, come from value. They do if piece
+// and value are equal around the anchor as far as both go: back to the start of one of them,
+// and on to the end of one of them. Mere boilerplate, which many objects have in common, ends
+// before that.
 func (c Candidate) Match(piece, value []byte) (lo, hi int, ok bool) {
 	lo, hi = max(0, -c.Delta), min(len(piece), len(value)-c.Delta)
 	if lo > c.at || c.at+anchorSize > hi || hi-lo < min(MinMatch, len(piece)) {

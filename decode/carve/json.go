@@ -8,12 +8,12 @@ import (
 	"github.com/etcdsift/etcdsift/decode/object"
 )
 
-// A jsonObject is what scanJSON read. Its slices are the contents of strings as
-// they stand there; what holds an escape is no name and no type.
+// A jsonObject is what scanJSON read. Its slices are the contents of strings as they stand
+// there; what holds an escape is not a name or a type.
 type jsonObject struct {
 	size   int  // of all that is JSON
 	whole  bool // the closing brace was reached
-	broken bool // what follows it can not belong to it
+	broken bool // what follows it cannot belong to it
 
 	apiVersion, kind, namespace, name []byte
 	first                             bool // apiVersion or kind is the first field
@@ -39,7 +39,7 @@ func (j *jsonObject) names() (namespace, name string) {
 	return namespace, name
 }
 
-// limited drops what is too long to be converted to a string.
+// limited drops what is too long to convert to a string.
 func limited(b []byte) []byte {
 	if len(b) > unknown.MaxTypeMeta {
 		return nil
@@ -47,10 +47,9 @@ func limited(b []byte) []byte {
 	return b
 }
 
-// mayBeTyped tells from its first field whether the JSON object at the start of b
-// can be one of Kubernetes, so that few inner ones have to be read. The fields of
-// custom resources are sorted, so what goes before apiVersion is smaller; those of
-// built-in types start with kind.
+// mayBeTyped tells from its first field whether the JSON object at the start of b can be one
+// of Kubernetes, so that few inner ones have to be read. The fields of custom resources are
+// sorted, so smaller ones go before apiVersion; those of built-in types start with kind.
 func mayBeTyped(b []byte) bool {
 	const start, longest = len(`{"`), 64
 	field := b[start:min(len(b), start+longest)]
@@ -62,10 +61,10 @@ func mayBeTyped(b []byte) bool {
 	return name <= "apiVersion" || name == "kind" || name == "metadata"
 }
 
-// maxDepth is how deep JSON may be nested; that of the standard library.
+// maxDepth is how deep JSON may nest, as in the standard library.
 const maxDepth = 10_000
 
-// A jsonScanner reads one JSON value of which the end is not known.
+// A jsonScanner reads one JSON value without knowing where it ends.
 type jsonScanner struct {
 	jsonObject
 	b     []byte
@@ -91,8 +90,8 @@ const (
 	nothing
 )
 
-// scanJSON reads the object at the start of b as far as it follows the grammar of
-// JSON. Numbers are not looked at closely, nor is UTF-8.
+// scanJSON reads the object at the start of b as far as it follows the grammar of JSON. It
+// does not look closely at numbers, nor at UTF-8.
 func scanJSON(b []byte) jsonObject {
 	j := jsonScanner{b: b}
 	for next := aValue; next != nothing && !j.broken; {
@@ -109,7 +108,7 @@ func scanJSON(b []byte) jsonObject {
 	return j.jsonObject
 }
 
-// skipSpace returns the first byte at or behind pos that is no white space.
+// skipSpace returns the first byte at or behind pos that is not white space.
 func (j *jsonScanner) skipSpace() (byte, bool) {
 	for ; j.pos < len(j.b); j.pos++ {
 		switch c := j.b[j.pos]; c {
@@ -231,9 +230,9 @@ func (j *jsonScanner) valued(s []byte) {
 	}
 }
 
-// string reads the string at pos and returns what is between its quotes. If it is
-// cut, it returns false, and pos is behind what is there; if a byte can not be in
-// a string, the JSON is broken there.
+// string reads the string at pos and returns what is between its quotes. If the string is
+// cut, it returns false, and pos is behind what is there; if a byte cannot be in a string,
+// the JSON is broken there.
 func (j *jsonScanner) string() ([]byte, bool) {
 	start := j.pos + 1
 	for i := start; i < len(j.b); i++ {

@@ -8,12 +8,12 @@ import (
 	"github.com/etcdsift/etcdsift/decode/internal/unknown"
 )
 
-// minChecked is the length from which on the part of a value in one block can
-// tell that it does not belong there.
+// minChecked is the least length at which the part of a value in one block can tell that it
+// does not belong there.
 const minChecked = 64
 
-// limit cuts a hit before the first block that can not belong to it, and tells
-// whether what is left is complete.
+// limit cuts a hit before the first block that cannot belong to it, and tells whether what is
+// left is complete.
 func (s *scanner) limit(h *hit) {
 	s.endAtText(h)
 	first := s.grid.after(h.value)
@@ -47,8 +47,8 @@ func (s *scanner) limit(h *hit) {
 }
 
 // endAtText ends an encrypted value before 32 bytes of text, which no ciphertext has:
-// plaintext must not hide behind the length that a ciphertext once had. In KMS there is
-// text beside the ciphertext.
+// plaintext must not hide behind the length that a ciphertext once had. A KMS value has text
+// beside the ciphertext.
 func (s *scanner) endAtText(h *hit) {
 	end := h.end - h.behind
 	if h.value >= end || !bytes.HasPrefix(s.b[h.value:end], envelopeMagic) {
@@ -65,7 +65,7 @@ func (s *scanner) endAtText(h *hit) {
 
 // A form is what the bytes of a value say of its length.
 type form struct {
-	framed bool // it can be told whether it is whole
+	framed bool // its form tells whether it is whole
 	broken int  // where its form breaks in the value, if it does
 	sealed bool
 	random int // how much of a sealed value should look random
@@ -95,7 +95,7 @@ func (s *scanner) form(h *hit) form {
 	case bytes.HasPrefix(value, envelopeMagic):
 		f.sealed, f.random = true, len(value)
 		if e, err := envelope.Parse(value, 0); err == nil {
-			// The key ID and the annotations behind the ciphertext of a KMS are text.
+			// The key ID and the annotations behind the ciphertext of KMS are text.
 			f.random = len(value) - len(e.Payload) + len(e.Ciphertext())
 		}
 	}

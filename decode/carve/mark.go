@@ -2,7 +2,7 @@ package carve
 
 import "bytes"
 
-// A mark is the kind of byte string by which a find is told.
+// A mark is a kind of byte string that gives a find away.
 type mark uint8
 
 const (
@@ -13,8 +13,8 @@ const (
 	markCount
 )
 
-// markBytes are what to look for. They are few and short, since each costs a pass
-// over all bytes.
+// markBytes are what to look for. They are few and short, because each costs a pass over all
+// bytes.
 //
 // The first is the separator in a key of the bucket and the upper bytes of the sub
 // revision, which counts the writes of one transaction.
@@ -33,7 +33,7 @@ var (
 type marks struct {
 	b    []byte
 	next [markCount]int // where the next one is, if below upTo
-	upTo [markCount]int // how far was searched
+	upTo [markCount]int // how far the search got
 }
 
 func newMarks(b []byte) marks { return marks{b: b} }
@@ -43,7 +43,7 @@ func newMarks(b []byte) marks { return marks{b: b} }
 func (m *marks) from(pos, end int) (mark, int) {
 	kind, at := noMark, end
 	for k := revisionMark; k < markCount; k++ {
-		// What lies behind the best one so far is not of interest yet.
+		// What lies behind the best one so far is of no interest yet.
 		if i := m.seek(k, pos, at); i < at {
 			kind, at = k, i
 		}

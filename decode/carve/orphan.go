@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// minZeros is how many zeros side by side separate one orphan from the next.
-	// A value holds as many only where it is padded.
+	// minZeros is how many zeros side by side separate one orphan from the next. Only padding
+	// puts as many into a value.
 	minZeros = 64
 
 	maxOrphan = 1 << 20 // of those put together
@@ -40,10 +40,9 @@ func (s *scanner) orphans(start, end int, yield func(Find) bool) bool {
 	return emit()
 }
 
-// Pieces takes an orphan apart at the block boundaries in it, and at 64 or more
-// zeros, and yields each piece with its file offset, without zeros at its ends.
-// Within a piece all bytes are of one origin, unless that of one ends and that of
-// another begins with no such gap.
+// Pieces takes an orphan apart at the block boundaries in it, and at 64 or more zeros, and
+// yields each piece with its file offset, without zeros at its ends. All bytes of a piece are
+// of one origin, unless one origin ends and another begins with no such gap.
 func Pieces(b []byte, off int64, block int) iter.Seq2[int64, []byte] {
 	return func(yield func(int64, []byte) bool) {
 		for i, p := range pieces(b, 0, newGrid(off, block)) {
@@ -76,8 +75,8 @@ func trimZeros(b []byte, start, end int) (int, []byte) {
 	return start, trimmed[:len(trimmed):len(trimmed)]
 }
 
-// zeroRun finds the first minZeros or more zeros from start on. Without any, both
-// its start and its end are the end of b.
+// zeroRun finds the first run of minZeros or more zeros from start on. Without such a run,
+// both its start and its end are the end of b.
 func zeroRun(b []byte, start int) (from, to int) {
 	// A run holds eight zeros at every multiple of 32 that it spans.
 	const stride = 32

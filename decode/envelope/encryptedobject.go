@@ -12,8 +12,8 @@ import (
 	"github.com/etcdsift/etcdsift/decode/internal/wire"
 )
 
-// A DEKSourceType says how the data encryption key of a KMS v2 value is made
-// from what the plugin decrypts.
+// A DEKSourceType says how to make the data encryption key of a KMS v2 value from what the
+// plugin decrypts.
 type DEKSourceType int32
 
 const (
@@ -57,14 +57,14 @@ const (
 	maxAnnotations = 32 << 10
 )
 
-// ParseEncryptedObject decodes the protobuf message b at file offset off. Its
-// error is a *decode.FormatError: ErrTruncated if the message or its encrypted
-// data is cut, ErrUnknown for a DEK source type that is not known, ErrValue for
-// anything else that the API server would refuse. The object then holds what
-// came before the error. ParseEncryptedObject does not allocate otherwise.
+// ParseEncryptedObject decodes the protobuf message b at file offset off. Its error is a
+// *decode.FormatError: ErrTruncated if the message or its encrypted data is cut, ErrUnknown
+// for a DEK source type that is not known, ErrValue for anything else that the API server
+// would refuse. The object then holds what came before the error. Without an error
+// ParseEncryptedObject does not allocate.
 //
-// It accepts what the API server accepts, with one exception: an annotation
-// that occurs twice, which no encoder writes, counts twice towards their limit.
+// It accepts what the API server accepts, with one exception: an annotation that occurs
+// twice, which no encoder writes, counts twice towards the limit.
 func ParseEncryptedObject(b []byte, off int64) (EncryptedObject, error) {
 	o := EncryptedObject{Raw: clip(b)}
 	annotations := 0
@@ -101,8 +101,8 @@ func ParseEncryptedObject(b []byte, off int64) (EncryptedObject, error) {
 	return o, o.check(annotations, off)
 }
 
-// check repeats ValidateEncryptedObject, and adds that the encrypted data must
-// have room for what its own decryption takes away.
+// check repeats ValidateEncryptedObject, and adds that the encrypted data must have room for
+// what the API server's decryption takes away.
 func (o *EncryptedObject) check(annotations int, off int64) error {
 	min := minGCM
 	switch o.DEKSourceType {

@@ -1,6 +1,5 @@
-// Package envelope tells how the API server stored a value in etcd: as
-// plaintext, or encrypted by which provider and under which key name. It
-// decrypts nothing.
+// Package envelope tells how the API server stored a value in etcd: as plaintext, or
+// encrypted by which provider and under which key name. It decrypts nothing.
 package envelope
 
 import (
@@ -11,7 +10,7 @@ import (
 	"github.com/etcdsift/etcdsift/decode"
 )
 
-// An Encoding is how a plaintext value is serialised, told by its first bytes.
+// An Encoding is how a plaintext value is serialised; its first bytes tell.
 type Encoding uint8
 
 // None is the encoding of every value that is not plaintext.
@@ -52,16 +51,16 @@ func (e Encoding) String() string {
 //	0xd9 0xd9 0xf7              Identity    CBOR                       }
 //	anything else, or nothing   Identity    Other                      }
 //
-// Only the eight bytes "k8s:enc:" make a value an envelope: the API server
-// reads what is shorter than them, or differs, as plaintext.
+// Only the eight bytes "k8s:enc:" make a value an envelope: the API server reads what is
+// shorter, or differs, as plaintext.
 //
-// KEY is the name of a key in the EncryptionConfiguration, PLUGIN that of the
-// KMS provider. Neither is ever empty, and only that of a KMS v2 provider is
-// kept from holding a colon. k3s names its keys by the time, colons and all. Where a
-// name holds one, the layout of an aescbc or KMS v1 payload tells where it ends; an
-// aesgcm or secretbox payload has no layout to go by, so there the name ends at its
-// first colon, the rest of it is counted as payload, and MoreName says how far it may
-// go on. What the other values of the same key have there tells: see package analyzer.
+// KEY is the name of a key in the EncryptionConfiguration, PLUGIN that of the KMS provider.
+// Neither is ever empty, and only the name of a KMS v2 provider cannot hold a colon. k3s
+// names its keys by the time, colons and all. Where a name holds one, the layout of an aescbc
+// or KMS v1 payload tells where the name ends. An aesgcm or secretbox payload has no layout
+// to go by: the name ends at its first colon, Payload holds the rest of it, and MoreName says
+// how far it may go on. What the other values of the same key have there tells: see package
+// analyzer.
 //
 // Source: pkg/server/options/encryptionconfig/config.go (prefixes),
 // pkg/apis/apiserver/validation/validation_encryption.go (names) and
@@ -71,7 +70,7 @@ type Envelope struct {
 	Version  []byte          // such as "v1"; nil for identity
 	KeyName  []byte          // the key's name, or the KMS provider's
 	Payload  []byte          // what follows the prefix; for identity the whole value
-	MoreName []byte          // see there: what of Payload may be of the name, up to its last colon
+	MoreName []byte          // see above: what of Payload may be of the name, up to its last colon
 	Encoding Encoding        // of an identity value
 	DEKLen   int             // KMS v1: length of the encrypted DEK
 	Object   EncryptedObject // where Provider.HasObject
@@ -79,21 +78,20 @@ type Envelope struct {
 
 const enc = "k8s:enc:"
 
-// IsEncrypted reports whether an API server takes the value for an encrypted one,
-// which Parse would tell apart further.
+// IsEncrypted reports whether an API server takes the value for an encrypted one. Parse tells
+// such values apart further.
 func IsEncrypted(value []byte) bool { return len(value) >= len(enc) && string(value[:len(enc)]) == enc }
 
 // Parse takes apart a value that starts at file offset off. It does not
 // allocate unless it returns an error.
 //
-// Its error is a *decode.FormatError, and the provider tells two kinds apart.
-// With Unknown, the prefix is cut (ErrTruncated, the Envelope is zero) or names
-// a provider or version that is not known (ErrUnknown; Version and KeyName are
-// filled in where they look like one). With any other provider the prefix is
-// whole, KeyName and Payload are filled in, and the payload can not be what the
-// prefix claims: ErrTruncated if it is too short, ErrBounds if a length in it
-// points past its end, ErrUnknown if it is of a kind that is not known, and
-// ErrValue otherwise.
+// Its error is a *decode.FormatError, and the provider tells two kinds apart. With Unknown,
+// the prefix is cut (ErrTruncated, the Envelope is zero) or names a provider or version that
+// is not known (ErrUnknown; Version and KeyName are filled in where they look like one). With
+// any other provider the prefix is whole, KeyName and Payload are filled in, and the payload
+// cannot be what the prefix claims: ErrTruncated if it is too short, ErrBounds if a length in
+// it points past its end, ErrUnknown if it is of a kind that is not known, and ErrValue
+// otherwise.
 func Parse(value []byte, off int64) (Envelope, error) {
 	rest, ok := bytes.CutPrefix(value, []byte(enc))
 	if !ok {
@@ -128,9 +126,9 @@ func Parse(value []byte, off int64) (Envelope, error) {
 	return parseUnknown(rest), formatError(off+int64(len(enc)), "encryption provider or version", decode.ErrUnknown)
 }
 
-// parseUnknown reads provider:version:name:payload from behind "k8s:enc:".
-// What has that form only by chance must not put a ciphertext (or worse) into
-// a report as a key name, so each part has to look like what it stands for.
+// parseUnknown reads provider:version:name:payload from behind "k8s:enc:". Bytes that have
+// that form only by chance must not put a ciphertext (or worse) into a report as a key name,
+// so each part has to look like what it stands for.
 func parseUnknown(rest []byte) Envelope {
 	provider, tail, ok := bytes.Cut(rest, []byte(":"))
 	if !ok || !isWord(provider) {
@@ -147,12 +145,11 @@ func parseUnknown(rest []byte) Envelope {
 	return Envelope{Version: clip(version), KeyName: clip(named[:end]), Payload: clip(named[end+1:])}
 }
 
-// nameEnd returns the index of the colon that ends the name at the start of b,
-// or -1 if b has none. With several colons it is the first that is not the
-// first byte and has a payload behind it that fits. A colon inside a ciphertext
-// must not pass for the end of a name, so the search ends at the first byte
-// that no sensible name holds; then, and if no payload fits, the first colon
-// counts, and the caller will find what is wrong with its payload.
+// nameEnd returns the index of the colon that ends the name at the start of b, or -1 if b has
+// no colon. With several colons it is the first that is not the first byte and has a payload
+// behind it that fits. A colon inside a ciphertext must not pass for the end of a name, so
+// the search ends at the first byte that no sensible name holds. Then, and if no payload
+// fits, the first colon counts, and the caller will find what is wrong with its payload.
 func nameEnd(b []byte, fits func([]byte) bool) int {
 	first := bytes.IndexByte(b, ':')
 	if first < 0 || fits == nil || first > 0 && fits(b[first+1:]) {
@@ -181,8 +178,7 @@ func printableLen(b []byte) int {
 	return n
 }
 
-// isWord tells whether b is of the form that the API server's provider names
-// and versions have.
+// isWord tells whether b has the form of the API server's provider names and versions.
 func isWord(b []byte) bool {
 	for _, c := range b {
 		if (c < 'a' || 'z' < c) && (c < '0' || '9' < c) && c != '-' {
@@ -192,8 +188,8 @@ func isWord(b []byte) bool {
 	return 0 < len(b) && len(b) <= 63
 }
 
-// encodingOf tells an identity value's encoding. White space may go before a
-// JSON object: the API server writes none, but reads it.
+// encodingOf tells an identity value's encoding. White space may go before a JSON object: the
+// API server writes no such space, but reads it.
 func encodingOf(value []byte) Encoding {
 	switch {
 	case bytes.HasPrefix(value, []byte("k8s\x00")):
@@ -206,8 +202,8 @@ func encodingOf(value []byte) Encoding {
 	return Other
 }
 
-// clip caps b at its length, so that appending to a part of the evidence can
-// not overwrite the part behind it.
+// clip caps b at its length, so that appending to a part of the evidence cannot overwrite the
+// part behind it.
 func clip(b []byte) []byte { return b[:len(b):len(b)] }
 
 func formatError(off int64, what string, cause error) error {

@@ -8,8 +8,8 @@ type Name struct {
 	Name     string
 }
 
-// Prefix is what every value starts with that the key of that name wrote; empty for
-// Identity and Unknown.
+// Prefix is what every value starts with that the key of that name wrote; empty for Identity
+// and Unknown.
 func Prefix(p Provider, name string) string {
 	if s := p.scheme(); s.prefix != "" {
 		return enc + s.prefix + name + ":"
@@ -17,15 +17,15 @@ func Prefix(p Provider, name string) string {
 	return ""
 }
 
-// maxMore and maxColons bound how much longer a name may be than up to its first colon.
-// That of a time with its zone goes on for 11 bytes and two colons.
+// maxMore and maxColons bound how far a name may go on behind its first colon. That of a time
+// with its zone goes on for 11 bytes and two colons.
 const (
 	maxMore   = 256
 	maxColons = 8
 )
 
-// moreName is how much of a payload may be of the name before it: printable text up to the
-// last colon behind which there is still a payload. It is nil without one.
+// moreName is how much of a payload may belong to the name before it: printable text up to
+// the last colon that still has a payload behind it. It is nil without such a colon.
 func moreName(payload []byte, s *scheme) []byte {
 	if s.least == 0 || len(payload) == 0 || payload[0] < ' ' { // most ciphertexts
 		return nil
@@ -64,8 +64,8 @@ func (e *Envelope) Names() []string {
 	return append(names, longest)
 }
 
-// Longest is the envelope with the longest name that its key may have, which MoreName is
-// then part of.
+// Longest is the envelope with the longest name that its key may have, with MoreName as a
+// part of it.
 func (e *Envelope) Longest() Envelope {
 	if e.MoreName == nil {
 		return *e
@@ -76,9 +76,9 @@ func (e *Envelope) Longest() Envelope {
 	return longest
 }
 
-// ParseNamed is Parse where the names of some keys are known. A name that holds a colon
-// is found whole then: of those that the value goes on with, the longest counts, unless
-// the layout of the payload tells of a longer one.
+// ParseNamed is Parse where the names of some keys are known. It finds a name that holds a
+// colon whole: of those that the value goes on with, the longest counts, unless the layout of
+// the payload tells of a longer one.
 func ParseNamed(value []byte, off int64, names []Name) (Envelope, error) {
 	e, err := Parse(value, off)
 	if !e.Provider.Encrypts() || len(names) == 0 {

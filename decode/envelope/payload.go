@@ -19,9 +19,9 @@ const (
 	minSecretbox = nonceXSal + tagSize
 )
 
-// Ciphertext is what of the payload was encrypted with the nonce and the tag around it,
-// as far as it is there. That of KMS v1 has the encrypted DEK before it; that of a seed
-// of KMS v2 has the info. It aliases the envelope.
+// Ciphertext is the ciphertext in the payload with the nonce and the tag around it, as far as
+// it is there. For KMS v1 it also has the encrypted DEK in front, for a seed of KMS v2 the
+// info. It aliases the envelope.
 func (e *Envelope) Ciphertext() []byte {
 	if len(e.Object.EncryptedData) > 0 {
 		return e.Object.EncryptedData
@@ -68,8 +68,8 @@ func (e *Envelope) checkPayload(off int64) error {
 	return nil
 }
 
-// checkKMSv1 checks u16 length, encrypted DEK, ciphertext. DEKLen is filled in
-// as soon as there are two bytes to read it from, even if it is impossible.
+// checkKMSv1 checks u16 length, encrypted DEK, ciphertext. It fills in DEKLen as soon as
+// there are two bytes to read it from, even if that is impossible.
 //
 // The API server takes an empty DEK from its plugin without a word, but no
 // plugin can make a key out of nothing again.

@@ -1,11 +1,10 @@
 package envelope
 
-// A Provider is what wrote a value, by the name that an
-// EncryptionConfiguration gives it.
+// A Provider is what wrote a value, by its name in an EncryptionConfiguration.
 type Provider uint8
 
-// Unknown is a value that starts like an envelope and is none that we know, or
-// is cut before it can be told. Those behind Identity encrypt.
+// Unknown is a value that starts like an envelope but is not one that we know, or is cut
+// before Parse can tell. Those behind Identity encrypt.
 const (
 	Unknown Provider = iota
 	Identity
@@ -16,8 +15,8 @@ const (
 	KMSv2
 )
 
-// providers says all that is known of each Provider. Parse tries them in this
-// order. A new one is a row here, and what reads its payload in this package.
+// providers says all that is known of each Provider. Parse tries them in this order. A new
+// one is a row here, and what reads its payload in this package.
 //
 // Source: pkg/server/options/encryptionconfig/config.go (prefixes) and
 // pkg/storage/value/encrypt (payloads, what binds them) in k8s.io/apiserver
@@ -38,8 +37,8 @@ var providers = [...]scheme{
 		name: "secretbox", prefix: "secretbox:v1:", version: 10, least: minSecretbox,
 		nonce: nonceXSal, tag: tagFirst,
 	},
-	// Before Kubernetes 1.25 it wrote AES-CBC below its DEKs: without a tag, and not
-	// bound. Only who has the DEK can tell.
+	// Before Kubernetes 1.25 it wrote AES-CBC below its DEKs: without a tag, and not bound.
+	// Only those who have the DEK can tell.
 	KMSv1: {
 		name: "kms-v1", prefix: "kms:v1:", version: 4, fits: fitsKMSv1, least: 2 + minGCM,
 		nonce: nonceGCM, kms: true, bound: true,
@@ -51,13 +50,13 @@ var providers = [...]scheme{
 	},
 }
 
-// A scheme is what is known of a provider. The zero value of each field is that of
-// a provider that does not encrypt.
+// A scheme is what is known of a provider. The zero value of each field is that of a provider
+// that does not encrypt.
 type scheme struct {
 	name string // see Provider.String
 
-	// How a value starts, and where the name of its key ends: at the first colon
-	// behind which fits accepts the payload; without a fits, at the first colon.
+	// How a value starts, and where the name of its key ends: at the first colon with a
+	// payload behind it that fits accepts; without a fits, at the first colon.
 	prefix  string // behind "k8s:enc:"
 	version int    // where the version starts in prefix; a colon ends both
 	fits    func(payload []byte) bool
@@ -70,11 +69,11 @@ type scheme struct {
 	kms    bool // a DEK encrypts, and lies beside the ciphertext as the plugin encrypted it
 	object bool // the payload is an EncryptedObject
 
-	// bound says that a ciphertext opens with the etcd path alone that it was made
-	// for: the path is the authenticated data of AES-GCM.
+	// bound says that a ciphertext opens only with the etcd path that it was made for: the
+	// path is the authenticated data of AES-GCM.
 	bound bool
 
-	// limit is how many values may be written with one key; 0 if nobody counts them.
+	// limit is how many values one key may write; 0 if nobody counts them.
 	//
 	// Source: the table of providers in Kubernetes' documentation, "Encrypting
 	// Confidential Data at Rest": "Must be rotated every 200,000 writes". The code
@@ -88,7 +87,7 @@ type scheme struct {
 	why      string
 }
 
-// A tagPlace is where the 16 bytes lie that authenticate a ciphertext.
+// A tagPlace is where the 16 bytes that authenticate a ciphertext lie.
 type tagPlace uint8
 
 const (
@@ -156,8 +155,8 @@ func (p Provider) Encrypts() bool { return Identity < p && int(p) < len(provider
 // encryption key beside the ciphertext, as the plugin encrypted it.
 func (p Provider) IsKMS() bool { return p.scheme().kms }
 
-// HasObject reports whether a payload is an EncryptedObject, which says how long it
-// is and names the key of the KMS.
+// HasObject reports whether a payload is an EncryptedObject, which tells its own length and
+// names the key of the KMS.
 func (p Provider) HasObject() bool { return p.scheme().object }
 
 // IsBound reports whether a value opens only with the etcd path that it was encrypted
@@ -170,8 +169,7 @@ func (p Provider) HasTag() bool { return p.scheme().tag != tagNone }
 // HasIV reports whether what Envelope.Nonce returns is called an IV.
 func (p Provider) HasIV() bool { return p.scheme().iv }
 
-// WriteLimit is how many values may be written with one key of p; 0 if they need not
-// be counted.
+// WriteLimit is how many values one key of p may write; 0 if nobody needs to count them.
 func (p Provider) WriteLimit() int64 { return p.scheme().limit }
 
 // Standing is what Kubernetes' documentation says of p, and the reason, as a part of a

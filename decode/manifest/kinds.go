@@ -63,10 +63,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// kinds are the types that Kubernetes stores as protobuf. Three groups of
-// k8s.io/api are left out, as no API server stores them: admission, imagepolicy
-// and apidiscovery. A group that could not be added would be one of unknown
-// kinds; none is, as a test holds.
+// kinds are the types that Kubernetes stores as protobuf. Three groups of k8s.io/api are left
+// out because no API server stores them: admission, imagepolicy and apidiscovery. The kinds
+// of a group that could not be added would be unknown; a test holds that all could.
 var kinds = sync.OnceValue(func() *runtime.Scheme {
 	s := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{

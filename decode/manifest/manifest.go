@@ -23,8 +23,8 @@ import (
 	"github.com/etcdsift/etcdsift/decode/object"
 )
 
-// Limits of Parse. A value is at most 1.5 MiB by etcd's default, and 10
-// MiB by its advice; what one byte of it can allocate has to be bounded too.
+// Limits of Parse. A value is at most 1.5 MiB by etcd's default, and 10 MiB by its advice;
+// what one byte of it can allocate needs a bound too.
 const (
 	maxValue      = 10 << 20
 	maxElements   = 1 << 18   // of maps and lists; each may take 2 KB to write as YAML
@@ -43,13 +43,12 @@ const (
 // int64 for an integer, and a NaN where damage has made one. It holds all data of
 // a Secret.
 //
-// Of a protobuf object of a kind that is not built into Kubernetes (see
-// KnownKind) it is apiVersion, kind and metadata. It is that, or what is left
-// of it, along with an error too, which is a *decode.FormatError: those of
-// object.ParseMeta; ErrValue also for a Secret whose data has not the form that an API
-// server gives it, as a datum may then stand where its name should; ErrLimit
-// for an object that is over 10 MiB, has over 2^18 elements, is nested over 128
-// levels, or would take hundreds of MiB in memory. It is nil after ErrMagic.
+// Of a protobuf object of a kind that is not built into Kubernetes (see KnownKind) it is
+// apiVersion, kind and metadata. With an error too it is these, or what is left of them. The
+// error is a *decode.FormatError: those of object.ParseMeta; ErrValue also for a Secret with
+// data not in the form that an API server gives it, because a datum may then stand where its
+// name should; ErrLimit for an object that is over 10 MiB, has over 2^18 elements, is nested
+// over 128 levels, or would take hundreds of MiB in memory. The object is nil after ErrMagic.
 func Parse(value []byte, off int64) (map[string]any, error) {
 	manifest, err := parseWhole(value, off)
 	metadata, _ := manifest["metadata"].(map[string]any)
@@ -62,14 +61,13 @@ func Parse(value []byte, off int64) (map[string]any, error) {
 	return manifest, err
 }
 
-// KnownKind reports whether Parse knows all fields of the protobuf
-// objects of a type.
+// KnownKind reports whether Parse knows all fields of the protobuf objects of a type.
 func KnownKind(t object.TypeMeta) bool {
 	_, ok := newObject(t.APIVersion, t.Kind)
 	return ok
 }
 
-// parseWhole returns no metadata if not even that could be read as a whole.
+// parseWhole returns no metadata if it cannot read even that as a whole.
 func parseWhole(value []byte, off int64) (map[string]any, error) {
 	var manifest map[string]any
 	var err error
@@ -155,8 +153,7 @@ func newObject(apiVersion, kind string) (kubeObject, bool) {
 	return k, ok
 }
 
-// parseProtobuf returns no object along with an error, nor one of an
-// unknown kind.
+// parseProtobuf returns no object along with an error, nor one of an unknown kind.
 func parseProtobuf(value []byte, off int64) (map[string]any, error) {
 	u, err := unknown.Parse(value, off)
 	if err != nil {

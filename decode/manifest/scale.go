@@ -13,11 +13,11 @@ import (
 	"github.com/etcdsift/etcdsift/decode/internal/wire"
 )
 
-// A scale weighs a protobuf message before the generated decoder gets it, which
-// knows no bounds: two bytes are an empty Container of nearly a kilobyte, a
-// schema may nest in itself as deep as there are bytes, and a resource.Quantity
-// of 30 digits may take longer than anybody has. It walks the message as the
-// decoder does, by the field numbers in the tags of the Go types.
+// A scale weighs a protobuf message before the generated decoder gets it. That decoder knows
+// no bounds: two bytes are an empty Container of nearly a kilobyte, a schema may nest in
+// itself as deep as there are bytes, and a resource.Quantity of 30 digits may take longer
+// than anybody has. A scale walks the message as the decoder does, by the field numbers in
+// the tags of the Go types.
 type scale struct {
 	left   int // bytes of memory
 	fields map[reflect.Type]map[protowire.Number]reflect.Type
@@ -98,8 +98,8 @@ func (s *scale) fieldsOf(t reflect.Type) map[protowire.Number]reflect.Type {
 	return fields
 }
 
-// checkQuantity refuses what resource.ParseQuantity would take ages for, as it
-// writes out exponents.
+// checkQuantity refuses what resource.ParseQuantity would take ages for, because it writes
+// out exponents.
 func checkQuantity(message []byte) error {
 	return wire.Each(message, func(f wire.Field) error {
 		text := string(f.Bytes)

@@ -7,8 +7,8 @@ import (
 	"github.com/etcdsift/etcdsift/decode/internal/keyvalue"
 )
 
-// A KeyValue is one write to one key. Key and Value alias the bytes that it was
-// decoded from. A tombstone has a Key alone.
+// A KeyValue is one write to one key. Key and Value alias the bytes that were decoded. A
+// tombstone has a Key alone.
 type KeyValue struct {
 	Key            []byte
 	CreateRevision int64 // main revision of the write that created this incarnation of the key
@@ -16,7 +16,7 @@ type KeyValue struct {
 	Version        int64 // counts the writes since the creation, from 1
 	Value          []byte
 	Lease          int64
-	ValueOff       int // offset of Value in the bytes that were decoded
+	ValueOff       int // offset of Value in the decoded bytes
 }
 
 // ParseKeyValue decodes the protobuf message mvccpb.KeyValue in b, which stands
@@ -25,10 +25,10 @@ type KeyValue struct {
 //	1 key bytes; 2 create_revision, 3 mod_revision, 4 version int64;
 //	5 value bytes; 6 lease int64
 //
-// It takes and refuses what proto.Unmarshal does: fields that are unknown or of
-// another wire type are skipped, groups with their content; the last of repeated
-// ones wins; a field number over 2^29-1 is an error. The error is a
-// *decode.FormatError wrapping ErrValue; what was decoded before it is returned.
+// It takes and refuses what proto.Unmarshal does: it skips fields that are unknown or of
+// another wire type, groups with their content; the last of repeated fields wins; a field
+// number over 2^29-1 is an error. The error is a *decode.FormatError wrapping ErrValue; with
+// it comes what was decoded before.
 //
 // Source: go.etcd.io/etcd/api/v3/mvccpb/kv.proto.
 func ParseKeyValue(b []byte, off int64) (KeyValue, error) {
@@ -36,7 +36,7 @@ func ParseKeyValue(b []byte, off int64) (KeyValue, error) {
 	return kv, err
 }
 
-// An order is how the fields of a KeyValue stand, beside how etcd writes them.
+// An order is how the fields of a KeyValue stand, compared with how etcd writes them.
 type order struct {
 	kept    bool // each at most once, in ascending order, and of its own wire type
 	unknown bool // some are not in the list
@@ -142,9 +142,9 @@ type Record struct {
 // that of the key, a creation after it, a version below 1, no key, or a tombstone
 // with more than its key; and ErrTruncated for no KeyValue where no Marker can be.
 //
-// With an error the KeyValue is filled in only if its key can be trusted: where
-// one bit of a length or a tag is wrong, the key may have swallowed the value, or
-// the value may stand where the key should. Then it is empty.
+// With an error the KeyValue is filled in only if its key can be trusted, and empty
+// otherwise: where one bit of a length or a tag is wrong, the key may have swallowed the
+// value, or the value may stand where the key should.
 func ParseRecord(key, value []byte, off int64) (Record, error) {
 	rev, tombstone, err := ParseRevision(key, off)
 	r := Record{Revision: rev, Tombstone: tombstone}
@@ -171,7 +171,7 @@ func ParseRecord(key, value []byte, off int64) (Record, error) {
 	return r, err
 }
 
-// fits checks a KeyValue against the revision that it is filed under.
+// fits checks a KeyValue against the revision of its key in the bucket.
 func (kv *KeyValue) fits(rev Revision, tombstone bool, off int64) error {
 	switch {
 	case len(kv.Key) == 0:

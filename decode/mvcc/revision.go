@@ -1,5 +1,5 @@
-// Package mvcc decodes what etcd keeps in its backend database: the revisions of
-// all keys in the bucket "key", and what etcd knows of itself in the other ones.
+// Package mvcc decodes what etcd keeps in its backend database: the revisions of all keys in
+// the bucket "key", and what etcd knows of itself in the other buckets.
 //
 // Every write to etcd gets a revision, which counts up for the whole store and
 // carries no clock. The bucket "key" maps revisions to KeyValues: an update adds a
@@ -15,8 +15,8 @@ import (
 	"github.com/etcdsift/etcdsift/decode/internal/keyvalue"
 )
 
-// A Revision is when a write happened: Main counts the transactions of the whole
-// store, Sub the writes within one.
+// A Revision is when a write happened: Main counts the transactions of the whole store, Sub
+// the writes within a transaction.
 type Revision struct {
 	Main int64
 	Sub  int64

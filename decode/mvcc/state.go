@@ -29,8 +29,8 @@ const (
 	BucketAuthRoles      = "authRoles"
 )
 
-// State is what etcd's buckets say of etcd itself. Its zero value is ready for
-// Add; lists are sorted by Sort.
+// State is what etcd's buckets say of etcd itself. Its zero value is ready for Add; Sort
+// sorts the lists.
 type State struct {
 	ConsistentIndex     uint64 // raft index of the last entry applied to this db
 	Term                uint64 // raft term of that entry; etcd 3.5 and later
@@ -71,9 +71,9 @@ type Alarm struct {
 	Kind   string // "NOSPACE", "CORRUPT", or its number
 }
 
-// Add takes the entry of one of etcd's buckets other than "key"; the value stands
-// at file offset off. Buckets and keys that it does not know are passed over. The
-// error is a *decode.FormatError wrapping ErrTruncated or ErrValue.
+// Add takes the entry of one of etcd's buckets other than "key"; the value stands at file
+// offset off. It passes over buckets and keys that it does not know. The error is a
+// *decode.FormatError wrapping ErrTruncated or ErrValue.
 //
 // Source: go.etcd.io/etcd/server/v3/storage/schema.
 func (s *State) Add(bucket string, key, value []byte, off int64) error {
@@ -191,8 +191,8 @@ func (s *State) addAuth(key string, value []byte, off int64) (err error) {
 	return err
 }
 
-// addAlarm decodes the key of an alarm, an etcdserverpb.AlarmMember: 1 member ID,
-// 2 the kind. Other fields are passed over.
+// addAlarm decodes the key of an alarm, an etcdserverpb.AlarmMember: 1 member ID, 2 the kind.
+// It passes over other fields.
 func (s *State) addAlarm(b []byte, off int64) error {
 	a := Alarm{Kind: alarmKind(0)} // protobuf does not write a zero
 	err := wire.Each(b, func(f wire.Field) error {

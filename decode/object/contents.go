@@ -20,9 +20,9 @@ type Contents struct {
 	Whole    bool // the Secret has no other data
 }
 
-// ParseContents reads what the Secret in value holds, as ParseSecret and ParseSecretData
-// do, of a broken one what could be read. It leaves the metadata alone, and of
-// protobuf, which is what nearly all Secrets are stored in, it reads each field once.
+// ParseContents reads what the Secret in value holds, as ParseSecret and ParseSecretData do;
+// of a broken Secret, what it can. It leaves the metadata alone, and reads each field once in
+// protobuf, which nearly all Secrets are stored in.
 func ParseContents(value []byte, off int64) Contents {
 	if bytes.HasPrefix(value, unknown.Magic) {
 		if c, ok := parseContents(value, off); ok {

@@ -34,7 +34,7 @@ type CRD struct {
 // offset off. Its errors are those of ParseMeta, and ErrValue for an object of
 // another kind, or one that lacks its group, plural or scope.
 //
-// The schemas, which make up most of a CRD, are skipped without decoding.
+// It skips the schemas, which make up most of a CRD, without decoding.
 func ParseCRD(value []byte, off int64) (CRD, error) {
 	if bytes.HasPrefix(value, unknown.Magic) {
 		u, err := unknown.Parse(value, off)
@@ -48,7 +48,7 @@ func ParseCRD(value []byte, off int64) (CRD, error) {
 
 type crdSpec struct{ group, plural, kind, scope string }
 
-// crd makes the CRD, and finds fault with it unless err did before.
+// crd makes the CRD, and finds fault with it unless err already does.
 func (s crdSpec) crd(t TypeMeta, off int64, err error) (CRD, error) {
 	c := CRD{Group: s.group, Plural: s.plural, Kind: s.kind, Namespaced: s.scope == "Namespaced"}
 	c.check(off, &err)

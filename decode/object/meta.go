@@ -14,14 +14,14 @@ import (
 	"github.com/etcdsift/etcdsift/decode/internal/wire"
 )
 
-// A Meta is what the metadata of any object says of it, as far as it is of use
-// here. Labels and annotations are left out: the annotation in which kubectl
-// keeps the last applied configuration of a Secret holds its data. So is
-// generateName: it is field 2 as the value of an annotation is, and the one may
-// become the other by a single damaged byte.
+// A Meta is what the metadata of any object says of it, as far as it is of use here. It
+// leaves out labels and annotations: the annotation in which kubectl keeps the last applied
+// configuration of a Secret holds the Secret's data. It also leaves out generateName, which
+// is field 2 just like the value of an annotation: a single damaged byte may turn one into
+// the other.
 //
-// The times are in UTC and to the second. One that no API server can have
-// written (it could not be written in JSON) is the zero time.
+// The times are in UTC and to the second. The zero time stands for one that no API server can
+// have written (JSON has no form for it).
 type Meta struct {
 	TypeMeta
 	Name              string
@@ -42,12 +42,11 @@ type Manager struct {
 // bytes in memory, and three in a value. The API server's limits leave room for far less.
 const maxEntries = 1 << 14
 
-// ParseMeta reads the type and the metadata of the object in value, which
-// starts at file offset off. Its error is a *decode.FormatError: ErrMagic for a
-// value of no known encoding, ErrTruncated for one that is cut, ErrValue for
-// any other damage and for a text that can not stand where it does, ErrLimit for
-// metadata with more in it than any object has. The Meta then holds what could be
-// read, without that text.
+// ParseMeta reads the type and the metadata of the object in value, which starts at file
+// offset off. Its error is a *decode.FormatError: ErrMagic for a value of no known encoding,
+// ErrTruncated for one that is cut, ErrValue for any other damage and for a text that cannot
+// stand where it does, ErrLimit for metadata with more in it than any object has. The Meta
+// then holds what could be read, without that text.
 func ParseMeta(value []byte, off int64) (Meta, error) {
 	m, err := parseMeta(value, off)
 	m.check(off, &err)
@@ -64,8 +63,8 @@ func parseMeta(value []byte, off int64) (Meta, error) {
 	return documentMeta(&doc, &err), err
 }
 
-// protobufMeta decodes the metadata of any protobuf object: it is field 1 of them all,
-// so a PartialObjectMetadata is a part of each.
+// protobufMeta decodes the metadata of any protobuf object: it is field 1 of them all, so a
+// PartialObjectMetadata is a part of each.
 func protobufMeta(u *unknown.Object) (Meta, error) {
 	if entriesOfMeta(u.Raw) > maxEntries {
 		return Meta{TypeMeta: protobufType(u)}, formatError(u.RawOff, "object, metadata", decode.ErrLimit)
@@ -79,10 +78,10 @@ func protobufMeta(u *unknown.Object) (Meta, error) {
 	return m, nil
 }
 
-// entriesOfMeta counts the fields of the metadata in a protobuf object: all lists and maps
-// in it have an entry a field.
+// entriesOfMeta counts the fields of the metadata in a protobuf object: each entry of a list
+// or map in it is a field.
 func entriesOfMeta(raw []byte) (n int) {
-	_ = wire.Each(raw, func(f wire.Field) error { // what is wrong is for Unmarshal to say
+	_ = wire.Each(raw, func(f wire.Field) error { // Unmarshal says what is wrong
 		if f.Is(1, protowire.BytesType) {
 			_ = wire.Each(f.Bytes, func(wire.Field) error { n++; return nil })
 		}

@@ -10,18 +10,18 @@ import (
 	"github.com/etcdsift/etcdsift/decode/internal/wire"
 )
 
-// A Name is what tells an object from all others of its kind.
+// A Name tells an object from all others of its kind.
 type Name struct {
 	TypeMeta
 	Namespace string
 	Name      string
 }
 
-// ParseName reads the type, the namespace and the name of the object in value, which
-// starts at file offset off. It does for many values what ParseMeta does for one: of a
-// protobuf object it reads nothing else, though all fields of the object must be whole.
-// Its errors are those of ParseMeta, but for texts that can not be a name: whether it is
-// the right one is for the caller to say.
+// ParseName reads the type, the namespace and the name of the object in value, which starts
+// at file offset off. It does for many values what ParseMeta does for one: of a protobuf
+// object it reads nothing else, though all fields of the object must be whole. Its errors are
+// those of ParseMeta, but for texts that cannot be a name: the caller must say whether it is
+// the right one.
 func ParseName(value []byte, off int64) (Name, error) {
 	if !bytes.HasPrefix(value, unknown.Magic) {
 		doc, err := document.Parse(value, off, document.ToTheEnd, "apiVersion", "kind", "metadata")

@@ -1,9 +1,9 @@
-// Package object tells what a plaintext value says of itself: its type, its metadata,
-// the keys of a Secret, the scope of a custom resource. Package manifest has the rest. Data
-// of a Secret comes out of ParseSecretData and ParseContents alone, whose callers must not
-// let it out; and errors hold no bytes of a value.
+// Package object tells what a plaintext value says of itself: its type, its metadata, the
+// keys of a Secret, the scope of a custom resource. Package manifest has the rest. Only
+// ParseSecretData and ParseContents return data of a Secret, and their callers must not let
+// it out. Errors hold no bytes of a value.
 //
-// An object is stored in one of three encodings, told by its first bytes.
+// An object is stored in one of three encodings. Its first bytes tell which:
 //
 //	k8s 0x00                   protobuf, a runtime.Unknown around the object
 //	{ (white space before it)  JSON
@@ -33,12 +33,11 @@ func documentType(doc *document.Document, err *error) TypeMeta {
 	return t
 }
 
-// ParseType reads the type of the object in value, which starts at file offset
-// off, and no more than it has to: it may find nothing wrong with a value whose
-// rest is damaged. Its error is a *decode.FormatError, ErrMagic for a value of
-// no known encoding, ErrValue for a text that can be no type. The TypeMeta then
-// holds what could be read. It does not alias value, like everything that this
-// package returns but for the data of a Secret.
+// ParseType reads the type of the object in value, which starts at file offset off, and no
+// more than it has to: it may find nothing wrong with a value that is damaged further on. Its
+// error is a *decode.FormatError, ErrMagic for a value of no known encoding, ErrValue for a
+// text that can be no type. The TypeMeta then holds what could be read. It does not alias
+// value; in this package only the data of a Secret do.
 func ParseType(value []byte, off int64) (TypeMeta, error) {
 	t, err := parseType(value, off)
 	t.check(off, &err)

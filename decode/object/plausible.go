@@ -5,11 +5,10 @@ import (
 	"github.com/etcdsift/etcdsift/decode/internal/kubename"
 )
 
-// One damaged byte is enough to shift the lengths in a protobuf or CBOR value,
-// and put a part of a Secret's data where a name ought to be. So a text leaves
-// this package only if an API server could have stored it in its place: what
-// holds the bytes that frame a field, as such a part nearly always does, is
-// dropped, and reported as ErrValue.
+// One damaged byte is enough to shift the lengths in a protobuf or CBOR value, and put a part
+// of a Secret's data where a name ought to be. So a text leaves this package only if an API
+// server could have stored it in its place. Such a part nearly always holds the bytes that
+// frame a field: the package drops it, and reports ErrValue.
 //
 // The limits are those of validation in k8s.io/apimachinery and of the core
 // types (pkg/apis/core/validation in kubernetes/kubernetes).

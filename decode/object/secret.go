@@ -13,7 +13,7 @@ import (
 	"github.com/etcdsift/etcdsift/decode/internal/wire"
 )
 
-// A Secret is what may be told of a Secret.
+// A Secret is what this program may tell of a Secret.
 //
 //	JSON        protobuf
 //	metadata    field 1
@@ -40,8 +40,8 @@ const maxData = 1 << 18
 // The Secret then holds what could be read: of a protobuf value that is cut, the
 // keys of the data before the cut.
 //
-// stringData is written by clients and never stored; keys found there count as
-// data all the same, except in CBOR.
+// Clients write stringData, and API servers never store it; keys found there count as data
+// all the same, except in CBOR.
 func ParseSecret(value []byte, off int64) (Secret, error) {
 	s, err := parseSecret(value, off)
 	s.check(off, &err)
@@ -59,10 +59,9 @@ func parseSecret(value []byte, off int64) (Secret, error) {
 	return documentSecret(&doc, &err), err
 }
 
-// protobufSecret reads the fields by hand, unlike the metadata. The generated type
-// would copy all data only to drop it, and it takes the last field 1 of a map's
-// entry for its key, whatever its wire type: where a byte is damaged that may be
-// the datum.
+// protobufSecret reads the fields by hand, unlike the metadata. The generated type would copy
+// all data only to drop it. It also takes the last field 1 of a map's entry for its key,
+// whatever its wire type: in a damaged entry that may be the datum.
 func protobufSecret(u *unknown.Object) (Secret, error) {
 	m, metaErr := protobufMeta(u)
 	s, err := protobufSecretFields(u)
@@ -103,9 +102,8 @@ func protobufSecretFields(u *unknown.Object) (s Secret, err error) {
 	return s, cmp.Or(err, keyErr)
 }
 
-// dataKey returns the key in an entry of data, if the entry has the only form
-// that encoders give it: the key, then the datum, each of which may be left out
-// if it is empty.
+// dataKey returns the key in an entry of data, if the entry has the only form that encoders
+// give it: the key, then the datum, either left out if it is empty.
 func dataKey(entry []byte) (string, error) {
 	var key string
 	last := protowire.Number(0)
@@ -132,7 +130,7 @@ func documentSecret(doc *document.Document, err *error) Secret {
 		var data map[datumKey]datum
 		var dataErr error
 		if doc.Get(name, &data, &dataErr); dataErr != nil {
-			// No key of it can be trusted to be one.
+			// None of its keys can be trusted.
 			*err = cmp.Or(*err, dataErr)
 			continue
 		}

@@ -17,24 +17,23 @@ import (
 	"github.com/etcdsift/etcdsift/decode/internal/wire"
 )
 
-// A Datum is an entry of a Secret's data. Value is what the user stored, after
-// base64. It may alias the stored value, and must not get out: neither it nor a
-// hash of it may go into a report, a log or an error.
+// A Datum is an entry of a Secret's data. Value is what the user stored, after base64. It may
+// alias the stored value, and must not get out: neither it nor a hash of it may go into a
+// report, a log or an error.
 type Datum struct {
 	Name  string
 	Value []byte
 }
 
-// ParseSecretData returns the data and stringData of the Secret in value, which
-// starts at file offset off, sorted by name, each name once: that of stringData
-// counts before that of data, and the last of several. Only to compare one
-// Secret with another in memory, see Datum.
+// ParseSecretData returns the data and stringData of the Secret in value, which starts at
+// file offset off, sorted by name, each name once: stringData counts before data, and the
+// last of several. Use it only to compare one Secret with another in memory, see Datum.
 //
-// Of a value that is cut or damaged it is the entries that are wholly there: in
-// protobuf those before the cut, in JSON and CBOR all or none. Whole tells
-// whether the Secret has no others; it is true exactly if err is nil. The errors
-// are those of ParseSecret as far as they are about the data, and ErrValue for
-// an entry without a name and for one that is no base64.
+// Of a value that is cut or damaged it returns the entries that are wholly there: in protobuf
+// those before the cut, in JSON and CBOR all or none. whole tells whether the Secret has no
+// others; it is true exactly if err is nil. The errors are those of ParseSecret as far as
+// they are about the data, and ErrValue for an entry without a name and for one that is not
+// base64.
 func ParseSecretData(value []byte, off int64) (data []Datum, whole bool, err error) {
 	t, entries, err := parseSecretData(value, off)
 	t.check(off, &err)
@@ -100,9 +99,8 @@ func datumOf(entry []byte) []byte {
 	return value
 }
 
-// A dataBytes is a datum of the same forms, with its bytes. It notes what is of
-// that form but no base64: such a datum is lost, and no reason to doubt the
-// others.
+// A dataBytes is a datum of the same forms, with its bytes. It notes what is of that form but
+// not base64: such a datum is lost, and no reason to doubt the others.
 type dataBytes struct {
 	bytes  []byte
 	broken bool
@@ -139,7 +137,7 @@ func documentData(doc *document.Document, err *error) map[string][]byte {
 		}
 		entries[string(name)] = d.bytes
 	}
-	// Where one is not of the form of data, no name in it can be trusted to be one.
+	// Where one is not of the form of data, none of its names can be trusted.
 	var dataErr, stringErr error
 	if doc.Get("data", &data, &dataErr); dataErr == nil {
 		for name, d := range data {
@@ -155,12 +153,11 @@ func documentData(doc *document.Document, err *error) map[string][]byte {
 	return entries
 }
 
-// A datum takes the place of a value in a Secret's data. It keeps nothing of it,
-// but insists on its form: a string in JSON, bytes with the tag for base64 in
-// CBOR (an API server writes no others), or null. A datumKey is its key, which in
-// CBOR is bytes without a tag. Nothing else there would notice that a damaged
-// length has made a datum into a key; and nothing notices it where the datum
-// itself goes on with what could be a key's length and a key.
+// A datum takes the place of a value in a Secret's data. It keeps nothing of the value, but
+// insists on its form: a string in JSON, bytes with the tag for base64 in CBOR (an API server
+// writes no others), or null. A datumKey is its key, which in CBOR is bytes without a tag.
+// Nothing else would notice that a damaged length has made a datum into a key. Nothing at all
+// notices it where the datum itself goes on with what could be a key's length and a key.
 type (
 	datum    struct{}
 	datumKey string

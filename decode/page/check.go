@@ -11,15 +11,15 @@ import (
 	"github.com/etcdsift/etcdsift/decode"
 )
 
-// What follows is what bbolt's own check reports beyond single pages: keys of a page that
-// belong behind it, and pages that neither the tree nor the freelist has.
+// This file reports what bbolt's own check reports beyond single pages: keys that belong
+// behind their page, and pages that neither the tree nor the freelist has.
 //
 // Source: Tx.Check in go.etcd.io/bbolt/tx_check.go.
 
-// A bound says of a page before which key all keys below it must come, in four bytes: the
-// next key of the branch page that leads here, or of one above. That key and the first of
-// the page have a beginning in common, which all keys between them share; how long it is
-// and the two bytes behind it are enough to tell for nearly every page of a healthy file.
+// A bound holds in four bytes the key that all keys below a page must come before: the next
+// key of the branch page that leads here, or of one above. That key and the first of the page
+// share a beginning, and so do all keys between them. Its length and the two bytes behind it
+// decide nearly every page of a healthy file.
 //
 //	bits 16 to 31   length of the common beginning plus 1; 0 where there is no bound
 //	bits  0 to 15   the two bytes of the next key behind it, 0 where it ends before
@@ -33,7 +33,7 @@ const maxBoundKey = 32768
 func boundOf(first, next []byte) bound {
 	n := commonPrefix(first, next)
 	if n >= len(next) || n > maxBoundKey {
-		return 0 // no next, or keys out of order, which is reported elsewhere
+		return 0 // no next, or keys out of order: reported elsewhere
 	}
 	return bound(n+1)<<16 | bound(byteAt(next, n))<<8 | bound(byteAt(next, n+1))
 }
@@ -47,7 +47,7 @@ const (
 	undecided // two bytes do not tell
 )
 
-// position is that of the key last, not before first, which starts the page.
+// position is where the key last lies. It is not before first, which starts the page.
 func (b bound) position(first, last []byte) position {
 	n := int(b>>16) - 1
 	if n < 0 {
@@ -91,8 +91,8 @@ type keyExtent struct {
 	size int
 }
 
-// upper is the key that all keys of p must come before, nil if there is none. It is read
-// again and not kept: pages that wait for their turn must hold no memory.
+// upper is the key that all keys of p must come before, nil if there is none. It reads the
+// key again: pages that wait for their turn must hold no memory.
 func (w *walker) upper(p Page, v visit) []byte {
 	if v.next.size == 0 {
 		return nil
@@ -105,14 +105,14 @@ func (w *walker) upper(p Page, v visit) []byte {
 	return key
 }
 
-// nexts is for each element of the branch page p the key that follows it: that of the
-// next element, or upper, which v.next names. It checks that the last key of p comes
-// before upper. What it returns is of use until the next call.
+// nexts gives the key that follows element i of the branch page p: that of the next element,
+// or upper, which v.next names. It checks that the last key of p comes before upper. Its
+// result is valid until the next call.
 func (w *walker) nexts(p Page, v visit, upper []byte) func(i int) ([]byte, keyExtent) {
 	elements := w.elements[:0]
 	for e, err := range p.BranchElements() {
 		if err != nil {
-			return func(int) ([]byte, keyExtent) { return nil, keyExtent{} } // what is wrong is reported
+			return func(int) ([]byte, keyExtent) { return nil, keyExtent{} } // the damage is reported
 		}
 		if len(e.Key) > maxBoundKey {
 			w.tree.addDamage(&decode.FormatError{Off: p.Off + int64(e.start), Err: decode.ErrLimit,
@@ -142,17 +142,17 @@ func (w *walker) nexts(p Page, v visit, upper []byte) func(i int) ([]byte, keyEx
 // tooFar is what is wrong with a page whose keys reach past its place in the tree.
 const tooFar = "last key, which does not come before that of the branch element behind the one that leads here"
 
-// maxUndecided is how many leaves are looked at together that their bounds do not tell of.
+// maxUndecided is how many undecided leaves decide looks up together.
 const maxUndecided = 4096
 
-// A lastKey is the last key of a leaf, and the bucket of it.
+// A lastKey is the last key of a leaf, and its bucket.
 type lastKey struct {
 	bucket int
 	key    []byte
 }
 
-// checkLast compares the last key of a leaf with the key behind the page. Keys inside of it
-// are in order, or that is reported.
+// checkLast compares the last key of a leaf with the key behind the page. LeafElements
+// reports keys inside it that are out of order.
 func (s *sweeper) checkLast(p Page, m pageMark) {
 	if m.bound == 0 || p.Use != Leaf || p.Header.Flags != FlagLeaf || p.Header.Count == 0 {
 		return
@@ -186,8 +186,8 @@ func (p Page) elementKey(i int) []byte {
 	return p.Data[start : start+uint64(ksize)]
 }
 
-// decide looks up the last keys that were put aside: a key that leads to another leaf than
-// it stands on does not come before the key behind that. In a tree with damage nothing is
+// decide looks up the last keys that checkLast put aside. A key that leads to another leaf
+// than its own does not come before the key behind its leaf. In a tree with damage nothing is
 // left to say.
 func (s *sweeper) decide() {
 	if len(s.undecided) == 0 || s.flawed || len(s.tree.Damage) > 0 || s.tree.Deeper {
@@ -208,26 +208,25 @@ func (s *sweeper) decide() {
 			s.damage(int64(id)*int64(s.PageSize), id, tooFar, decode.ErrOrder)
 		}
 	}
-	for _, e := range d.tree.Damage { // the disk gave what it does not give any more
+	for _, e := range d.tree.Damage { // the disk no longer gives what it gave before
 		s.damage(e.Off, ID(e.Off/int64(s.PageSize)), "read once more", errors.Unwrap(e))
 	}
 	s.undecided = nil
 }
 
-// maxDepth bounds how deep the tree is in which a key is looked up: one with two children a
-// page has all the pages of the largest file in half of it.
+// maxDepth bounds the depth of the tree for a lookup: with two children a page, half of it
+// holds all pages of the largest file.
 const maxDepth = 64
 
-// A descent looks up keys in a tree without damage. Keys that come one behind the other
-// share most of their way.
+// A descent looks up keys in a tree without damage. Consecutive keys share most of their way.
 type descent struct {
 	walker
 	marks *Tree
-	way   []Page // branch pages of the lookup before, from the root down
+	way   []Page // branch pages of the last lookup, from the root down
 }
 
-// leafOf is the leaf below root where key belongs. It is false where the tree is too deep,
-// or where the disk does not give a page of it, which is in the damage of the walker.
+// leafOf is the leaf below root where key belongs. It is false where the tree is too deep, or
+// where the disk does not give a page of it; the walker's damage then says so.
 func (d *descent) leafOf(root ID, key []byte) (leaf ID, ok bool) {
 	id := root
 	for level := range maxDepth {
@@ -252,8 +251,8 @@ func (d *descent) leafOf(root ID, key []byte) (leaf ID, ok bool) {
 	return 0, false
 }
 
-// checkLost checks that the freelist has all pages that the tree does not reach. In a tree
-// with damage what it does not reach says nothing.
+// checkLost checks that the freelist has all pages that the tree does not reach. What a tree
+// with damage does not reach proves nothing.
 func (s *sweeper) checkLost() {
 	if s.list.Use != Freelist || s.flawed || len(s.tree.Damage) > 0 || s.tree.Deeper {
 		return

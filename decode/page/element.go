@@ -42,9 +42,9 @@ func (e LeafElement) ValueOff() int64 { return e.Off + int64(len(e.Key)) }
 // no bytes (Key is nil); with ErrOverlap, ErrValue or ErrOrder it has them, though
 // they lie inside those of another element or behind a gap, or its key does not
 // follow the one before.
-// Elements that overlap get bytes up to four times those of the page in all, and
-// then none and ErrLimit: who reads each of them has a bounded job. The walk goes
-// on after any of these errors.
+// Elements that overlap get up to four times the bytes of the page in all, then none and
+// ErrLimit: this bounds the work of who reads them. The walk goes on after any of these
+// errors.
 func (p Page) LeafElements() iter.Seq2[LeafElement, error] {
 	return func(yield func(LeafElement, error) bool) {
 		l := layout{page: p, kind: "leaf"}
@@ -84,9 +84,8 @@ type BranchElement struct {
 	start int // of Key in the page
 }
 
-// BranchElements yields the elements of a branch page in the order of the page,
-// with the errors of LeafElements. Child is filled in with any error but
-// ErrTruncated.
+// BranchElements yields the elements of a branch page in the order of the page, with the
+// errors of LeafElements. Child is set with any error but ErrTruncated.
 func (p Page) BranchElements() iter.Seq2[BranchElement, error] {
 	return func(yield func(BranchElement, error) bool) {
 		l := layout{page: p, kind: "branch"}
@@ -106,8 +105,8 @@ func (p Page) BranchElements() iter.Seq2[BranchElement, error] {
 	}
 }
 
-// elementCount is how many elements to look at: those that the header claims, or
-// one more than there is room for, so that the missing rest is reported once.
+// elementCount is how many elements to look at: those that the header claims, or one more
+// than there is room for, which reports the missing rest once.
 func (p Page) elementCount() int {
 	return min(int(p.Header.Count), max(0, len(p.Data)-HeaderSize)/ElementSize+1)
 }
@@ -122,17 +121,17 @@ type layout struct {
 	last []byte // key of the last element that had one
 }
 
-// maxOverlap is how many times its own size the elements of a page may claim. In
-// a page that bbolt wrote it is less than once; a count that is too large makes
-// each good element overlap the header of another.
+// maxOverlap is how many times the size of a page its elements may claim. In a page of
+// bbolt's it is less than once; too large a count makes each good element overlap the header
+// of another.
 const maxOverlap = 4
 
 func (l *layout) header(i int) cursor.Cursor {
 	return cursor.Cursor{B: l.page.Data, Pos: HeaderSize + i*ElementSize, Order: l.page.order}
 }
 
-// place finds the start of the size bytes of element i inside the page. It is -1
-// where they are not inside.
+// place finds where the size bytes of element i start in the page; -1 where they do not lie
+// inside.
 func (l *layout) place(i int, short bool, pos uint32, size uint64) (int, error) {
 	end := max(l.end, HeaderSize+int(l.page.Header.Count)*ElementSize)
 	lost := l.lost
@@ -153,16 +152,15 @@ func (l *layout) place(i int, short bool, pos uint32, size uint64) (int, error) 
 			return -1, l.damage(i, "data", decode.ErrLimit)
 		}
 	case int(start) != end && !lost:
-		// bbolt leaves no gaps: what lies in one is an element that the count or a
-		// size hides.
+		// bbolt leaves no gaps: one holds an element that the count or a size hides.
 		err = l.damage(i, "gap before its data", decode.ErrValue)
 	}
 	l.end, l.lost = max(end, int(start+size)), false
 	return int(start), err
 }
 
-// order checks that key follows the key before it, unless err says already what
-// is wrong with the element.
+// order checks that key follows the key before it, unless err already tells what is wrong
+// with the element.
 func (l *layout) order(i int, key []byte, err error) error {
 	if err == nil && l.last != nil && bytes.Compare(l.last, key) >= 0 {
 		err = l.damage(i, "key", decode.ErrOrder)

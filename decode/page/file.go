@@ -9,12 +9,12 @@ import (
 	"github.com/etcdsift/etcdsift/decode"
 )
 
-// A File is a bbolt file of which the metas have been read.
+// A File is a bbolt file after Open has read its metas.
 type File struct {
 	PageSize int
 	Order    Order
-	// Metas are pages 0 and 1; MetaErrs says what is wrong with each, nil if
-	// nothing is. A Meta with an error is filled in as far as it could be read.
+	// Metas are pages 0 and 1; MetaErrs says what is wrong with each, nil for a good one. A
+	// Meta with an error holds what could be read.
 	Metas    [2]Meta
 	MetaErrs [2]error
 
@@ -22,13 +22,12 @@ type File struct {
 	size int64
 }
 
-// Open reads the metas of the bbolt file r of size bytes (without the hash that
-// ends a snapshot) and finds its page size and byte order. Where no meta is
-// valid but the bytes look like bbolt pages, the File has MetaErrs for both, no
-// tree, and a guessed page size. A meta that the disk does not give is one more
-// that is not valid. The error is an I/O error of r that leaves neither metas nor
-// pages to go by, or a *decode.FormatError wrapping ErrMagic for bytes that are
-// no bbolt file.
+// Open reads the metas of the bbolt file r of size bytes (without the hash that ends a
+// snapshot) and finds its page size and byte order. Where no meta is valid but the bytes look
+// like bbolt pages, the File has MetaErrs for both, no tree, and a guessed page size. A meta
+// that the disk does not give counts as not valid. The error is an I/O error of r that leaves
+// neither metas nor pages to go by, or a *decode.FormatError wrapping ErrMagic for bytes that
+// are not a bbolt file.
 func Open(r io.ReaderAt, size int64) (*File, error) {
 	f := &File{r: r, size: size}
 	head, err := f.readHead()
@@ -78,9 +77,8 @@ type head struct {
 	bad map[int]error // by offset: what the disk did not give, each minPageSize bytes of zeros in b
 }
 
-// readHead reads the head in one go or, where the disk gives an error, in pieces
-// of the smallest page. The error is the first of those pieces; the rest of the
-// head is there.
+// readHead reads the head in one go or, where the disk gives an error, in pieces of the
+// smallest page. The error is the first that a piece gave; the rest of the head is there.
 func (f *File) readHead() (h head, err error) {
 	if f.size == 0 {
 		// Empty, or not to be read at all?
@@ -143,12 +141,12 @@ func (h head) meta(off int, order Order) (Meta, error) {
 }
 
 // guessPages is how many pages a guess of the page size looks at, at the start of the file
-// and again spread over all of it: the start may be what is lost.
+// and again spread over all of it: the start may be lost.
 const guessPages = 64
 
-// guessGeometry decides whether a file without a valid meta holds bbolt pages,
-// and of which size: by the page IDs in the headers of some pages, or by a meta of
-// which all but the checksum is right.
+// guessGeometry decides whether a file without a valid meta holds bbolt pages, and of which
+// size: by the page IDs in the headers of some pages, or by a meta with only its checksum
+// wrong.
 func (f *File) guessGeometry() bool {
 	best := 0
 	for _, order := range []Order{Little, Big} {
@@ -172,7 +170,7 @@ func (f *File) plausiblePages(pageSize int, order Order) int {
 			id = (i - guessPages) * spread
 		}
 		if i >= guessPages && id < guessPages {
-			continue // it was looked at
+			continue // looked at already
 		}
 		off := int64(id) * int64(pageSize)
 		b, err := f.readAt(off, HeaderSize+metaSize)

@@ -5,13 +5,13 @@ import (
 	"github.com/etcdsift/etcdsift/decode/internal/cursor"
 )
 
-// longFreelist as the element count of a freelist page says that the count is
-// the first 8 bytes behind the header instead.
+// longFreelist as the element count of a freelist page says that the first 8 bytes behind the
+// header hold the count instead.
 const longFreelist = 0xFFFF
 
-// freeIDs decodes the page IDs of a freelist page, 8 bytes each behind the
-// header. With decode.ErrBounds the list claims more than its pages hold, and
-// those that they hold are returned.
+// freeIDs decodes the page IDs of a freelist page, 8 bytes each behind the header. With
+// decode.ErrBounds the list claims more than its pages hold, and freeIDs returns what they
+// hold.
 //
 // Source: Page.FreelistPageIds in go.etcd.io/bbolt/internal/common/page.go.
 func (p Page) freeIDs() ([]ID, error) {

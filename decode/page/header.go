@@ -12,8 +12,8 @@ type ID uint64
 
 func (id ID) String() string { return strconv.FormatUint(uint64(id), 10) }
 
-// noFreelist in a Meta's freelist field says that the freelist was not written:
-// the free pages are then those that nothing reaches. etcd on Linux does this.
+// noFreelist in a Meta's freelist field says that bbolt did not write the freelist: the free
+// pages are then those that nothing reaches. etcd on Linux does this.
 const noFreelist = ID(1<<64 - 1)
 
 // Flags is the kind of a page, as its header tells it.
@@ -38,7 +38,7 @@ func (f Flags) String() string {
 	case FlagFreelist:
 		return "freelist"
 	}
-	return "unknown" // not the number: on a page in the middle of a value it is a piece of that
+	return "unknown" // not the number: on a page in the middle of a value it is a piece of the value
 }
 
 // HeaderSize is the size of a page header, and ElementSize that of the header of a

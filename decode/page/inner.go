@@ -5,17 +5,17 @@ import (
 	"sort"
 )
 
-// A page of the tree and its overflow pages are written in one go, and only the first has
-// a header. In a file that mixes two moments of a db, as a copy of a running etcd does, the
-// page may be of one moment, and one of those that it covers a leaf of the other, with
-// records that are nowhere else. The bytes of a value can be such a page, too, if somebody
-// wants them to, so that what is on it is residue, and never more.
+// bbolt writes a page of the tree and its overflow pages in one go, and only the first has a
+// header. A file may mix two moments of a db, as a copy of a running etcd does. Then the page
+// may be of one moment, and a page that it covers a leaf of the other, with records that are
+// nowhere else. But somebody may also have stored a value that looks like such a page, so
+// what is on it is residue, and never more.
 
 // An extent is bytes of a file.
 type extent struct{ off, end int64 }
 
-// innerLeaves are the leaves among the overflow pages of p, each with those behind it that
-// belong to it, and notes in p where they are.
+// innerLeaves returns the leaves among the overflow pages of p, each with the pages behind it
+// that belong to it, and notes in p where they are.
 func (s *sweeper) innerLeaves(p *Page) []Page {
 	var inner []Page
 	for at := s.PageSize; at+s.PageSize <= len(p.Data); {
@@ -52,7 +52,7 @@ func (s *sweeper) emitInner(p Page, inner []Page) {
 		atEnd := q.Off+int64(len(q.Data)) == p.Off+int64(len(p.Data))
 		if i == len(inner)-1 && atEnd && room > 0 {
 			s.run, s.open, s.room = q, true, room
-			s.buf = append(s.buf[:0], q.Data...) // q may lie in buf itself, which append copes with
+			s.buf = append(s.buf[:0], q.Data...) // q may lie in buf itself: append copes
 			return
 		}
 		s.emit(q)
@@ -64,11 +64,12 @@ func (p Page) overflow(pageSize int) int {
 	return int(min(int64(p.Header.Overflow)*int64(pageSize), maxRun))
 }
 
-// Apart yields the parts of b, bytes of p at file offset off, that do not lie on leaves
-// which are yielded behind p, in their order.
+// Apart yields, in order, the parts of b (bytes of p at file offset off) that lie on no leaf
+// that Sweep yields behind p.
 func (p Page) Apart(b []byte, off int64) iter.Seq2[int64, []byte] {
 	return func(yield func(int64, []byte) bool) {
-		// Pages with many of them have many such parts, so that they are not all looked at.
+		// Pages with many such leaves have many such parts: do not look at all leaves for
+		// each.
 		i := sort.Search(len(p.inner), func(i int) bool { return p.inner[i].end > off })
 		for _, x := range p.inner[i:] {
 			if x.off >= off+int64(len(b)) {

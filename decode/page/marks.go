@@ -6,8 +6,8 @@ import "hash/fnv"
 // above them. 0 is an unreachable page.
 type mark uint32
 
-// overflowPage is the use of a page that continues the one before it. Page.Use
-// never has it: such a page is yielded as part of the other.
+// overflowPage is the use of a page that continues the one before it. Page.Use never has it:
+// Sweep yields such a page as part of the other.
 const overflowPage Use = 7
 
 func (m mark) use() Use        { return Use(m & 7) }
@@ -21,8 +21,8 @@ const chunkPages = 1 << 12
 // claim more for nothing.
 const maxPages = 1 << 32
 
-// marks holds 12 bytes for each page below the high water mark, in chunks that are
-// made when one of their pages is marked: a sparse file costs nothing.
+// marks holds 12 bytes for each page below the high water mark. It makes a chunk once it
+// marks a page in it: a sparse file costs nothing.
 type marks struct {
 	size   ID
 	chunks [][]pageMark
@@ -62,9 +62,8 @@ func (m *marks) set(id ID, mark pageMark) {
 	(*chunk)[id%chunkPages] = mark
 }
 
-// keySum is a checksum of a key, never 0. bbolt keeps the first key of each page in
-// the branch element that leads to it, so that a reference that leads elsewhere
-// shows.
+// keySum is a checksum of a key, never 0. bbolt keeps the first key of each page in the
+// branch element that leads to it, so a reference that leads elsewhere shows.
 func keySum(key []byte) uint32 {
 	h := fnv.New32a()
 	h.Write(key)

@@ -41,14 +41,13 @@ type Meta struct {
 	Checksum  uint64
 }
 
-// HasFreelist reports whether the freelist was written to a page of its own.
+// HasFreelist reports whether bbolt wrote the freelist to a page of its own.
 func (m Meta) HasFreelist() bool { return m.Freelist != noFreelist }
 
-// ParseMeta decodes the meta b, whose first byte (behind the page header) stands
-// at file offset off. Its error is a *decode.FormatError wrapping ErrTruncated,
-// ErrMagic, ErrVersion, ErrChecksum, or ErrValue for a page size that is not a
-// power of two from 1 KiB to 64 KiB. After all but ErrTruncated and ErrMagic the
-// Meta is filled in: the damage is evidence too.
+// ParseMeta decodes the meta b, which starts (behind the page header) at file offset off. Its
+// error is a *decode.FormatError wrapping ErrTruncated, ErrMagic, ErrVersion, ErrChecksum, or
+// ErrValue for a page size that is not a power of two from 1 KiB to 64 KiB. With any but
+// ErrTruncated and ErrMagic it fills in the Meta: the damage is evidence too.
 func ParseMeta(b []byte, order Order, off int64) (Meta, error) {
 	if len(b) < metaSize {
 		return Meta{}, &decode.FormatError{Off: off, What: "meta", Err: decode.ErrTruncated}

@@ -6,13 +6,13 @@ import (
 	"github.com/etcdsift/etcdsift/decode"
 )
 
-// Walk follows the tree of the newest valid meta. What it can not read or follow is
-// recorded in the Tree, and it goes on. Without a valid meta nothing is reachable.
+// Walk follows the tree of the newest valid meta. It records in the Tree what it cannot read
+// or follow, and goes on. Without a valid meta nothing is reachable.
 //
-// Where that tree is broken and the other meta is valid too, its tree is used if it
-// is whole, or reaches more than twice as many pages; the Damage says so. In a data
-// dir it is that of the transaction before, most of which is still there. In a
-// snapshot both metas lead to one tree, so that there is nothing to choose.
+// Where that tree is broken and the other meta is valid too, Walk uses the tree of the other
+// if it is whole, or reaches more than twice as many pages; the Damage says so. In a data dir
+// this is the tree of the transaction before, and most of it is still there. In a snapshot
+// both metas lead to one tree, so there is nothing to choose.
 func (f *File) Walk(depth Depth) *Tree {
 	m, id, ok := f.Meta()
 	t := f.walk(depth, m, id, ok)
@@ -39,7 +39,7 @@ func (f *File) Walk(depth Depth) *Tree {
 	return older
 }
 
-// Meta is the meta whose tree it is, and its page: the newest valid one, or the
+// Meta is the meta that the tree starts from, and its page: the newest valid one, or the
 // older where the tree of the newest is broken. ok is false where neither is valid.
 func (t *Tree) Meta(f *File) (m Meta, id ID, ok bool) {
 	if _, _, ok := f.Meta(); !ok {
@@ -48,10 +48,10 @@ func (t *Tree) Meta(f *File) (m Meta, id ID, ok bool) {
 	return f.Metas[t.meta], t.meta, true
 }
 
-// Incomplete reports whether pages of the tree are known to be missing or to be
-// others than the tree means: no meta was valid, it is an older one, or something
-// in it could not be followed. Sweep finds more such things, so that the answer is
-// final only behind it; what is wrong inside of a leaf's elements is not counted.
+// Incomplete reports whether the tree is known to lack pages or to lead to others than it
+// means: no meta was valid, the tree is an older one, or something in it could not be
+// followed. Sweep finds more such things, so the answer is final only after it. Damage inside
+// a leaf's elements does not count.
 func (t *Tree) Incomplete() bool { return t.incomplete }
 
 // broken notes that a page of the tree could not be followed.

@@ -5,7 +5,7 @@
 // newest valid one names the root page of a B+tree of buckets, and each bucket
 // is a B+tree again. Writing is copy-on-write: a transaction writes changed pages
 // to free places and then a meta. Pages that the newest tree does not reach hold
-// whatever was there before: that is why they are read too.
+// whatever was there before, so this package reads them too.
 //
 // Reading takes two steps. Open finds the metas, and File.Walk follows the branch
 // pages alone: its Tree knows which pages are reachable and to which bucket each
@@ -30,8 +30,8 @@ const (
 type Use uint8
 
 const (
-	// Unreachable pages lie below the high water mark and no part of the newest
-	// tree: freed, or of an older or a never committed transaction.
+	// Unreachable pages lie below the high water mark and are no part of the newest tree:
+	// freed, or of an older or a never committed transaction.
 	Unreachable Use = iota
 	MetaPage        // pages 0 and 1
 	Freelist        // the list of free pages, where the file has one
@@ -74,19 +74,18 @@ type Page struct {
 	Header Header
 	Bucket int  // index in Tree.Buckets; of Leaf and Branch pages only
 	Inline bool // the page is an inline bucket
-	// Orphan says that Data is one or more pages, side by side, that the tree does
-	// not reach and that have no header of their own: the rest of values whose first
-	// page was used again, of which nobody knows where they begin. Header is zero
-	// then, as it is for pages of zeros.
+	// Orphan says that Data is one or more pages, side by side, that the tree does not reach
+	// and that have no header of their own: the rest of values after bbolt used their first
+	// page again. Nobody knows where they begin. Header is then zero, as for pages of zeros.
 	Orphan bool
 	// Astray says that the tree leads here and means another page: the header has
 	// another page ID, or the first key is not the one that led here. An inline bucket
 	// is where the leaf around it is.
 	Astray bool
-	// Covered is how many bytes at the start of Data lie among the overflow pages of
-	// another page, which was yielded before. It is 0 for nearly all pages: see inner.go.
+	// Covered is how many bytes at the start of Data lie among the overflow pages of another
+	// page, which Sweep yielded before. It is 0 for nearly all pages: see inner.go.
 	Covered int
 
 	order Order
-	inner []extent // pages among the overflow pages that are yielded behind this one
+	inner []extent // pages among the overflow pages that Sweep yields behind this one
 }

@@ -5,15 +5,15 @@ import (
 	"github.com/etcdsift/etcdsift/decode/internal/raw"
 )
 
-// maxOrphan bounds the bytes of orphaned pages that are yielded as one. etcd takes
-// requests of up to 1.5 MiB unless told otherwise, so that a value that lies whole
-// on such pages is most likely yielded whole.
+// maxOrphan bounds the bytes of orphaned pages that Sweep yields as one. etcd takes requests
+// of up to 1.5 MiB unless told otherwise, so a value that lies whole on such pages most
+// likely comes whole.
 const maxOrphan = 4 << 20
 
-// residue takes the page p, which the tree does not reach, with those behind it
-// that belong to it, and says how many of the bytes of b they used up: b starts
-// with p. Only a header that names its own page is believed: on a page that was
-// the middle of a value, the header is payload.
+// residue takes the page p, which the tree does not reach and which b starts with, and the
+// pages behind it that belong to it. It says how many bytes of b they use up. It believes
+// only a header that names its own page: on a page from the middle of a value, the header is
+// payload.
 func (s *sweeper) residue(p Page, b []byte) int {
 	n := len(p.Data)
 	switch {
@@ -54,16 +54,16 @@ func (s *sweeper) extend(off int64, b []byte) int {
 	return n
 }
 
-// continuation is how many bytes of b, which stands behind the last page of a run
-// so far, belong to the run: up to its end by its header, to a page in other use,
-// and to one with a header of its own, which was written over the run later.
+// continuation is how many bytes of b, which follows the last page of a run so far, belong to
+// the run. The run ends where its header says, or before a page in other use, or before one
+// with a header of its own, which bbolt wrote over the run later.
 func (s *sweeper) continuation(last Page, b []byte) int {
 	b = b[:min(len(b), s.room)]
 	return s.following(last, b, func([]byte) bool { return true })
 }
 
-// following is how many bytes at the start of b are pages in the same use as the
-// one before them, without a header of their own, and as same wants them.
+// following is how many bytes at the start of b are pages that same accepts, in the same use
+// as the page before them, and without a header of their own.
 func (s *sweeper) following(last Page, b []byte, same func([]byte) bool) int {
 	n := 0
 	for id := last.ID + 1; n < len(b); id++ {
@@ -91,13 +91,13 @@ func ownHeader(id ID, data []byte, order cursor.Order) bool {
 	return err == nil && h.ID == id && (h.Flags == FlagLeaf || h.Flags == FlagBranch || h.Flags == FlagFreelist)
 }
 
-// Elements reports whether a page that the tree does not reach is a leaf of which
-// at least the start is still there: LeafElements has what it holds.
+// Elements reports whether a page that the tree does not reach is a leaf with at least its
+// start still there: LeafElements has what it holds.
 func (p Page) Elements() bool { return !p.Orphan && p.Header.Flags == FlagLeaf }
 
 // Table is how many bytes at the start of a leaf page are its header and those of its
-// elements, as far as these can be what they seem: behind the first that points back
-// into them, or out of the run, is something else.
+// elements, as far as these can be what they seem: behind the first that points back into
+// them, or out of the run, lies something else.
 func (p Page) Table(pageSize int) int {
 	c := cursor.Cursor{B: p.Data, Pos: HeaderSize, Order: p.order}
 	end := uint64(HeaderSize) + ElementSize*uint64(p.Header.Count)

@@ -7,21 +7,19 @@ import (
 	"github.com/etcdsift/etcdsift/decode"
 )
 
-// Sweep reads the whole file once, in order, and yields every page in it, each with
-// its overflow pages. Of a page that the tree does not reach they are those that are
-// left of them, which may be fewer than its header claims, and pages without a header of
-// their own are yielded together where they lie side by side (see Page.Orphan). What is
-// wrong comes as a
-// *decode.FormatError with the zero Page, before the page that it concerns, and
-// the sweep goes on; it wraps the I/O error where the disk gave one. What is wrong
-// with the freelist's entries comes last, and what is wrong with the elements of a
-// leaf comes from Page.LeafElements. An inline bucket is yielded as a Leaf right
-// behind the leaf that holds it, and so, as Unreachable, is a leaf that lies among
-// the overflow pages of another page (see Page.Covered).
+// Sweep reads the whole file once, in order, and yields every page in it, each with its
+// overflow pages. A page that the tree does not reach comes with what is left of them, which
+// may be less than its header claims. Pages without a header of their own come together where
+// they lie side by side (see Page.Orphan). Damage comes as a *decode.FormatError with the
+// zero Page, before the page that it concerns, and the sweep goes on; it wraps the I/O error
+// where the disk gave one. Damage in the freelist's entries comes last, and damage in the
+// elements of a leaf comes from Page.LeafElements. An inline bucket comes as a Leaf right
+// behind the leaf that holds it. A leaf among the overflow pages of another page comes right
+// behind that page, as Unreachable (see Page.Covered).
 //
-// tap, if it is not nil, is called from one other goroutine with all bytes that
-// could be read, in file order: a gap in the offsets is what could not. It has
-// returned for the last time when Sweep is done.
+// Sweep calls tap, unless it is nil, from one other goroutine with all bytes that it could
+// read, in file order: a gap in the offsets is what it could not. The last call has returned
+// when Sweep is done.
 func (f *File) Sweep(t *Tree, tap func(off int64, b []byte)) iter.Seq2[Page, error] {
 	return func(yield func(Page, error) bool) {
 		s := sweeper{File: f, tree: t, yield: yield}
@@ -129,8 +127,8 @@ func (s *sweeper) page(off int64, b []byte) int {
 	return length
 }
 
-// checkHeader compares the header of a reachable page with what led to it. It tells no
-// number out of one: where the page is the middle of a value, that is a piece of it.
+// checkHeader compares the header of a reachable page with what led to it. It tells no number
+// out of the header: on a page in the middle of a value, that is a piece of the value.
 func (s *sweeper) checkHeader(p Page) {
 	if p.Header.ID != p.ID {
 		s.damage(p.Off, p.ID, "another page ID in its header", decode.ErrValue)
@@ -232,7 +230,7 @@ func (s *sweeper) inlineBuckets(p Page) {
 	}
 	for e := range p.LeafElements() {
 		if !e.IsBucket() || e.Key == nil {
-			continue // damage in the elements is for the consumer to see, who reads them too
+			continue // the consumer reads the elements too, and sees their damage
 		}
 		what := fmt.Sprintf("leaf element %d, bucket", e.Index)
 		if len(e.Value) < bucketHeader {
@@ -243,7 +241,7 @@ func (s *sweeper) inlineBuckets(p Page) {
 		i, known := s.tree.bucket(p.Bucket, e.Key)
 		if root != 0 {
 			if len(e.Value) > bucketHeader {
-				// An inline bucket of which the root is wrong, with all that it holds.
+				// An inline bucket with a wrong root, and all that it holds.
 				s.damage(e.ValueOff(), p.ID, what, decode.ErrValue)
 			}
 			if !known {
@@ -288,8 +286,8 @@ func (s *sweeper) inlineBucket(p Page, e LeafElement, bucket int) {
 	}
 }
 
-// hasBuckets reports whether any element is a bucket. It looks at the flags
-// alone, as it is asked for every leaf of the file.
+// hasBuckets reports whether any element is a bucket. It looks at the flags alone, because it
+// runs for every leaf of the file.
 func (p Page) hasBuckets() bool {
 	low := HeaderSize // the byte that holds the lowest bit of the first element's flags
 	if p.order == Big {
@@ -303,8 +301,7 @@ func (p Page) hasBuckets() bool {
 	return false
 }
 
-// freelist takes the page IDs out of p. What they are used for is known when the
-// sweep is done.
+// freelist takes the page IDs out of p. Their use is known when the sweep is done.
 func (s *sweeper) freelist(p Page) {
 	ids, err := p.freeIDs()
 	if err != nil {

@@ -38,13 +38,12 @@ type Tree struct {
 	// Buckets has the root bucket, which has no name, at index 0. Sweep appends
 	// the inline buckets inside other buckets than the root.
 	Buckets []Bucket
-	// Deeper is set by Sweep when it meets what branch pages alone could not
-	// tell: a bucket inside a bucket, or branches at unequal depth. The pages
-	// yielded as Unreachable may then be reachable: do Walk(Thorough) and Sweep
-	// again. After Walk(Thorough) it stays false.
+	// Sweep sets Deeper when it meets what branch pages alone do not tell: a bucket inside a
+	// bucket, or branches at unequal depth. The pages yielded as Unreachable may then be
+	// reachable: do Walk(Thorough) and Sweep again. After Walk(Thorough) it stays false.
 	Deeper bool
-	// Damage is what Walk could not read or follow, in the order in which it was
-	// met. Dropped counts what came after the first 10,000.
+	// Damage is what Walk could not read or follow, in the order in which Walk met it.
+	// Dropped counts what came after the first 10,000.
 	Damage  []*decode.FormatError
 	Dropped int
 
@@ -76,8 +75,8 @@ const (
 	Thorough Depth = true
 )
 
-// walk follows the tree of a meta, which stands in page metaPage. If ok is false there
-// is none, and nothing is reachable.
+// walk follows the tree of a meta, which stands in page metaPage. If ok is false there is no
+// meta, and nothing is reachable.
 func (f *File) walk(depth Depth, m Meta, metaPage ID, ok bool) *Tree {
 	t := &Tree{children: map[childName]int{}, depth: depth, highWater: f.Pages(), meta: metaPage, incomplete: !ok}
 	for _, err := range f.MetaErrs {
@@ -191,7 +190,7 @@ type visit struct {
 	beside Flags  // kind of the page's first sibling; 0 if that is not known
 	first  uint32 // keySum of the branch element that named the page; 0 if none did
 	bound  bound
-	next   keyExtent // the key of which bound is the short form
+	next   keyExtent // the key that bound shortens
 }
 
 type walker struct {
@@ -225,7 +224,7 @@ func (w *walker) reach(v visit) {
 	}
 }
 
-// claim marks the page as used by the bucket; false where it can not be.
+// claim marks the page as used by the bucket; false where it cannot.
 func (w *walker) claim(v visit, use Use) bool {
 	var cause error
 	switch {
@@ -261,12 +260,12 @@ func (w *walker) visit(v visit) {
 		w.leaf(p)
 	}
 	if kind != FlagBranch && kind != FlagLeaf || p.Header.ID != v.id {
-		// This is damage. Sweep reports it, as it meets every page.
+		// This is damage. Sweep reports it, because it meets every page.
 		w.tree.broken(&decode.FormatError{Off: p.Off, What: fmt.Sprintf("page %v, header", v.id), Err: decode.ErrValue})
 	}
 }
 
-// opens reports whether leaves of the bucket are looked into for buckets.
+// opens reports whether to look for buckets in leaves of the bucket.
 func (w *walker) opens(bucket int) bool { return bucket == 0 || w.tree.depth == Thorough }
 
 // readRun reads the page v, and its overflow pages where they are needed here. The page
@@ -334,7 +333,7 @@ func (w *walker) branch(p Page, v visit) {
 	}
 }
 
-// kind is what the header of a page says that it is; 0 where it can not be read.
+// kind is what the header of a page says that it is; 0 where it cannot be read.
 func (w *walker) kind(id ID) Flags {
 	if id >= w.tree.highWater {
 		return 0

@@ -24,8 +24,8 @@ type window struct {
 	uses *sync.WaitGroup
 }
 
-// windows yields the file in order. Reading, tap and the consumer each run in a
-// goroutine of their own; a window is valid until the next one is asked for.
+// windows yields the file in order. Reading, tap and the consumer each run in a goroutine of
+// their own; a window is valid until the consumer asks for the next.
 func (f *File) windows(tap func(off int64, b []byte)) iter.Seq[window] {
 	return func(yield func(window) bool) {
 		var (
@@ -51,8 +51,7 @@ func (f *File) windows(tap func(off int64, b []byte)) iter.Seq[window] {
 				w.uses.Done()
 			}
 		})
-		// Deferred, so that a consumer that panics or ends its goroutine leaves
-		// no reader behind that waits for it.
+		// Deferred, so that no reader waits for a consumer that panics or ends its goroutine.
 		defer func() {
 			close(stop)
 			for w := range decode {
@@ -74,8 +73,8 @@ func (w window) lend(yield func(window) bool) bool {
 	return yield(w)
 }
 
-// readWindows reads the file into a ring of buffers and hands each to send. A
-// buffer is used again when its last user is done with it.
+// readWindows reads the file into a ring of buffers and hands each to send. It uses a buffer
+// again when its last user is done with it.
 func (f *File) readWindows(stop <-chan struct{}, send func(window)) {
 	var ring [windowsAhead]struct {
 		buf  []byte

@@ -14,11 +14,10 @@ type builtin struct {
 	scope scope
 }
 
-// builtins are the resources whose group is not to be read from their keys, by
-// the path that follows the prefix in them. They are all that Kubernetes stores
-// or has stored in an etcd v3, up to version 1.37, and what OpenShift adds.
-// The path is the plural, except where it is written out here; its group is
-// the one that stores it now, whichever it was in before.
+// builtins are the resources that do not have their group in their keys, by the path that
+// follows the prefix there. They are all that Kubernetes stores or has stored in an etcd v3,
+// up to version 1.37, and what OpenShift adds. The path is the plural, except where it is
+// written out here; the group is the one that stores the resource now, whichever did before.
 //
 // Source: the +genclient types of k8s.io/api v0.37.2; for the paths
 // SpecialDefaultResourcePrefixes and AddCohabitatingResources in
@@ -216,8 +215,7 @@ var builtins = map[string]builtin{
 	"users":          {GroupResource{"user.openshift.io", "users"}, cluster},
 }
 
-// Groups that a built-in resource was stored in once, or is served in as well.
-// They do not say where it belongs: a Deployment may still be stored as
-// extensions/v1beta1 if nobody has rewritten it since, and an Event is stored in
-// the core group however it is written.
+// Groups that once held a built-in resource, or serve it as well. They do not say where it
+// belongs: a Deployment may still be stored as extensions/v1beta1 if nobody has rewritten it
+// since, and an Event is stored in the core group however it is written.
 var formerGroups = map[string]bool{"extensions": true, "events.k8s.io": true}

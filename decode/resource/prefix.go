@@ -11,9 +11,9 @@ import (
 // "/k8s/lab-1/secrets/default/db", where it returns "/k8s/lab-1". The prefix
 // may be "", which stands for the root of the key space.
 //
-// Custom resources give no hint, as their path is not known in advance, nor do
-// the resources of OpenShift: its prefix can not be chosen, and "users" or
-// "images" might be anyone's.
+// Custom resources give no hint, because their path is not known in advance. Nor do the
+// resources of OpenShift: nobody can choose its prefix, and "users" or "images" might be
+// anyone's.
 func FindPrefix(key string) (prefix string, ok bool) {
 	if !strings.HasPrefix(key, "/") {
 		return "", false
@@ -30,7 +30,7 @@ func FindPrefix(key string) (prefix string, ok bool) {
 	return "", false
 }
 
-// PrefixOf returns the first of the prefixes that a key lies under, "" if none.
+// PrefixOf returns the first of the prefixes that a key lies under, "" for no such prefix.
 func PrefixOf(key string, prefixes []string) string {
 	for _, prefix := range prefixes {
 		if strings.HasPrefix(key, prefix+"/") {

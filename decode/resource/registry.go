@@ -19,14 +19,13 @@ var DefaultPrefixes = []string{"/registry", "/kubernetes.io", "/openshift.io"}
 //	PREFIX/GROUP/PLURAL/NAMESPACE/NAME      a custom resource: GROUP has a dot in it
 //	PREFIX/GROUP/PLURAL/NAME                one of cluster scope
 //
-// where PREFIX is the API server's --etcd-prefix, RESOURCE is one of a fixed set
-// of paths (see builtins: "secrets", "minions", "services/specs"), and the scope
-// of a custom resource is known only to its CRD. The group of a built-in
-// resource is not in its key. A fixed table holds it; plaintext values say it,
-// too, and do so for resources that are newer than the table.
+// where PREFIX is the API server's --etcd-prefix, RESOURCE is one of a fixed set of paths
+// (see builtins: "secrets", "minions", "services/specs"), and only the CRD of a custom
+// resource tells its scope. The key of a built-in resource does not hold the group. A fixed
+// table does; plaintext values say it, too, even for resources that are newer than the table.
 //
-// A Registry is first told what there is to learn (LearnGroup, LearnScope) and then
-// asked. It may be asked concurrently while nothing is added.
+// First tell a Registry what there is to learn (LearnGroup, LearnScope), then ask it. Many
+// may ask at once while nobody adds anything.
 type Registry struct {
 	prefixes []string // normalised, the longest first
 	groups   map[string]*groupVote
@@ -39,11 +38,11 @@ type groupVote struct {
 	winner string
 }
 
-// NewRegistry returns a Registry for keys under any of the prefixes. "registry",
-// "/registry" and "/registry/" are the same prefix; "" and "/" are the root of
-// the key space, and leave no key outside. Where prefixes nest, the longest
-// under which a key names a built-in resource counts, else the longest: nobody can
-// hide all Secrets by a key that makes a longer prefix look right.
+// NewRegistry returns a Registry for keys under any of the prefixes. "registry", "/registry"
+// and "/registry/" are the same prefix; "" and "/" are the root of the key space, and leave
+// no key outside. Where prefixes nest, the longest under which a key names a built-in
+// resource counts, else the longest: nobody can hide all Secrets by a key that makes a longer
+// prefix look right.
 func NewRegistry(prefixes []string) *Registry {
 	r := &Registry{groups: map[string]*groupVote{}, scopes: map[GroupResource]scope{}}
 	for _, p := range prefixes {
@@ -64,11 +63,10 @@ func NewRegistry(prefixes []string) *Registry {
 // prefix, for one that names none ("/registry/health", "/registry/secrets/",
 // the prefix itself) and for one with an empty resource ("/registry//x").
 //
-// It is liberal otherwise, since a key that it refuses drops out of every
-// question about a resource: an object of a namespaced resource that lacks its
-// namespace or its name is named all the same, and what is left behind a name
-// belongs to it. A path that is not known is a resource of that name in the core
-// group, unless LearnGroup has heard better.
+// It is liberal otherwise, because a key that it refuses drops out of every question about a
+// resource. It names an object of a namespaced resource even if that lacks its namespace or
+// its name, and counts what is left behind a name as part of it. A path that is not known is
+// a resource of that name in the core group, unless LearnGroup has heard better.
 func (r *Registry) Identify(key string) (Identity, bool) {
 	p, ok := r.split(key)
 	if !ok {
@@ -90,8 +88,8 @@ func (r *Registry) Segment(key string) (string, bool) {
 	return p.segment, ok
 }
 
-// object returns what the rest of a path names. A scope that is not known, not
-// even from a CRD, is told by the number of segments.
+// object returns what the rest of a path names. Where not even a CRD tells the scope, the
+// number of segments does.
 func (r *Registry) object(p path) (namespace, name string) {
 	s := p.scope
 	if s == unknownScope {
@@ -110,10 +108,10 @@ func (r *Registry) Prefixes() []string { return slices.Clone(r.prefixes) }
 // apiVersion such as "apps/v1". The group that most of them claim is the
 // segment's; where two lead, that of the fixed table, else the first by name.
 //
-// It hears nothing against a custom resource, whose group is in its key, nor
-// against a built-in resource of the core group: those never move, and a few
-// forged values must not be able to turn Secrets into something else that
-// nobody asked about. Nor do groups count that a resource has left behind.
+// It hears nothing against a custom resource, which has its group in its key, nor against a
+// built-in resource of the core group: those never move, and a few forged values must not
+// turn Secrets into something else that nobody asked about. Nor do groups count that a
+// resource has left behind.
 func (r *Registry) LearnGroup(segment, apiVersion string) {
 	group, ok := kubename.GroupOf(apiVersion)
 	p := parsePath(segment)
@@ -162,13 +160,12 @@ func (r *Registry) LearnScope(custom GroupResource, isNamespaced bool) {
 type path struct {
 	builtin           // for what is not known, the resource that the path suggests
 	known      bool   // builtin is from the table
-	groupFixed bool   // LearnGroup can not change the group
+	groupFixed bool   // LearnGroup cannot change the group
 	segment    string // what names the resource
 	rest       string // what names the object, without the slash before it
 }
 
-// split takes a key apart. It is false, and the path empty, if the key names no
-// object.
+// split takes a key apart. It is false, and the path empty, if the key names no object.
 func (r *Registry) split(key string) (path, bool) {
 	var guess path
 	for _, prefix := range r.prefixes {
@@ -190,8 +187,8 @@ func (r *Registry) split(key string) (path, bool) {
 	return guess, guess.Resource != ""
 }
 
-// Knows reports whether the resource that a key names is known for sure: a
-// built-in one, or a custom one below its group.
+// Knows reports whether the resource of a key is known for sure: a built-in one, or a custom
+// one below its group.
 func (r *Registry) Knows(key string) bool {
 	_, known := r.Finds(key)
 	return known
@@ -207,8 +204,8 @@ func (r *Registry) Finds(key string) (found, known bool) {
 // longestPath is the number of segments of the longest path in builtins.
 const longestPath = 3
 
-// thirdParty was above the custom resources of ThirdPartyResources, before
-// there were CRDs (up to Kubernetes 1.7). They lay in namespaces.
+// thirdParty preceded the custom resources of ThirdPartyResources, before there were CRDs (up
+// to Kubernetes 1.7). They lay in namespaces.
 const thirdParty = "ThirdPartyResourceData/"
 
 func parsePath(s string) path {
@@ -255,8 +252,8 @@ func parseUnknownPath(s string) path {
 	return p
 }
 
-// Nameless reports whether a resource holds what API servers keep of themselves, whose
-// objects have no name.
+// Nameless reports whether a resource holds what API servers keep of themselves, in objects
+// without a name.
 func Nameless(r GroupResource) bool {
 	return r.Group == "" && (r.Resource == "masterleases" || r.Resource == "peerserverleases" || r.Resource == "ranges")
 }

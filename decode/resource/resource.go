@@ -1,6 +1,6 @@
-// Package resource tells which Kubernetes object a key of etcd names: of the resources that
-// are built into Kubernetes and OpenShift by a table, of custom ones by what a Registry has
-// learned. It reads keys, never values.
+// Package resource tells which Kubernetes object a key of etcd names. A table tells the
+// resources that are built into Kubernetes and OpenShift; a Registry learns the custom ones.
+// It reads keys, never values.
 package resource
 
 import (
@@ -26,22 +26,19 @@ func (r GroupResource) String() string {
 	return r.Resource + "." + r.Group
 }
 
-// An Identity names one object. Namespace is empty for one of cluster scope.
-// What a key holds is kept as it is: in hostile evidence Namespace and Name may
-// hold any bytes, slashes too.
+// An Identity names one object. Namespace is empty for one of cluster scope. What a key holds
+// stays as it is: in hostile evidence Namespace and Name may hold any bytes, slashes too.
 type Identity struct {
 	GroupResource
 	Namespace string
 	Name      string
 }
 
-// ParseGroupResource reads the String form of a GroupResource, as a user types
-// it. It accepts resources and groups that it does not know, since there are
-// custom ones, but not a core resource that does not exist: the core group is
-// not extended any more, and a question about a misspelt resource would be
-// answered with "nothing found". A group under which nothing is stored is
-// refused with the one to ask for. The error is for the user, and is not a
-// *decode.FormatError.
+// ParseGroupResource reads the String form of a GroupResource, as a user types it. It accepts
+// resources and groups that it does not know, because there are custom ones, but not a core
+// resource that does not exist: nobody extends the core group any more, and "nothing found"
+// would answer a question about a misspelt resource. It refuses a group that stores nothing,
+// and names the one to ask for. The error is for the user, and is not a *decode.FormatError.
 func ParseGroupResource(s string) (GroupResource, error) {
 	resource, group, dotted := strings.Cut(s, ".")
 	r := GroupResource{Group: group, Resource: resource}

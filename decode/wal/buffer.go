@@ -1,6 +1,6 @@
 package wal
 
-// A buffer holds a part of the file that moves on: from where it was last asked
+// A buffer holds a part of the file that moves on: from the last offset that at was asked
 // for, as far as a frame needs it.
 type buffer struct {
 	source *source
@@ -9,17 +9,17 @@ type buffer struct {
 	unread []unread
 }
 
-// at returns the n bytes at offset off, fewer where the file ends. What lies before
-// off is given up; what it returned before is no longer valid.
+// at returns the n bytes at offset off, fewer where the file ends. It gives up what lies
+// before off, and makes invalid what it returned before.
 func (b *buffer) at(off int64, n int) []byte {
 	b.b = b.b[min(off-b.off, int64(len(b.b))):]
 	b.off = off
 	return b.peek(off, n)
 }
 
-// peek is at without giving anything up. off is not before that of the last at.
-// What it returned before stays valid if the file ends before off, or if that much
-// was loaded already.
+// peek is at without giving anything up. off is not before that of the last at. What at
+// returned before stays valid if the file ends before off, or if that much was loaded
+// already.
 func (b *buffer) peek(off int64, n int) []byte {
 	start := off - b.off
 	for int64(len(b.b))-start < int64(n) && b.more() {
@@ -36,8 +36,8 @@ func (b *buffer) more() bool {
 		return false
 	}
 	if len(b.b)+len(c.data) > cap(b.b) {
-		// To twice of what is needed, so that the bytes are moved a few times at
-		// most, however long a frame is.
+		// To twice what is needed, so that the bytes move a few times at most, however long a
+		// frame is.
 		grown := make([]byte, len(b.b), max(4*chunkSize, 2*(len(b.b)+len(c.data))))
 		copy(grown, b.b)
 		b.b = grown
@@ -48,7 +48,7 @@ func (b *buffer) more() bool {
 	return true
 }
 
-// lost returns what the disk did not give of what was loaded since the last call.
+// lost returns which of the bytes loaded since the last call the disk did not give.
 func (b *buffer) lost() []unread {
 	u := b.unread
 	b.unread = nil

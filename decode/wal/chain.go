@@ -20,14 +20,14 @@ type Chain struct {
 	last     Index // of the last entry or snapshot; 0 before the first
 }
 
-// Read is the function Read for the next segment, whose file has the base name
-// given. Beyond what it reports itself, these are damage:
+// Read is the function Read for the next segment, in a file of the given base name. Beyond
+// what that function reports, these are damage:
 //
 //	ErrMissing   segments between the last one and this, or entries
 //	ErrOrder     a segment that comes before the last, or one whose name does not
 //	             fit the entries in it: it was renamed
 //	ErrValue     a segment of another member or cluster
-//	ErrUnknown   a name that is none of a segment
+//	ErrUnknown   a name that is not that of a segment
 func (c *Chain) Read(r io.ReaderAt, size int64, base string, tap func(off int64, b []byte)) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		l := link{Chain: c, yield: yield}
@@ -58,8 +58,8 @@ func (l *link) damage(off int64, cause error, format string, args ...any) {
 	}
 }
 
-// begin compares the name with that of the last segment. It returns the CRC that
-// the segment must go on from, nil if that is not known.
+// begin compares the name with that of the last segment. It returns the CRC that the segment
+// must go on from, nil if nobody knows it.
 func (l *link) begin(base string) *uint32 {
 	name, ok := ParseName(base)
 	before := l.crc
@@ -109,8 +109,8 @@ func (l *link) check(r *Record, entries *bool) {
 	}
 }
 
-// entry checks the index of an entry. One that is not above the last replaces it,
-// and all behind it: a new leader had another one.
+// entry checks the index of an entry. One that is not above the last replaces the entry of
+// its index and all behind it: a new leader had another one.
 func (l *link) entry(r *Record, first bool) {
 	e := &r.Entry
 	follows := l.last > 0 && e.Index <= l.last+1

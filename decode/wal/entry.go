@@ -7,7 +7,7 @@ import (
 	"github.com/etcdsift/etcdsift/decode/internal/wire"
 )
 
-// decode fills in what data, the record's, say. They stand at file offset off.
+// decode fills in what the record's data say. They stand at file offset off.
 func (r *Record) decode(data []byte, off int64) error {
 	switch r.Kind {
 	case KindMetadata:
@@ -82,8 +82,8 @@ func (e *Entry) decode(b []byte, off int64) error {
 	return err
 }
 
-// recordData finds the data in a record's bytes: walpb.Record has them in field 3.
-// It also tells the type, as far as it is there.
+// recordData finds the data in a record's bytes: walpb.Record has them in field 3. It also
+// tells the type, as far as that is there.
 func recordData(b []byte) (kind Kind, data []byte, at int) {
 	for pos := 0; pos < len(b); {
 		f, err := wire.Next(b[pos:])

@@ -18,15 +18,15 @@ import (
 const (
 	lengthSize = 8
 	// maxFrame bounds one frame in memory. etcd takes requests of 1.5 MiB unless told
-	// otherwise, and 512 MiB is the most that its clients can send.
+	// otherwise, and its clients can send at most 512 MiB.
 	maxFrame = 512 << 20
-	// sector is the unit in which etcd writes the log: of a write that a crash ended,
-	// some are zeros.
+	// sector is the unit in which etcd writes the log: a write that a crash ended has zeros
+	// in some sectors.
 	sector = 512
 )
 
-// frameSize takes the length at the start of a frame apart. It is false for one
-// that etcd does not write.
+// frameSize takes apart the length at the start of a frame. It is false for one that etcd
+// does not write.
 //
 // Source: encodeFrameSize in storage/wal/encoder.go.
 func frameSize(length []byte) (record, padding int64, ok bool) {
@@ -45,7 +45,7 @@ func frameSize(length []byte) (record, padding int64, ok bool) {
 // lengths, and gives up at a frame that does not parse.
 type frameDecoder struct {
 	wal.Decoder
-	frame  []byte // not read by the decoder yet
+	frame  []byte // what the decoder has not read yet
 	record walpb.Record
 }
 
@@ -77,8 +77,8 @@ func (frameInfo) ModTime() time.Time { return time.Time{} }
 func (frameInfo) IsDir() bool        { return false }
 func (frameInfo) Sys() any           { return nil }
 
-// decode decodes a whole frame. The error is decode.ErrChecksum for a record that
-// was decoded and has another CRC, and decode.ErrValue for one that is none.
+// decode decodes a whole frame. The error is decode.ErrChecksum for a decoded record that has
+// another CRC, and decode.ErrValue for bytes that are not a record.
 func (d *frameDecoder) decode(frame []byte) error {
 	d.frame = frame
 	err := d.Decode(&d.record)
@@ -95,8 +95,8 @@ func (d *frameDecoder) decode(frame []byte) error {
 	return err
 }
 
-// isTorn reports whether a sector of the frame at file offset off is zeros, as
-// etcd's decoder tells a write that was not finished.
+// isTorn reports whether a sector of the frame at file offset off is zeros: etcd's decoder
+// tells an unfinished write by that.
 //
 // Source: decoder.isTornEntry in storage/wal/decoder.go.
 func isTorn(frame []byte, off int64) bool {

@@ -10,9 +10,9 @@ import (
 // 0000000000000003-000000000004f1a2.wal.
 type Name struct {
 	Seq   uint64 // counts the segments of this log, from 0
-	Index Index  // of the entry that was to be written next when the segment was begun; 0 in the first
-	// Broken is for a copy that etcd made before it cut a torn record off the
-	// segment of the same name. It is no part of the chain.
+	Index Index  // of the entry that was next when etcd began the segment; 0 in the first
+	// Broken marks a copy that etcd made before it cut a torn record off the segment of the
+	// same name. It is no part of the chain.
 	Broken bool
 }
 

@@ -13,7 +13,7 @@ import (
 // An OpKind is what an Op does.
 type OpKind uint8
 
-// The operations that change keys; all others are not decoded.
+// The operations that change keys; no others are decoded.
 const (
 	OpPut OpKind = iota + 1
 	OpDelete
@@ -45,7 +45,7 @@ type Op struct {
 }
 
 // All yields all operations of a request in the order in which they stand, each transaction
-// before those of its two branches, whichever of these was taken.
+// before those of its two branches, whichever of these etcd took.
 func All(ops []Op) iter.Seq[*Op] {
 	return func(yield func(*Op) bool) { all(ops, yield) }
 }
@@ -95,9 +95,8 @@ type Compare struct {
 // maxNesting bounds how deep transactions nest. etcd allows one in another.
 const maxNesting = 8
 
-// maxOps bounds the operations and conditions of a request: each takes two hundred bytes
-// in memory, and two in the log. etcd allows 128 in a transaction unless it is told
-// otherwise.
+// maxOps bounds the operations and conditions of a request: each takes two hundred bytes in
+// memory, and two in the log. etcd allows 128 in a transaction unless told otherwise.
 const maxOps = 1 << 14
 
 // The fields of an InternalRaftRequest.
@@ -110,9 +109,8 @@ const (
 	fieldLeaseRevoke = 9
 )
 
-// parseRequest decodes the data of an EntryNormal, which stand at file offset off.
-// After an error, what was decoded before it is returned; of a put that is cut, what
-// is there of its value.
+// parseRequest decodes the data of an EntryNormal, which stand at file offset off. With an
+// error it returns what it decoded before; of a put that is cut, what is there of its value.
 func parseRequest(b []byte, off int64) ([]Op, error) {
 	var ops []Op
 	left := maxOps
@@ -121,7 +119,7 @@ func parseRequest(b []byte, off int64) ([]Op, error) {
 			return nil
 		}
 		if f.Num == fieldV2 {
-			// A request of etcd's v2 API: up to 3.5 etcd wrote so what it says of itself.
+			// A request of etcd's v2 API: up to 3.5, etcd wrote in it what it says of itself.
 			// Alone, it is another message, with other fields of the same numbers.
 			ops = nil
 			return errV2
@@ -176,7 +174,7 @@ func fields(b []byte, off int64, f func(field wire.Field, off int64, cut error) 
 	return nil
 }
 
-// errOps says that a request has more operations than are decoded.
+// errOps says that a request has more operations than parseRequest decodes.
 func errOps(off int64) error {
 	return &decode.FormatError{Off: off, What: "request, operations", Err: decode.ErrLimit}
 }

@@ -20,10 +20,10 @@ import (
 //	ErrMissing    zeros with frames behind them
 //	I/O errors    what the disk did not give; its bytes count as zeros
 //
-// Neither zeros up to the end nor a last frame that was not written whole are
-// damage. before is the CRC that the segment before ended with; nil if that is not
-// known. tap, if it is not nil, is called from another goroutine with all bytes that
-// could be read, in file order, and has returned for the last time when Read is done.
+// Zeros up to the end are not damage, nor is a last frame that etcd did not write whole.
+// before is the CRC at the end of the segment before; nil if not known. Read calls tap,
+// unless it is nil, from another goroutine with all bytes that it could read, in file order;
+// the last call has returned when Read is done.
 func Read(r io.ReaderAt, size int64, before *uint32, tap func(off int64, b []byte)) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		source := newSource(r, size, tap)
@@ -68,7 +68,7 @@ func (s *segment) tellUnread() {
 	}
 }
 
-// next yields what stands at off, and returns where it ends.
+// next yields what stands at off, and returns where that ends.
 func (s *segment) next(off int64) int64 {
 	b := s.at(off, lengthSize)
 	s.tellUnread()
@@ -92,8 +92,8 @@ func (s *segment) next(off int64) int64 {
 	return off + r.Len
 }
 
-// frame is the whole frame at off; false if its length is not one, or runs over the
-// end of the file.
+// frame is the whole frame at off; false if its length is not one, or runs past the end of
+// the file.
 func (s *segment) frame(off int64) ([]byte, bool) {
 	length := s.peek(off, lengthSize)
 	if len(length) < lengthSize {
@@ -106,7 +106,7 @@ func (s *segment) frame(off int64) ([]byte, bool) {
 	return s.peek(off, int(lengthSize+record+padding)), true
 }
 
-// take yields the record of a frame. err is that of the decoder.
+// take yields the record of a frame. err is the decoder's.
 func (s *segment) take(r *Record, record []byte, err error) {
 	rec := &s.decoder.record
 	r.Kind, r.CRC = Kind(rec.GetType()), rec.GetCrc()
@@ -133,8 +133,7 @@ func (s *segment) take(r *Record, record []byte, err error) {
 	s.emit(*r)
 }
 
-// zeros yields the zeros from off on. Behind those that were preallocated, nothing
-// follows.
+// zeros yields the zeros from off on. Nothing follows those that etcd preallocated.
 func (s *segment) zeros(off int64) int64 {
 	end := off
 	for end < s.size {
@@ -164,9 +163,9 @@ func (s *segment) zeros(off int64) int64 {
 	return end
 }
 
-// noFrame yields what stands at off, and is no frame, up to the next frame: a gap.
-// Where none follows, it is a last write that was not finished, or a gap all the
-// same, and zeros up to the end.
+// noFrame yields the bytes at off, which are not a frame, up to the next frame, as a gap.
+// Where no frame follows, they are an unfinished last write, or a gap all the same, and then
+// zeros up to the end.
 func (s *segment) noFrame(off int64) int64 {
 	t := s.torn(off)
 	next, last := s.resync(off)
@@ -194,11 +193,11 @@ func (s *segment) gap(off, end int64) {
 	s.emit(Record{Kind: KindGap, Off: off, Len: end - off, Damaged: true})
 }
 
-// maxTorn bounds what is kept of a last frame.
+// maxTorn bounds what Read keeps of a last frame.
 const maxTorn = 64 << 20
 
-// torn is the record at off, if it can be one that was not written whole: the file
-// ends in it, or a sector of it is zeros. Len is 0 if not.
+// torn is the record at off, if it can be one that etcd did not write whole: the file ends in
+// it, or a sector of it is zeros. Len is 0 if not.
 func (s *segment) torn(off int64) Record {
 	head := s.peek(off, lengthSize)
 	r := Record{Kind: KindTorn, Off: off}
@@ -218,13 +217,13 @@ func (s *segment) torn(off int64) Record {
 	r.Len, r.Bytes = length, bytes.Clone(frame)
 	kind, data, at := recordData(r.Bytes[lengthSize:min(int64(len(r.Bytes)), lengthSize+record)])
 	if kind == KindEntry {
-		_ = r.decode(data, off+lengthSize+int64(at)) // that it is cut is known already
+		_ = r.decode(data, off+lengthSize+int64(at)) // that it is cut is known
 	}
 	return r
 }
 
-// resync finds the first frame behind off; s.size if there is none. last is behind
-// the last byte before it that is not zero.
+// resync finds the first frame behind off; s.size if there is no frame. last is behind the
+// last byte before it that is not zero.
 func (s *segment) resync(off int64) (next, last int64) {
 	const step = 1 << 16
 	last = off
@@ -247,8 +246,7 @@ func (s *segment) resync(off int64) (next, last int64) {
 	return s.size, last
 }
 
-// recordHead is the start of a record that every one has: the type and the tag of
-// the CRC.
+// recordHead is the start that every record has: the type and the tag of the CRC.
 const recordHead = 3
 
 // looksLikeFrame looks at the length and the first bytes of the record.
@@ -261,8 +259,8 @@ func looksLikeFrame(b []byte) bool {
 	return ok && r[0] == 1<<3 && byte(KindMetadata) <= r[1] && r[1] <= byte(KindSnapshot) && r[2] == 2<<3
 }
 
-// isFrame reports whether a whole frame stands at off, of which the record parses,
-// and behind it the end, zeros or another length.
+// isFrame reports whether a whole frame stands at off: its record parses, and the end, zeros
+// or another length follows.
 func (s *segment) isFrame(off int64) bool {
 	frame, ok := s.frame(off)
 	if !ok {

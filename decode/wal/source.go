@@ -9,10 +9,10 @@ import (
 const (
 	// chunkSize is how much of the file one read asks for, in bytes.
 	chunkSize = 1 << 20
-	// chunksAhead is how many chunks are in memory at once: one that is being
-	// read and hashed, one that waits, and one that is being taken over.
+	// chunksAhead is how many chunks are in memory at once: one to read and hash, one that
+	// waits, and one that the consumer takes over.
 	chunksAhead = 3
-	// sectorSize is how much is given up for one that the disk does not give.
+	// sectorSize is how much to give up for one sector that the disk does not give.
 	sectorSize = 4096
 )
 
@@ -53,16 +53,16 @@ func newSource(r io.ReaderAt, size int64, tap func(off int64, b []byte)) *source
 	return s
 }
 
-// close ends the reading. Once it has returned, tap is not called any more.
+// close ends the reading. Once it has returned, nobody calls tap any more.
 func (s *source) close() {
 	close(s.stop)
 	for range s.chunks {
 	}
 }
 
-// run reads the file chunk by chunk. It passes a chunk on before it calls tap, and
-// takes no buffer to write over before tap has returned: so decoding and hashing
-// go on at the same time, and no buffer changes under either.
+// run reads the file chunk by chunk. It passes a chunk on before it calls tap, and takes no
+// buffer to write over before tap has returned. So decoding and hashing go on at the same
+// time, and no buffer changes under either.
 func (s *source) run() {
 	defer close(s.chunks)
 	for off := int64(0); off < s.size; {
@@ -100,8 +100,8 @@ func (s *source) observe(off int64, c chunk) {
 	}
 }
 
-// read fills b from offset off, sector by sector where that does not go at once:
-// one bad sector must not cost the megabyte around it.
+// read fills b from offset off, sector by sector where one read fails: one bad sector must
+// not cost the megabyte around it.
 func (s *source) read(b []byte, off int64) chunk {
 	c := chunk{data: b}
 	if raw.ReadFull(s.r, b, off) == nil {

@@ -1,12 +1,12 @@
 // Package wal reads the segments of etcd's write-ahead log: what raft agreed on,
 // in order, before etcd applied it to its db.
 //
-// A data dir holds the segments as member/wal/SEQ-INDEX.wal, each 64 MB unless it
-// was closed. Start with a Chain, which reads them one after the other in the order
-// of their names; or with Read for a segment by itself. Both yield Records, which
-// tile the file: each byte is in exactly one of them.
+// A data dir holds the segments as member/wal/SEQ-INDEX.wal, each 64 MB unless it was closed.
+// Start with a Chain, which reads them one after the other in the order of their names, or
+// with Read for a single segment. Both yield Records, which tile the file: each byte is in
+// exactly one of them.
 //
-// A segment is a row of frames, then zeros that were preallocated:
+// A segment is a row of frames, then preallocated zeros:
 //
 //	off size
 //	 0   7   size of the record, in bytes, little endian
@@ -20,15 +20,15 @@
 //	2 crc uint32: CRC-32C of the data of all records so far, over all segments
 //	3 data bytes: a message by the type, none for crc
 //
-// The CRC covers the data alone. A segment starts with a crc record, which tells
-// the CRC that the one before ended with, and a metadata record.
+// The CRC covers the data alone. A segment starts with a crc record, which holds the CRC at
+// the end of the segment before, and a metadata record.
 //
-// Whether a record is valid, and what type, CRC and data it has, is for etcd's own
-// decoder to say (wal.NewDecoderAdvanced). It gets each frame for itself, once its
-// length is known to be good: it trusts lengths, and stops for good at a frame that
-// does not parse. What it does not tell is done here: where a value lies in the
-// file, and how to go on behind damage. Messages below the record are decoded here
-// for the sake of the offsets, and because they may be cut.
+// etcd's own decoder (wal.NewDecoderAdvanced) says whether a record is valid, and what type,
+// CRC and data it has. It gets one frame at a time, once the length of that is known to be
+// good: it trusts lengths, and stops for good at a frame that does not parse. This package
+// does what it does not: it finds where a value lies in the file, and goes on behind damage.
+// It also decodes the messages below the record, for the sake of the offsets, and because
+// they may be cut.
 //
 // Source: storage/wal of go.etcd.io/etcd/server/v3, which all releases from 3.0 to
 // 3.7 write alike; raftpb/raft.proto; etcdserverpb/raft_internal.proto and rpc.proto.
@@ -59,14 +59,14 @@ const (
 	KindCRC
 	KindSnapshot
 
-	// KindZeros is space that was preallocated. It comes with damage where
-	// something other than zeros follows.
+	// KindZeros is preallocated space. It comes with damage where something other than zeros
+	// follows.
 	KindZeros
-	// KindTorn is a last frame that was not written to its end, as a crash or a
-	// copy taken in that moment leaves it. Entry holds what is left of an entry.
+	// KindTorn is a last frame that etcd did not write to its end, as a crash or a copy taken
+	// in that moment leaves it. Entry holds what is left of an entry.
 	KindTorn
-	// KindGap is bytes that no frame could be made of. It always comes with
-	// damage. A long gap is yielded in parts.
+	// KindGap is bytes that make no frame. It always comes with damage. A long gap comes in
+	// parts.
 	KindGap
 )
 
@@ -82,8 +82,8 @@ func (k Kind) String() string {
 	return fmt.Sprintf("kind %d", uint8(k))
 }
 
-// A Record is a part of a segment: a frame, or what is there instead of one. All
-// of its bytes are valid until the next iteration.
+// A Record is a part of a segment: a frame, or what is there instead of one. All of its bytes
+// are valid until the next iteration.
 type Record struct {
 	Kind Kind
 	Off  int64 // of the frame, from the start of the file
@@ -91,11 +91,11 @@ type Record struct {
 
 	// Bytes are all Len bytes, nil for KindZeros.
 	Bytes []byte
-	// Damaged says that there was damage in the frame: what was decoded may be
-	// wrong, and Bytes may hold more than that.
+	// Damaged says that there was damage in the frame: what was decoded may be wrong, and
+	// Bytes may hold more than that.
 	Damaged bool
-	// CRC is the record's, and Verified says that it is right. It cannot be told
-	// of the first record behind a gap, which is not damage by itself.
+	// CRC is the record's, and Verified says that it is right. For the first record behind a
+	// gap nobody can tell, which is not damage by itself.
 	CRC      uint32
 	Verified bool
 
@@ -106,21 +106,21 @@ type Record struct {
 	Snapshot Snapshot
 }
 
-// Metadata tells whose log it is: etcdserverpb.Metadata.
+// Metadata tells which member and cluster a log belongs to: etcdserverpb.Metadata.
 type Metadata struct {
 	NodeID    ID
 	ClusterID ID
 }
 
-// A HardState is what a member must not forget: raftpb.HardState. Entries after
-// Commit may still be replaced by others.
+// A HardState is what a member must not forget: raftpb.HardState. Others may still replace
+// entries after Commit.
 type HardState struct {
 	Term   Term
 	Vote   ID
 	Commit Index
 }
 
-// A Snapshot says that the state at Index was saved to a file: walpb.Snapshot.
+// A Snapshot says that etcd saved the state at Index to a file: walpb.Snapshot.
 type Snapshot struct {
 	Index Index
 	Term  Term

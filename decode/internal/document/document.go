@@ -21,21 +21,21 @@ import (
 // Source: pkg/runtime/serializer/cbor in k8s.io/apimachinery v0.37.2.
 var CBORMagic = []byte("\xd9\xd9\xf7")
 
-// IsJSON tells an object in JSON by its first bytes. White space may go before it: the
-// API server writes none, but reads it.
+// IsJSON tells an object in JSON by its first bytes. White space may go before it: the API
+// server writes no such space, but reads it.
 func IsJSON(value []byte) bool {
 	return bytes.HasPrefix(bytes.TrimLeft(value, " \t\r\n"), []byte("{"))
 }
 
-// A Document is an object in JSON or CBOR: the top-level fields that were asked
-// for, each still encoded. Parse makes it.
+// A Document is an object in JSON or CBOR: the top-level fields that the caller asked for,
+// each still encoded. Parse makes it.
 type Document struct {
 	Off       int64                          // file offset of the object
 	Fields    map[string]Raw                 // by name
 	Unmarshal func(data []byte, v any) error // that of the encoding; nil if it is not known
 }
 
-// Raw is a value of either encoding, put off until it is wanted. It is a copy.
+// Raw is a value of either encoding, not decoded yet. It is a copy.
 type Raw []byte
 
 func (r *Raw) UnmarshalJSON(b []byte) error { *r = bytes.Clone(b); return nil }
@@ -52,17 +52,15 @@ type Depth bool
 
 const (
 	ToTheEnd   Depth = false
-	UntilFound Depth = true // as far as the last field that was asked for
+	UntilFound Depth = true // as far as the last field that the caller asked for
 )
 
-// Parse collects the named fields of the object in value, which starts at file offset
-// off. It compares the names as the API server does, upper and lower case being
-// different; of a field that occurs twice in JSON the last counts. Its error is a
-// *decode.FormatError, ErrMagic for another encoding; the Document then has the fields
-// that could be read.
+// Parse collects the named fields of the object in value, which starts at file offset off. It
+// compares the names as the API server does: upper and lower case differ. Where a field
+// occurs twice in JSON, the last counts. Its error is a *decode.FormatError, ErrMagic for
+// another encoding; the Document then has the fields that could be read.
 //
-// Nesting is bounded by the libraries at 10,000 levels, memory by a small
-// multiple of the value.
+// The libraries bound nesting at 10,000 levels, and memory by a small multiple of the value.
 func Parse(value []byte, off int64, d Depth, names ...string) (Document, error) {
 	doc := Document{Off: off, Fields: map[string]Raw{}}
 	switch {
@@ -86,8 +84,7 @@ func Parse(value []byte, off int64, d Depth, names ...string) (Document, error) 
 	return doc, formatError(off, "object, encoding", decode.ErrMagic)
 }
 
-// readJSON goes field by field, so that a value which is cut still yields those
-// that are whole.
+// readJSON goes field by field, so that a cut value still yields its whole fields.
 func (doc *Document) readJSON(value []byte, d Depth, names []string) error {
 	dec := json.NewDecoder(bytes.NewReader(value))
 	fail := func(err error) error {
@@ -129,14 +126,14 @@ func (doc *Document) readJSON(value []byte, d Depth, names []string) error {
 	return nil
 }
 
-// Get decodes a field into v, which stays as it is if there is no such field.
-// The first failure of several is put into err, unless that holds one already:
-// a field of a wrong type does not keep the others from being read.
+// Get decodes a field into v, which stays as it is if there is no such field. It puts the
+// first failure of several into err, unless that holds one already: a field of a wrong type
+// does not keep the caller from reading the others.
 func (doc *Document) Get(name string, v any, err *error) {
 	doc.Decode(doc.Fields[name], "object, "+name, v, err)
 }
 
-// Decode is Get for a field inside of another; what says which it is.
+// Decode is Get for a field inside another; what says which it is.
 func (doc *Document) Decode(field Raw, what string, v any, err *error) {
 	if field == nil || doc.Unmarshal == nil {
 		return

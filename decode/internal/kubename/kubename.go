@@ -81,8 +81,8 @@ func IsAlphanumeric(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-// IsSegment tells what can be a segment of a URL's path, which is all that is
-// asked of the names of some kinds.
+// IsSegment tells what can be a segment of a URL's path: Kubernetes asks no more of the names
+// of some kinds.
 func IsSegment(s string) bool {
 	return s != "" && s != "." && s != ".." && !strings.ContainsAny(s, "/%") && IsPrintable(s)
 }

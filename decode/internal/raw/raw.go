@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// ReadFull fills b from offset off of r. A file that ends before that has shrunk: the error
-// is io.ErrUnexpectedEOF then, and that of r otherwise.
+// ReadFull fills b from offset off of r. The error is io.ErrUnexpectedEOF for a file that
+// ends before that, because it has shrunk, and r's otherwise.
 func ReadFull(r io.ReaderAt, b []byte, off int64) error {
 	n, err := r.ReadAt(b, off)
 	if n == len(b) {
@@ -19,8 +19,8 @@ func ReadFull(r io.ReaderAt, b []byte, off int64) error {
 	return err
 }
 
-// blank is compared with: the comparison of the standard library is much faster
-// than a loop.
+// blank is there to compare with: the comparison of the standard library is much faster than
+// a loop.
 var blank [4096]byte
 
 // IsZero reports whether b is zeros only, as fast as b can be read.

@@ -5,10 +5,10 @@ import (
 	"github.com/etcdsift/etcdsift/decode/internal/wire"
 )
 
-// A Start is an Object in bytes of which nobody knows the end. It is told by its form alone,
-// so it has to have the one that the API server gives it: each field once, in the order of
-// their numbers, the last two always there, and nearly always empty. Where they are not, the
-// object was cut, or others' bytes stand where its end was.
+// A Start is an Object in bytes with an unknown end. Only its form tells it, so it must have
+// the form that the API server gives it: each field once, in the order of their numbers, the
+// last two always there, and nearly always empty. Where they are not, the object was cut, or
+// others' bytes stand where its end was.
 type Start struct {
 	APIVersion, Kind string // what can be a type
 	Raw              []byte // the object, as far as it is there; aliases the bytes
@@ -21,7 +21,7 @@ const MaxTypeMeta = 512
 
 const maxContentType = 256
 
-// The tags of the fields, all of which are bytes.
+// The tags of the fields. All of them are bytes.
 const (
 	tagAPIVersion      = fieldAPIVersion<<3 | 2
 	tagKind            = fieldKind<<3 | 2

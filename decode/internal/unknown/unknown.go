@@ -1,5 +1,5 @@
-// Package unknown reads the runtime.Unknown that wraps every object which an API server has
-// stored in protobuf.
+// Package unknown reads the runtime.Unknown that wraps every object that an API server stores
+// in protobuf.
 package unknown
 
 import (

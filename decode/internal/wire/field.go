@@ -1,6 +1,6 @@
-// Package wire reads protobuf messages field by field, without a copy and without
-// their generated types, for the few places that need no more than that or must
-// get along with messages that are cut.
+// Package wire reads protobuf messages field by field, without a copy and without their
+// generated types, for the few places that need no more or must get along with messages that
+// are cut.
 package wire
 
 import (
@@ -12,8 +12,8 @@ import (
 	"github.com/etcdsift/etcdsift/decode"
 )
 
-// A Field is one field of a message. A known number with another wire type than its
-// own is an unknown field to protobuf, and skipped.
+// A Field is one field of a message. To protobuf, a known number with a wire type not its own
+// is an unknown field, and skipped.
 type Field struct {
 	Num    protowire.Number
 	Type   protowire.Type
@@ -28,8 +28,7 @@ func (f *Field) Is(num protowire.Number, typ protowire.Type) bool {
 }
 
 // Next reads the field at the start of b, which is not empty. Its error is
-// decode.ErrTruncated or decode.ErrValue. Of a BytesType that is cut, the field is
-// filled in with what is left.
+// decode.ErrTruncated or decode.ErrValue. A BytesType that is cut comes with what is left.
 func Next(b []byte) (Field, error) {
 	num, typ, tag := protowire.ConsumeTag(b)
 	switch {
@@ -53,7 +52,7 @@ func Next(b []byte) (Field, error) {
 	return f, nil
 }
 
-// bytes fills in the rest of a BytesType with a tag of that many bytes.
+// bytes fills in the rest of a BytesType. Its tag takes tag bytes.
 func (f Field) bytes(b []byte, tag int) (Field, error) {
 	length, n := protowire.ConsumeVarint(b[tag:])
 	if n < 0 {
@@ -69,8 +68,7 @@ func (f Field) bytes(b []byte, tag int) (Field, error) {
 	return f, nil
 }
 
-// Each calls f with each field of a message. It ends at the first error, f's or its
-// own.
+// Each calls f with each field of a message. It ends at the first error, of f or its own.
 func Each(message []byte, f func(Field) error) error {
 	for len(message) > 0 {
 		field, err := Next(message)

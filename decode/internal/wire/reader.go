@@ -3,9 +3,9 @@ package wire
 import "encoding/binary"
 
 // A Reader reads the fields of a message that stands in bytes of another origin, in the one
-// form in which encoders write them: each tag is a byte, and each varint the shortest. Each
-// and Next take what else protobuf allows. After a field that is not there or is cut, Failed
-// is set and all else is zero.
+// form that encoders write: each tag is a byte, and each varint the shortest. Each and Next
+// take what else protobuf allows. After a field that is not there or is cut, Failed is set
+// and all else is zero.
 type Reader struct {
 	B      []byte
 	Pos    int // of the next tag
