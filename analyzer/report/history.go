@@ -34,7 +34,7 @@ type Occurrence struct {
 	Encoding Encoding `json:"encoding,omitempty"`
 	Proof    Proof    `json:"proof,omitempty"` // of an encrypted value, with a configuration
 	WALTerm  uint64   `json:"walTerm,omitempty"`
-	// Applied says that the db has seen a raft entry; Committed that the log says it is
+	// Applied says that the db has applied a raft entry; Committed that the log says it is
 	// committed, or the db has it; Refused that it never took effect: another entry took its
 	// place in the log, or the condition of its transaction did not hold.
 	Applied   bool `json:"applied"`

@@ -177,7 +177,7 @@ func eachLeaf(ctx context.Context, f *page.File, t *tally, reset func(), take fu
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			// A page that the tree reaches by mistake holds no records of it.
+			// A page that the tree leads to and does not mean holds no records of it.
 			if err != nil || p.Use != page.Leaf || p.Header.Flags != page.FlagLeaf || p.Astray {
 				continue
 			}

@@ -12,7 +12,7 @@ import (
 const memoryBudget = 112 << 20
 
 // headroom is how much the heap may grow between two collections if the budget is not enough,
-// in percent of its size. It trades a little processor time for memory: a run has other work
+// in percent of what is in use. It trades a little processor time for memory: a run has other work
 // beside it, on a server or in a pipeline with a limit.
 const headroom = 25
 
