@@ -33,8 +33,12 @@ func Rules() []report.Rule { return judge.Rules() }
 // evidence. The error is for the user.
 func CheckRetire(arg string) error { return judge.CheckKeyName(arg) }
 
-// errTaken is for a question after Scan.
-var errTaken = errors.New("analyzer: Scan has taken the copies of this reading, and must be the last question")
+// Errors of questions that the reading cannot answer. An answer would be wrong.
+var (
+	errTaken  = errors.New("analyzer: Scan has taken the copies of this reading, and must be the last question")
+	errNoKeys = errors.New("analyzer: the question Keys needs an Interest in Keys")
+	errNoKey  = errors.New("analyzer: the question History needs an Interest in a Key")
+)
 
 // ask makes a judge for a question, has prepare read what the question still needs, and notes
 // what became of the files. The error is that of ctx, of Interest.Witness, or an
@@ -74,6 +78,9 @@ func (r *Reading) Scan(ctx context.Context, o ScanOptions) (*report.Report, erro
 // Values calls each for the newest value of each live key, in the order of the sources, then of
 // the keys, and tells what Read has read. The error is that of each, or see ask.
 func (r *Reading) Values(ctx context.Context, each func(report.Value) error) (*report.Examined, error) {
+	if r.taken {
+		return nil, errTaken
+	}
 	if err := judge.ListValues(r.evs, r.interest.Encryption, each); err != nil {
 		return nil, err
 	}
@@ -82,6 +89,9 @@ func (r *Reading) Values(ctx context.Context, each func(report.Value) error) (*r
 
 // History tells of every copy of Interest.Key. See ask for its error.
 func (r *Reading) History(ctx context.Context) (*report.HistoryReport, error) {
+	if r.interest.Key == "" {
+		return nil, errNoKey
+	}
 	j, err := r.ask(ctx, judge.Question{AllowEmpty: true}, func(j *judge.Judge) error { return j.ProveCopies(ctx) })
 	if err != nil {
 		return nil, err
@@ -92,6 +102,9 @@ func (r *Reading) History(ctx context.Context) (*report.HistoryReport, error) {
 // Keys tells which encryption keys the values need, and whether the user may drop some. It
 // needs Interest.Keys. See ask for its error.
 func (r *Reading) Keys(ctx context.Context, o KeysOptions) (*report.KeysReport, error) {
+	if !r.interest.Keys {
+		return nil, errNoKeys
+	}
 	j, err := r.ask(ctx, judge.Question{AllowEmpty: true, Keys: true, Retire: o.Retire, Label: o.Label}, nil)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/fixtures/stored"
 )
 
 func bytesField(num protowire.Number, content string) string {
@@ -75,7 +76,7 @@ func TestParseEncryptedObject(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			o, err := ParseEncryptedObject([]byte(tt.message), 0x1000)
-			checkError(t, err, tt.err, 0x1000, len(tt.message))
+			stored.CheckError(t, err, tt.err, 0x1000, len(tt.message))
 			compareObject(t, []byte(tt.message), o, err)
 		})
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/etcdsift/etcdsift/decode"
 	"github.com/etcdsift/etcdsift/fixtures/alloc"
+	"github.com/etcdsift/etcdsift/fixtures/stored"
 )
 
 // Ciphertexts that hold no colon, so that a test says where its colons are.
@@ -145,26 +146,8 @@ func TestParse(t *testing.T) {
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("Parse (-want +got):\n%s", diff)
 			}
-			checkError(t, err, tt.err, 0x1000, len(tt.value))
+			stored.CheckError(t, err, tt.err, 0x1000, len(tt.value))
 		})
-	}
-}
-
-// checkError tells that err wraps want and lies within the value, or is nil.
-func checkError(t testing.TB, err, want error, off int64, size int) {
-	t.Helper()
-	if !errors.Is(err, want) {
-		t.Errorf("error = %v, want %v", err, want)
-	}
-	if err == nil {
-		return
-	}
-	var fe *decode.FormatError
-	if !errors.As(err, &fe) {
-		t.Fatalf("error %v is no *decode.FormatError", err)
-	}
-	if fe.Off < off || fe.Off > off+int64(size) {
-		t.Errorf("error at offset %#x, outside of the value at %#x, %d bytes", fe.Off, off, size)
 	}
 }
 
@@ -196,7 +179,7 @@ func TestParseCutAtEveryByte(t *testing.T) {
 					t.Errorf("%q: %v %q, %v, want %v and an error", whole[:n], e.Provider, e.KeyName, err, provider)
 				}
 			}
-			checkError(t, err, err, 0, n)
+			stored.CheckError(t, err, err, 0, n)
 		}
 	}
 }
@@ -249,7 +232,7 @@ func TestStrings(t *testing.T) {
 func checkParse(t testing.TB, value []byte) {
 	t.Helper()
 	e, err := Parse(value, 7)
-	checkError(t, err, err, 7, len(value))
+	stored.CheckError(t, err, err, 7, len(value))
 	if !bytes.HasSuffix(value, e.Payload) {
 		t.Fatalf("payload %q is no tail of %q", e.Payload, value)
 	}

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/fixtures/stored"
 )
 
 func TestPrefix(t *testing.T) {
@@ -106,7 +107,7 @@ func TestParseNamed(t *testing.T) {
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("ParseNamed (-want +got):\n%s", diff)
 			}
-			checkError(t, err, tt.err, 0x1000, len(tt.value))
+			stored.CheckError(t, err, tt.err, 0x1000, len(tt.value))
 			var fe *decode.FormatError
 			if errors.As(err, &fe) && got.Provider != Unknown && fe.Off < 0x1000+int64(len(tt.value)-len(got.Payload)) {
 				t.Errorf("error at offset %#x, before the payload", fe.Off)
@@ -152,7 +153,7 @@ func checkNamed(t testing.TB, value []byte, names []Name) {
 	got, err := ParseNamed(value, 7, names)
 	checkMore(t, want)
 	checkMore(t, got)
-	checkError(t, err, err, 7, len(value))
+	stored.CheckError(t, err, err, 7, len(value))
 	longest := ""
 	for _, n := range names {
 		prefix := Prefix(n.Provider, n.Name)
