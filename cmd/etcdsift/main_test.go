@@ -15,6 +15,7 @@ import (
 
 	"github.com/etcdsift/etcdsift/fixtures"
 	"github.com/etcdsift/etcdsift/fixtures/captured"
+	"github.com/etcdsift/etcdsift/fixtures/cases"
 )
 
 func TestMain(m *testing.M) {
@@ -28,6 +29,7 @@ func TestMain(m *testing.M) {
 // Each script in testdata/script is a promise to users. Its own commands:
 //
 //	captured NAME...        unpack files of the captured evidence into captured/
+//	case NAME               unpack a case of fixtures/cases as NAME/
 //	fixture SCENARIO        make the evidence of a scenario as SCENARIO/
 //	encryption CASE         make that of a case about keys as CASE/, and serve its KMS
 //	                        plugins until the script ends; $SOCKET is one of those that
@@ -54,6 +56,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"captured":   scriptCaptured,
+			"case":       scriptCase,
 			"fixture":    scriptFixture,
 			"encryption": scriptEncryption,
 			"drained":    scriptDrained,
@@ -77,6 +80,10 @@ func scriptCaptured(ts *testscript.TestScript, neg bool, args []string) {
 		_, err := os.Stat(ts.MkAbs(filepath.Join("captured", name)))
 		ts.Check(err)
 	}
+}
+
+func scriptCase(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Check(cases.Extract(ts.MkAbs("."), args[0]))
 }
 
 func scriptFixture(ts *testscript.TestScript, neg bool, args []string) {
