@@ -33,8 +33,9 @@ import (
 // what the caller knows beside it. The zero value asks for the plaintext Secrets of a
 // Kubernetes cluster.
 type Interest struct {
-	// Answers name Tool.
-	Tool report.Tool
+	// Run is what the caller asked, for the answers: Tool, Paths, NoWAL and Configurations. The
+	// questions fill in the rest.
+	Run report.Run
 	// Resources are what the verdict is about; nil means Secrets, and all that
 	// Encryption says to encrypt.
 	Resources []resource.GroupResource
@@ -89,7 +90,7 @@ func Read(ctx context.Context, sources []evidence.Source, in Interest) (*Reading
 		sources[i].File = evidence.NewReader(sources[i])
 	}
 	var err error
-	if r.evs, err = examine(ctx, sources, seen.NewInterest(r.want()), in.Progress); err != nil {
+	if r.evs, err = examine(ctx, sources, seen.NewInterest(r.want(sources)), in.Progress); err != nil {
 		return nil, err
 	}
 	keys.DecideNames(r.evs)
@@ -120,8 +121,14 @@ func Read(ctx context.Context, sources []evidence.Source, in Interest) (*Reading
 }
 
 // want is what the sweep must keep of the evidence.
-func (r *Reading) want() seen.Want {
+func (r *Reading) want(sources []evidence.Source) seen.Want {
 	in := &r.interest
+	dbs := 0
+	for _, s := range sources {
+		if s.HasTree() {
+			dbs++
+		}
+	}
 	return seen.Want{Key: string(in.Key), Resources: in.Resources, AnyPrefix: in.Prefixes == nil, Config: in.Encryption,
-		Configured: in.configured, Distinct: in.Keys, Sealed: func(env envelope.Envelope, sum uint64) { r.nonces.Add(&env, sum) }}
+		Configured: in.configured, Distinct: in.Keys, Compare: dbs > 1, Sealed: func(env envelope.Envelope, sum uint64) { r.nonces.Add(&env, sum) }}
 }

@@ -273,7 +273,7 @@ func TestResources(t *testing.T) {
 			t.Errorf("%+v", x)
 		}
 	}
-	if len(r.Scope) != 2 || r.Scope[0].Keys == 0 || r.Scope[0].Readable != len(r.Exposures) || r.Scope[1].Keys != 0 {
+	if len(r.Scope) != 2 || r.Scope[0].Keys == 0 || r.Scope[0].InPlaintext() != len(r.Exposures) || r.Scope[1].Keys != 0 {
 		t.Errorf("scope %+v, %d exposures", r.Scope, len(r.Exposures))
 	}
 }

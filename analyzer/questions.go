@@ -48,7 +48,8 @@ func (r *Reading) ask(ctx context.Context, q judge.Question, prepare func(*judge
 		return nil, errTaken
 	}
 	in := &r.interest
-	q.Tool, q.Resources, q.Configured, q.Encryption, q.Key = in.Tool, in.Resources, in.configured, in.Encryption, in.Key
+	q.Run = r.run(q.Run.FailOn)
+	q.Resources, q.Configured, q.Encryption, q.Key = in.Resources, in.configured, in.Encryption, in.Key
 	q.NotExamined, q.NotEvidence = in.NotExamined, in.NotEvidence
 	j := judge.New(r.evs, q, r.proofs, r.nonces)
 	if prepare != nil {
@@ -64,10 +65,26 @@ func (r *Reading) ask(ctx context.Context, q judge.Question, prepare func(*judge
 	return j, nil
 }
 
+// run is what was asked, with that FailOn.
+func (r *Reading) run(failOn report.Severity) report.Run {
+	run := r.interest.Run
+	run.FailOn = failOn
+	run.Paths = append([]report.Text{}, run.Paths...)
+	run.Configurations = append([]report.Configuration{}, run.Configurations...)
+	run.Scope, run.Prefixes = []report.Text{}, []report.Text{}
+	for _, resource := range r.interest.Resources {
+		run.Scope = append(run.Scope, report.Text(resource.String()))
+	}
+	for _, prefix := range r.interest.Prefixes {
+		run.Prefixes = append(run.Prefixes, report.Text(prefix))
+	}
+	return run
+}
+
 // Scan tells which objects anybody can read in the evidence, and what else is wrong. It takes
 // the copies out of the reading, so it must be the last question. See ask for its error.
 func (r *Reading) Scan(ctx context.Context, o ScanOptions) (*report.Report, error) {
-	j, err := r.ask(ctx, judge.Question{FailOn: o.FailOn, AllowEmpty: o.AllowEmpty}, func(j *judge.Judge) error { return j.Compare(ctx) })
+	j, err := r.ask(ctx, judge.Question{Run: report.Run{FailOn: o.FailOn}, AllowEmpty: o.AllowEmpty}, func(j *judge.Judge) error { return j.Compare(ctx) })
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ func examined(t *testing.T, sources ...evidence.Source) *seen.Evidence {
 	for i := range sources {
 		sources[i].File = evidence.NewReader(sources[i])
 	}
-	evs, err := examine(t.Context(), sources, seen.NewInterest(reading.want()), nil)
+	evs, err := examine(t.Context(), sources, seen.NewInterest(reading.want(sources)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

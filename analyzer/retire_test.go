@@ -125,11 +125,11 @@ func TestLeftoverBesideDB(t *testing.T) {
 		if diff := gocmp.Diff(map[report.Text]int{"key1": 0, "key2": n}, newest); diff != "" {
 			t.Errorf("newest values (-want +got):\n%s", diff)
 		}
-		want := []report.ResourceCount{{Resource: "secrets", Keys: n, Providers: map[report.Provider]int{"aescbc": n}}}
+		want := []report.ResourceCount{{Cluster: 1, Resource: "secrets", Keys: n, Providers: map[report.Provider]int{"aescbc": n}}}
 		if diff := gocmp.Diff(want, r.Inventory); diff != "" {
 			t.Errorf("inventory (-want +got):\n%s", diff)
 		}
-		if !slices.Equal(r.Scope, []report.ScopeCount{{Resource: "secrets", Keys: n}}) {
+		if !slices.Equal(r.Scope, []report.ScopeCount{{Resource: "secrets", Keys: n, Counts: report.Counts{Encrypted: n}}}) {
 			t.Errorf("scope %+v", r.Scope)
 		}
 	}

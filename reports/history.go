@@ -16,11 +16,12 @@ func (HistoryJSON) Write(w io.Writer, r *report.HistoryReport) error {
 	return writeJSON(w, struct {
 		SchemaVersion string      `json:"schemaVersion"`
 		Tool          report.Tool `json:"tool"`
+		Run           report.Run  `json:"run"`
 		*report.History
 		LastPlaintext *report.Occurrence `json:"lastPlaintext"`
 		Evidence      []report.Evidence  `json:"evidence"`
 		Coverage      report.Coverage    `json:"coverage"`
-	}{r.SchemaVersion, r.Tool, &r.History, r.LastPlaintext(), r.Evidence, r.Coverage}, "  ")
+	}{r.SchemaVersion, r.Tool, r.Run, &r.History, r.LastPlaintext(), r.Evidence, r.Coverage}, "  ")
 }
 
 // HistoryTable writes all copies of one key for people: the answer first.

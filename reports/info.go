@@ -22,9 +22,10 @@ func (InfoJSON) Write(w io.Writer, r *report.Examined) error {
 	doc := struct {
 		SchemaVersion string          `json:"schemaVersion"`
 		Tool          report.Tool     `json:"tool"`
+		Run           report.Run      `json:"run"`
 		Evidence      []infoEvidence  `json:"evidence"`
 		Coverage      report.Coverage `json:"coverage"`
-	}{r.SchemaVersion, r.Tool, []infoEvidence{}, r.Coverage}
+	}{r.SchemaVersion, r.Tool, r.Run, []infoEvidence{}, r.Coverage}
 	for _, e := range r.Evidence {
 		doc.Evidence = append(doc.Evidence, infoEvidence{e, e.Details})
 	}

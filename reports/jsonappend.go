@@ -141,6 +141,7 @@ func appendExposure(t *jsonText, x *report.Exposure) {
 	t.text("namespace", x.Namespace)
 	t.text("name", x.Name)
 	t.text("key", x.Key)
+	t.number("cluster", int64(x.Cluster))
 	t.word("status", string(x.Status))
 	t.word("state", string(x.State))
 	t.text("type", x.Type)
@@ -219,6 +220,7 @@ func appendFinding(t *jsonText, f *report.Finding) {
 	if f.Key != "" {
 		t.text("key", f.Key)
 	}
+	t.known("cluster", int64(f.Cluster))
 	t.field("at")
 	t.begin('[')
 	for i := range f.At {

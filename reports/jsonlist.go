@@ -16,7 +16,9 @@ func writeReport(w io.Writer, r *report.Report, indent string) error {
 	o := &objectWriter{w: w, indent: indent}
 	o.field("schemaVersion", r.SchemaVersion)
 	o.field("tool", r.Tool)
+	o.field("run", r.Run)
 	o.field("verdict", r.Verdict)
+	o.field("clusters", r.Clusters)
 	o.field("evidence", r.Evidence)
 	o.field("coverage", r.Coverage)
 	o.field("inventory", r.Inventory)

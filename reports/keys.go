@@ -18,13 +18,14 @@ func (KeysJSON) Write(w io.Writer, r *report.KeysReport) error {
 	return writeJSON(w, struct {
 		SchemaVersion string              `json:"schemaVersion"`
 		Tool          report.Tool         `json:"tool"`
+		Run           report.Run          `json:"run"`
 		Verdict       keysVerdict         `json:"verdict"`
 		Keys          []report.KeyUse     `json:"keys"`
 		Retire        []report.Retirement `json:"retire,omitempty"`
 		Findings      []report.Finding    `json:"findings"`
 		Evidence      []report.Evidence   `json:"evidence"`
 		Coverage      report.Coverage     `json:"coverage"`
-	}{r.SchemaVersion, r.Tool, keysVerdict{r.Verdict.Complete, r.Verdict.ExitStatus}, r.Keys, r.Retire, keyFindings(r), r.Evidence, r.Coverage}, "  ")
+	}{r.SchemaVersion, r.Tool, r.Run, keysVerdict{r.Verdict.Complete, r.Verdict.ExitStatus}, r.Keys, r.Retire, keyFindings(r), r.Evidence, r.Coverage}, "  ")
 }
 
 // keysVerdict is the part of a verdict that is about keys.

@@ -78,14 +78,28 @@ var hostileJSON = report.Text(hostile).ValidUTF8()
 
 // canned is a report with something of everything.
 func canned() *report.Report {
+	scope := []report.ScopeCount{{Resource: "secrets", Keys: 3, Counts: report.Counts{Plaintext: 2, Encrypted: 1}},
+		{Resource: "vaults.lab.example.com", Keys: 1, Counts: report.Counts{Encrypted: 1}, Configured: true}}
+	copies := 2
 	return &report.Report{
 		Examined: report.Examined{
 			SchemaVersion: report.SchemaVersion,
 			Tool:          report.Tool{Name: "etcdsift", Version: "v0.0.0"},
-			Verdict:       report.Verdict{Status: report.StatusPlaintext, ExitStatus: 4},
+			Run: report.Run{Tool: report.Tool{Name: "etcdsift", Version: "v0.0.0", Commit: "0f0f"}, Paths: []report.Text{"snapshot.db", hostile},
+				Scope: []report.Text{"secrets"}, Prefixes: []report.Text{"/registry", hostile}, NoWAL: true, FailOn: report.SeverityHigh,
+				Configurations: []report.Configuration{{Path: "enc.yaml", SHA256: strings.Repeat("2d", 32)}}},
+			Verdict: report.Verdict{Status: report.StatusPlaintext, ExitStatus: 4, LeftOut: report.AllLeftOut(),
+				Reasons: []report.Reason{{Status: report.StatusPlaintext, Count: 2}, {Status: report.StatusIncomplete, Count: 3}, {Status: report.StatusFindings, Count: 1}}},
+			Clusters: []report.Cluster{
+				{ID: 1, Prefix: "/registry", Members: []string{"f48d"}, Evidence: []report.Text{"snapshot.db"}, Scope: scope,
+					Counts:  report.Counts{Plaintext: 2, Encrypted: 2},
+					Verdict: report.ClusterVerdict{Status: report.StatusPlaintext, Reasons: []report.Reason{{Status: report.StatusPlaintext, Count: 2}}}},
+				{ID: 2, Prefix: hostile, Members: []string{}, Evidence: []report.Text{hostile}, Scope: []report.ScopeCount{},
+					Verdict: report.ClusterVerdict{Status: report.StatusEmpty, Reasons: []report.Reason{{Status: report.StatusEmpty}}}},
+			},
 			Evidence: []report.Evidence{{
 				Path: "snapshot.db", Kind: report.KindSnapshot, Size: 20512, SHA256: strings.Repeat("0f", 32),
-				SnapshotHash: report.HashMismatch,
+				SnapshotHash: report.HashMismatch, PlaintextCopies: &copies,
 				DBFacts: &report.DBFacts{PageSize: 4096, Pages: 5, FreePages: 1, TxID: 9, Revision: 812,
 					CompactRevision: 400, ConsistentIndex: 900, StorageVersion: "3.7.0"},
 				Changed: "its modification time is another", Live: true, Lock: "process 7 (etcd\x1b[2J) holds a write lock on it",
@@ -117,12 +131,12 @@ func canned() *report.Report {
 		},
 		Inventory: []report.ResourceCount{
 			{Resource: "", Keys: 1, Providers: map[report.Provider]int{"identity": 1}},
-			{Resource: "secrets", Keys: 3, Providers: map[report.Provider]int{"identity": 2, "aescbc": 1}},
+			{Cluster: 1, Resource: "secrets", Keys: 3, Providers: map[report.Provider]int{"identity": 2, "aescbc": 1}},
 		},
-		Namespaces: []report.NamespaceCount{{Namespace: "payments", Plaintext: 1, Encrypted: 1}, {Namespace: hostile, Plaintext: 1}},
+		Namespaces: []report.NamespaceCount{{Cluster: 1, Namespace: "payments", Counts: report.Counts{Plaintext: 1, Encrypted: 1}}, {Cluster: 1, Namespace: hostile, Counts: report.Counts{Plaintext: 1}}},
 		Exposures: []report.Exposure{
 			{
-				Resource: "secrets", Namespace: "payments", Name: "db", Key: "/registry/secrets/payments/db",
+				Resource: "secrets", Namespace: "payments", Name: "db", Key: "/registry/secrets/payments/db", Cluster: 1,
 				Status: report.StatusPlaintext, State: report.StateLive, Type: "kubernetes.io/service-account-token",
 				DataKeys: []report.Text{"ca.crt", "namespace", "token"}, Current: report.Current{Provider: "identity", ModRevision: 410},
 				Validity: &report.Validity{Status: report.Unchanged, DataKeys: []report.DatumUse{{Name: "ca.crt", Status: report.Gone},
@@ -131,20 +145,20 @@ func canned() *report.Report {
 					ModRevision: 410, CreateRevision: 402, Version: 2, Complete: true}},
 			},
 			{
-				Resource: "secrets", Namespace: hostile, Name: hostile, Key: hostile, Status: report.StatusPlaintext, State: report.StateLive,
+				Resource: "secrets", Namespace: hostile, Name: hostile, Key: hostile, Cluster: 1, Status: report.StatusPlaintext, State: report.StateLive,
 				Type: hostile, DataKeys: []report.Text{hostile}, Current: report.Current{Provider: "identity", KeyName: hostile, ModRevision: 7},
 				Copies: []*report.Copy{{Path: "snapshot.db", Region: report.RegionLive, ModRevision: 7, CreateRevision: 7, Version: 1}},
 			},
 		},
 		Findings: []report.Finding{
-			{Rule: report.RulePlaintextLive, Severity: report.SeverityCritical, Resource: "secrets", Namespace: "payments", Name: "db",
+			{Rule: report.RulePlaintextLive, Severity: report.SeverityCritical, Resource: "secrets", Namespace: "payments", Name: "db", Cluster: 1,
 				At: []report.Location{{Path: "snapshot.db", Offset: 8192, Length: 300, Page: report.PageOf(37), ModRevision: 410}}},
 			{Rule: report.RuleSnapshotHash, Severity: report.SeverityHigh, At: []report.Location{{Path: "snapshot.db", Offset: 20480, Length: 32}}},
 			{Rule: report.RuleWeakProvider, Severity: report.SeverityLow, At: []report.Location{}, Detail: "2 newest values are encrypted with aescbc:key1: not recommended"},
 			{Rule: report.RuleUnknownEnvelope, Severity: report.SeverityMedium, Resource: "secrets", Key: hostile,
 				At: []report.Location{{Path: "snapshot.db", Offset: 9000, Length: 40, WALIndex: 12, Key: hostile}}, AtMore: 3, Superseded: true, Detail: hostile},
 		},
-		Scope: []report.ScopeCount{{Resource: "secrets", Keys: 3, Readable: 2}, {Resource: "vaults.lab.example.com", Keys: 1, Configured: true}},
+		Scope: scope,
 	}
 }
 
@@ -181,13 +195,20 @@ func writeList(t *testing.T, begin func(io.Writer) ValueFormat) []byte {
 	return b.Bytes()
 }
 
+// examined is canned without what only a scan knows.
+func examined() *report.Examined {
+	e := &canned().Examined
+	e.Evidence[0].PlaintextCopies = nil
+	return e
+}
+
 func cannedHistory() *report.HistoryReport {
-	return &report.HistoryReport{Examined: canned().Examined, History: *history()}
+	return &report.HistoryReport{Examined: *examined(), History: *history()}
 }
 
 func cannedKeys() *report.KeysReport {
 	r := canned()
-	return &report.KeysReport{Examined: r.Examined, Keys: keyUses(), Retire: retirements(), Findings: r.Findings, Inventory: r.Inventory}
+	return &report.KeysReport{Examined: *examined(), Keys: keyUses(), Retire: retirements(), Findings: r.Findings, Inventory: r.Inventory}
 }
 
 // outputs is each format's rendering of the canned answers, by its golden file.
@@ -197,7 +218,7 @@ func outputs(t *testing.T) map[string][]byte {
 		out["scan."+f.Name+".golden"] = write(t, f.Write, canned())
 	}
 	for _, f := range InfoFormats {
-		out["info."+f.Name+".golden"] = write(t, f.Write, &canned().Examined)
+		out["info."+f.Name+".golden"] = write(t, f.Write, examined())
 	}
 	for _, f := range HistoryFormats {
 		out["history."+f.Name+".golden"] = write(t, f.Write, cannedHistory())
@@ -406,15 +427,15 @@ func TestAnswer(t *testing.T) {
 	}{
 		{in(), report.ScopeCount{Resource: "secrets"}, "There are no Secrets in this evidence."},
 		{in(), report.ScopeCount{Resource: "secrets", Keys: 3}, "No plaintext copy of any of the 3 Secrets was seen."},
-		{in(), report.ScopeCount{Resource: "secrets", Keys: 3, Unreadable: 2}, "No plaintext copy of any of the 3 Secrets was seen. 2 could not be understood."},
+		{in(), report.ScopeCount{Resource: "secrets", Keys: 3, Counts: report.Counts{Broken: 2}}, "No plaintext copy of any of the 3 Secrets was seen. 2 cannot be parsed."},
 		{damaged, report.ScopeCount{Resource: "secrets"}, "No Secrets could be found in what could be read." + lost},
 		{damaged, report.ScopeCount{Resource: "secrets", Keys: 2}, "No plaintext copy of any of the 2 Secrets was seen." + lost},
-		{damaged, report.ScopeCount{Resource: "secrets", Keys: 2, Readable: 1}, "1 of 2 Secrets is readable, in 1 namespace: a." + lost},
+		{damaged, report.ScopeCount{Resource: "secrets", Keys: 2, Counts: report.Counts{Plaintext: 1}}, "1 of 2 Secrets is in plaintext, in 1 namespace: a." + lost},
 		{changed, report.ScopeCount{Resource: "secrets", Keys: 2}, "No plaintext copy of any of the 2 Secrets was seen. This evidence changed while it was read: there may be more."},
-		{in("a"), report.ScopeCount{Resource: "secrets", Keys: 1, Readable: 1}, "1 of 1 Secret is readable, in 1 namespace: a."},
-		{in("b", "a", "b"), report.ScopeCount{Resource: "secrets", Keys: 9, Readable: 3, Unreadable: 1}, "3 of 9 Secrets are readable, in 2 namespaces: a and b. 1 could not be understood."},
-		{in(""), report.ScopeCount{Resource: "secrets", Keys: 9, Readable: 1}, "1 of 9 Secrets is readable."},
-		{in(many...), report.ScopeCount{Resource: "secrets", Keys: 10, Readable: 10}, "10 of 10 Secrets are readable, in 10 namespaces: a, b, c, d, e, f, g, h and 2 more."},
+		{in("a"), report.ScopeCount{Resource: "secrets", Keys: 1, Counts: report.Counts{Plaintext: 1}}, "1 of 1 Secret is in plaintext, in 1 namespace: a."},
+		{in("b", "a", "b"), report.ScopeCount{Resource: "secrets", Keys: 9, Counts: report.Counts{Plaintext: 3, Broken: 1}}, "3 of 9 Secrets are in plaintext, in 2 namespaces: a and b. 1 cannot be parsed."},
+		{in(""), report.ScopeCount{Resource: "secrets", Keys: 9, Counts: report.Counts{Plaintext: 1}}, "1 of 9 Secrets is in plaintext."},
+		{in(many...), report.ScopeCount{Resource: "secrets", Keys: 10, Counts: report.Counts{Plaintext: 10}}, "10 of 10 Secrets are in plaintext, in 10 namespaces: a, b, c, d, e, f, g, h and 2 more."},
 	}
 	for _, tt := range tests {
 		if got := scopeAnswer(tt.r, tt.scope); got != tt.want {

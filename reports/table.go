@@ -17,31 +17,28 @@ type Table struct{}
 // Write is the writer of ScanFormats.
 func (Table) Write(out io.Writer, r *report.Report) error {
 	w := &errWriter{w: out}
-	for _, sentence := range answer(r) {
-		w.paragraph("", sentence)
-	}
+	clusterBlocks(w, r)
 	if r.Verdict.Status == report.StatusEmpty {
 		w.paragraph("", nothing(r))
 	}
-	namespaces(w, r)
-	exposures(w, r)
 	findings(w, r)
 	coverage(w, &r.Examined)
 	inventory(w, r)
 	evidence(w, r)
-	w.printf("\nVerdict: %s\n", verdict(r))
+	w.printf("\n")
+	w.paragraph("  ", "Verdict: "+verdict(r))
 	return w.err
 }
 
 // maxNamed bounds the namespaces that the sentence names.
 const maxNamed = 8
 
-// answer says how much is readable, and where.
+// answer says how much is in plaintext, and where.
 func answer(r *report.Report) []string {
 	var sentences []string
 	quiet, keys := 0, 0 // resources that the configuration encrypts, without a plaintext copy
 	for _, scope := range r.Scope {
-		if scope.Configured && scope.Readable+scope.Unreadable == 0 && missing(&r.Examined) == "" {
+		if scope.Configured && scope.InPlaintext()+scope.Broken == 0 && missing(&r.Examined) == "" {
 			quiet++
 			keys += scope.Keys
 			continue
@@ -77,9 +74,9 @@ func nothing(r *report.Report) string {
 
 func scopeAnswer(r *report.Report, scope report.ScopeCount) string {
 	what := noun(scope)
-	unreadable := ""
-	if scope.Unreadable > 0 {
-		unreadable = fmt.Sprintf(" %d could not be understood.", scope.Unreadable)
+	broken := ""
+	if scope.Broken > 0 {
+		broken = fmt.Sprintf(" %d cannot be parsed.", scope.Broken)
 	}
 	missing := missing(&r.Examined)
 	switch {
@@ -87,22 +84,22 @@ func scopeAnswer(r *report.Report, scope report.ScopeCount) string {
 		return fmt.Sprintf("No %s could be found in what could be read.%s", what, missing)
 	case scope.Keys == 0:
 		return fmt.Sprintf("There are no %s in this evidence.", what)
-	case scope.Readable == 0:
-		return fmt.Sprintf("No plaintext copy of %s was seen.%s%s", all(scope.Keys, what), unreadable, missing)
+	case scope.InPlaintext() == 0:
+		return fmt.Sprintf("No plaintext copy of %s was seen.%s%s", all(scope.Keys, what), broken, missing)
 	}
-	s := fmt.Sprintf("%d of %d %s %s readable%s", scope.Readable, scope.Keys, what, plural(scope.Readable, "is", "are"), residueOnly(r, scope))
+	s := fmt.Sprintf("%d of %d %s %s in plaintext%s", scope.InPlaintext(), scope.Keys, what, plural(scope.InPlaintext(), "is", "are"), residueOnly(r, scope))
 	names := namespacesOf(r, scope.Resource)
 	if len(names) == 0 {
-		return s + "." + unreadable + missing
+		return s + "." + broken + missing
 	}
 	count := len(names)
 	if more := count - maxNamed; more > 1 {
 		names = append(names[:maxNamed:maxNamed], fmt.Sprintf("%d more", more))
 	}
-	return fmt.Sprintf("%s, in %d %s: %s.%s%s", s, count, plural(count, "namespace", "namespaces"), and(names), unreadable, missing)
+	return fmt.Sprintf("%s, in %d %s: %s.%s%s", s, count, plural(count, "namespace", "namespaces"), and(names), broken, missing)
 }
 
-// residueOnly says how many of the readable objects are readable in residue alone.
+// residueOnly says how many of the objects in plaintext are so in residue alone.
 func residueOnly(r *report.Report, scope report.ScopeCount) string {
 	exposed := 0
 	for _, x := range r.Exposures {
@@ -113,7 +110,7 @@ func residueOnly(r *report.Report, scope report.ScopeCount) string {
 	switch exposed {
 	case 0:
 		return ""
-	case scope.Readable:
+	case scope.InPlaintext():
 		return ", none of them in its newest value"
 	}
 	return fmt.Sprintf(", %d of them in older copies alone", exposed)
@@ -162,10 +159,10 @@ func namespaces(w *errWriter, r *report.Report) {
 	if len(r.Namespaces) == 0 {
 		return
 	}
-	g := grid{header: []string{"NAMESPACE", "PLAINTEXT", "EXPOSED", "ENCRYPTED", "UNREADABLE"}, right: []int{1, 2, 3, 4}}
+	g := grid{header: []string{"NAMESPACE", "PLAINTEXT", "EXPOSED", "ENCRYPTED", "BROKEN"}, right: []int{1, 2, 3, 4}}
 	for _, n := range r.Namespaces {
 		name := orDash(visible(n.Namespace))
-		g.add(name, fmt.Sprint(n.Plaintext), fmt.Sprint(n.Exposed), fmt.Sprint(n.Encrypted), fmt.Sprint(n.Unreadable))
+		g.add(name, fmt.Sprint(n.Plaintext), fmt.Sprint(n.Exposed), fmt.Sprint(n.Encrypted), fmt.Sprint(n.Broken))
 	}
 	w.printf("\n")
 	g.write(w)
@@ -202,19 +199,29 @@ func exposures(w *errWriter, r *report.Report) {
 	g := grid{header: columns("RESOURCE", "NAMESPACE", "NAME", "STATUS", "TYPE", "DATA KEYS", "VALUE", "EVIDENCE", "COPIES"),
 		firm: []string{"NAMESPACE", "NAME", "STATUS", "VALUE", "COPIES"}}
 	for _, x := range r.Exposures {
-		newest := x.Copies[len(x.Copies)-1]
 		g.add(columns(visible(x.Resource), orDash(visible(x.Namespace)), orDash(visible(x.Name)), string(x.Status),
-			orDash(visible(x.Type)), orDash(dataKeys(x)), use(x), visible(newest.Path), regions(x.Copies))...)
+			orDash(visible(x.Type)), orDash(dataKeys(x)), use(x), list(pathsOf(x.Copies)), regions(x.Copies))...)
 	}
 	switch {
 	case withStatus:
-		w.printf("\nReadable:\n")
+		w.printf("\nIn plaintext:\n")
 	case r.Exposures[0].Status == report.StatusPlaintext:
-		w.printf("\nReadable (the newest value is stored in plaintext):\n")
+		w.printf("\nIn plaintext (the newest value):\n")
 	default:
-		w.printf("\nReadable (the newest value is encrypted or deleted, another copy is not):\n")
+		w.printf("\nIn plaintext (an older copy: the newest value is encrypted or deleted):\n")
 	}
 	g.write(w)
+}
+
+// pathsOf is the files that hold a copy, each once.
+func pathsOf(copies []*report.Copy) []report.Text {
+	var paths []report.Text
+	for _, c := range copies {
+		if !slices.Contains(paths, c.Path) {
+			paths = append(paths, c.Path)
+		}
+	}
+	return paths
 }
 
 // databases counts the pieces of evidence that belong to no other.
@@ -324,7 +331,11 @@ func inventory(w *errWriter, r *report.Report) {
 func evidence(w *errWriter, r *report.Report) {
 	for _, e := range r.Evidence {
 		w.printf("\n")
-		w.paragraph("  ", visible(e.Path)+": "+evidenceLine(e))
+		line := visible(e.Path) + ": " + evidenceLine(e)
+		if n := e.PlaintextCopies; n != nil && *n > 0 {
+			line += fmt.Sprintf(", %d plaintext %s", *n, plural(*n, "copy", "copies"))
+		}
+		w.paragraph("  ", line)
 		w.printf("  sha256 %s\n", orDash(e.SHA256))
 		if e.SecondWitness != nil {
 			w.paragraph("    ", "  second witness "+visible(e.SecondWitness.String()))
@@ -365,13 +376,4 @@ func walFacts(w *report.WALFacts) []string {
 		facts = append(facts, fmt.Sprintf("%d %s", w.Gaps, plural(w.Gaps, "gap", "gaps")))
 	}
 	return facts
-}
-
-func verdict(r *report.Report) string {
-	v := r.Verdict
-	s := string(v.Status)
-	if !v.Complete && v.Status != report.StatusIncomplete {
-		s += ", and not everything was examined"
-	}
-	return fmt.Sprintf("%s (exit status %d)", s, v.ExitStatus)
 }

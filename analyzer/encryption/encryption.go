@@ -35,6 +35,7 @@ type Config struct {
 // A file is one EncryptionConfiguration.
 type file struct {
 	name    string // as the user gave it; empty where nobody did
+	sum     string // see Sums
 	entries map[resource.GroupResource]*Entry
 	order   []*Entry // as the file has them
 }
@@ -106,6 +107,16 @@ func (c *Config) Entries() []*Entry {
 
 // Files is how many files there are.
 func (c *Config) Files() int { return len(c.files) }
+
+// Sums tells the files apart without a word on their keys: for each the SHA-256, in hexadecimal, of
+// its form in JSON as the API server's own types have it, with every key's secret empty.
+func (c *Config) Sums() []string {
+	sums := make([]string, len(c.files))
+	for i, f := range c.files {
+		sums[i] = f.sum
+	}
+	return sums
+}
 
 // Match returns the keys of all entries that may have written the value, by its prefix,
 // whatever its resource is.

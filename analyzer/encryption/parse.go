@@ -2,7 +2,10 @@ package encryption
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -58,8 +61,46 @@ func (c *Config) Add(name string, content []byte) error {
 		c.keys, c.plugins = c.keys[:keys], c.plugins[:plugins]
 		return err
 	}
+	if f.sum, err = blankSum(internal); err != nil {
+		return err
+	}
 	c.files = append(c.files, f)
 	return nil
+}
+
+// blankSum is the SHA-256, in hexadecimal, of the JSON form of a configuration without the secret
+// of any key.
+func blankSum(c *apiserver.EncryptionConfiguration) (string, error) {
+	c = c.DeepCopy()
+	for _, r := range c.Resources {
+		for _, p := range r.Providers {
+			for _, keys := range [][]apiserver.Key{keysOf(p.AESGCM), keysOf(p.AESCBC), secretboxKeys(p.Secretbox)} {
+				for i := range keys {
+					keys[i].Secret = ""
+				}
+			}
+		}
+	}
+	b, err := json.Marshal(c)
+	if err != nil {
+		return "", fmt.Errorf("%s: no JSON form: %w", kind, err)
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+func keysOf(c *apiserver.AESConfiguration) []apiserver.Key {
+	if c == nil {
+		return nil
+	}
+	return c.Keys
+}
+
+func secretboxKeys(c *apiserver.SecretboxConfiguration) []apiserver.Key {
+	if c == nil {
+		return nil
+	}
+	return c.Keys
 }
 
 // validate decodes a file and checks it as the API server does.

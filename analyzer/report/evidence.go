@@ -37,6 +37,9 @@ type Evidence struct {
 	What         string       `json:"what,omitempty"`    // what a file is that etcd left behind
 	WAL          *WALFacts    `json:"wal,omitempty"`     // of a WAL segment
 
+	// PlaintextCopies is how many plaintext copies of objects in scope the file holds, for who
+	// must wipe it; nil but in the answer of Scan.
+	PlaintextCopies *int `json:"plaintextCopies,omitempty"`
 	// SecondWitness is what another program says of the db; nil unless the run asked it.
 	SecondWitness *SecondWitness `json:"secondWitness,omitempty"`
 

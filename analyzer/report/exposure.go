@@ -17,15 +17,16 @@ const (
 
 // An Exposure is an object in scope that has at least one plaintext copy.
 type Exposure struct {
-	Resource  Text    `json:"resource"`
-	Namespace Text    `json:"namespace"`
-	Name      Text    `json:"name"`
-	Key       Text    `json:"key"`
-	Status    Status  `json:"status"`
-	State     State   `json:"state"`
-	Type      Text    `json:"type"`     // of a Secret, such as "Opaque"
-	DataKeys  []Text  `json:"dataKeys"` // of a Secret; the names, never the values
-	Current   Current `json:"current"`
+	Resource  Text      `json:"resource"`
+	Namespace Text      `json:"namespace"`
+	Name      Text      `json:"name"`
+	Key       Text      `json:"key"`
+	Cluster   ClusterID `json:"cluster"`
+	Status    Status    `json:"status"`
+	State     State     `json:"state"`
+	Type      Text      `json:"type"`     // of a Secret, such as "Opaque"
+	DataKeys  []Text    `json:"dataKeys"` // of a Secret; the names, never the values
+	Current   Current   `json:"current"`
 	// Validity says of a Secret whether its exposed data is still in use.
 	Validity *Validity `json:"validity,omitempty"`
 	// Copies are by revision, then by where they lie. There is at least one.

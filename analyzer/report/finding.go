@@ -16,6 +16,8 @@ type Finding struct {
 	Namespace Text     `json:"namespace"`
 	Name      Text     `json:"name"`
 	Key       Text     `json:"key,omitempty"`
+	// Cluster is that of the object; 0 for a finding on a file or a configuration.
+	Cluster ClusterID `json:"cluster,omitempty"`
 	// At is the places, the one to look at first in front. It is empty if the finding is on a
 	// configuration, or on a key and all that it encrypts.
 	At []Location `json:"at"`

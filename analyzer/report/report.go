@@ -9,7 +9,9 @@ const SchemaVersion = "1.0"
 type Examined struct {
 	SchemaVersion string     `json:"schemaVersion"`
 	Tool          Tool       `json:"tool"`
+	Run           Run        `json:"run"`
 	Verdict       Verdict    `json:"verdict"`
+	Clusters      []Cluster  `json:"clusters"`
 	Evidence      []Evidence `json:"evidence"`
 	Coverage      Coverage   `json:"coverage"`
 }
@@ -31,14 +33,14 @@ type Report struct {
 type Tool struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
+	Commit  string `json:"commit,omitempty"` // of the source, where the build knows it
 }
 
 // ScopeCount is a resource that the verdict is about.
 type ScopeCount struct {
-	Resource   Text `json:"resource"`
-	Keys       int  `json:"keys"`
-	Readable   int  `json:"readable"` // keys with a plaintext copy
-	Unreadable int  `json:"unreadable"`
+	Resource Text `json:"resource"`
+	Keys     int  `json:"keys"` // the sum of Counts
+	Counts
 	// Configured says that the user did not name it: the configuration encrypts it.
 	Configured bool `json:"configured,omitempty"`
 }
@@ -46,6 +48,7 @@ type ScopeCount struct {
 // ResourceCount is the live keys of one resource, by the provider of their newest
 // value. Resource is empty for keys that are not Kubernetes'.
 type ResourceCount struct {
+	Cluster   ClusterID        `json:"cluster,omitempty"`
 	Resource  Text             `json:"resource"`
 	Keys      int              `json:"keys"`
 	Providers map[Provider]int `json:"providers"`
@@ -54,9 +57,32 @@ type ResourceCount struct {
 // NamespaceCount is the keys in scope of one namespace by status. Namespace is
 // empty for cluster-scoped objects.
 type NamespaceCount struct {
-	Namespace  Text `json:"namespace"`
-	Plaintext  int  `json:"plaintext"`
-	Exposed    int  `json:"exposed"`
-	Encrypted  int  `json:"encrypted"`
-	Unreadable int  `json:"unreadable"`
+	Cluster   ClusterID `json:"cluster"`
+	Namespace Text      `json:"namespace"`
+	Counts
 }
+
+// Counts are objects in scope by status. Nobody counts twice.
+type Counts struct {
+	Plaintext int `json:"plaintext"`
+	Exposed   int `json:"exposed"`
+	Encrypted int `json:"encrypted"`
+	Broken    int `json:"broken"`
+}
+
+// Add counts an object.
+func (c *Counts) Add(s Status) {
+	switch s {
+	case StatusPlaintext:
+		c.Plaintext++
+	case StatusExposed:
+		c.Exposed++
+	case StatusBroken:
+		c.Broken++
+	default:
+		c.Encrypted++
+	}
+}
+
+// InPlaintext is how many objects have a plaintext copy.
+func (c *Counts) InPlaintext() int { return c.Plaintext + c.Exposed }

@@ -16,6 +16,7 @@ const (
 	RuleUnknownEnvelope   RuleID = "unknown-envelope"
 	RuleSnapshotHash      RuleID = "snapshot-hash-mismatch"
 	RuleDamage            RuleID = "structure-damage"
+	RuleMembersDisagree   RuleID = "members-disagree"
 
 	RuleIdentityFirst   RuleID = "identity-first"
 	RuleWritersDisagree RuleID = "writers-disagree"
@@ -43,7 +44,10 @@ func (id RuleID) IsPlaintext() bool { return strings.HasPrefix(string(id), "plai
 type Rule struct {
 	ID       RuleID
 	Severity Severity
-	Means    string
-	Matters  string
-	Mend     string
+	// Reason is what findings of the rule count for in a verdict. Those on plaintext copies count
+	// for the status of their object.
+	Reason  Status
+	Means   string
+	Matters string
+	Mend    string
 }

@@ -12,8 +12,10 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/klog/v2"
 
+	"github.com/etcdsift/etcdsift/analyzer"
 	"github.com/etcdsift/etcdsift/analyzer/encryption"
 	"github.com/etcdsift/etcdsift/analyzer/evidence"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
 // encryptionFlags are those of every command that uses an EncryptionConfiguration.
@@ -29,6 +31,17 @@ keys open it. Give it once for each file, where API servers have one each`)
 	cmd.Flags().BoolVar(&f.kms, "kms", false,
 		"call the KMS plugins at the unix sockets that the configuration names; never without this flag")
 	_ = cmd.MarkFlagFilename("encryption-config", "yaml", "yml", "json")
+}
+
+// load reads the configurations into the interest of the run.
+func (f *encryptionFlags) load(ctx context.Context, in *analyzer.Interest, inputs *inputs) (err error) {
+	if in.Encryption, err = f.config(ctx, inputs); err != nil || in.Encryption == nil {
+		return err
+	}
+	for i, sum := range in.Encryption.Sums() {
+		in.Run.Configurations = append(in.Run.Configurations, report.Configuration{Path: report.Text(f.files[i]), SHA256: sum})
+	}
+	return nil
 }
 
 // config reads the configurations; nil without one, and adds them to the inputs of the run.

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/etcdsift/etcdsift/analyzer"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/resource"
 	"github.com/etcdsift/etcdsift/reports"
 )
@@ -21,6 +22,7 @@ type evidenceFlags struct {
 	place    string // of the output, without links; set by open
 	prefixes []string
 	noWAL    bool
+	paths    []string // that the user gave; set by open
 
 	secondWitness bool // of scan
 	allowEmpty    bool // of scan and list
@@ -71,7 +73,7 @@ func (f *evidenceFlags) interest(cmd *cobra.Command) (analyzer.Interest, error) 
 	if cmd.Flags().Changed("prefix") && (len(f.prefixes) == 0 || slices.Contains(f.prefixes, "")) {
 		return analyzer.Interest{}, errors.New("--prefix: must name a prefix such as /registry, or / for the root")
 	}
-	return analyzer.Interest{Tool: tool(), Prefixes: f.prefixes}, nil
+	return analyzer.Interest{Run: report.Run{Tool: tool(), NoWAL: f.noWAL}, Prefixes: f.prefixes}, nil
 }
 
 // resourcesFlag reads --resources.

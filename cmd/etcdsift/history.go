@@ -42,7 +42,7 @@ still lies. It does not fail on findings.
 			if in.Key, err = keyArg(args[last]); err != nil {
 				return err
 			}
-			if in.Encryption, err = config.config(cmd.Context(), &flags.inputs); err != nil {
+			if err = config.load(cmd.Context(), &in, &flags.inputs); err != nil {
 				return err
 			}
 			r, err := answerTo(&flags, cmd, args[:last], in, askHistory, write)

@@ -56,7 +56,7 @@ checked: exit status 2, as it may be misspelt.
 				o.Retire = retire
 				flags.besides = true // a claim that no newest value needs a key covers all
 			}
-			if in.Encryption, err = config.config(cmd.Context(), &flags.inputs); err != nil {
+			if err = config.load(cmd.Context(), &in, &flags.inputs); err != nil {
 				return err
 			}
 			r, err := answerTo(&flags, cmd, args, in, func(ctx context.Context, r *analyzer.Reading) (*report.KeysReport, error) { return r.Keys(ctx, o) }, write)

@@ -43,7 +43,7 @@ fail on findings.
 			if err != nil {
 				return fmt.Errorf("--format: %w", err)
 			}
-			if in.Encryption, err = config.config(cmd.Context(), &flags.inputs); err != nil {
+			if err = config.load(cmd.Context(), &in, &flags.inputs); err != nil {
 				return err
 			}
 			found, err := flags.open(cmd, args)

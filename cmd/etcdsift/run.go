@@ -33,6 +33,7 @@ func answerTo[A any](f *evidenceFlags, cmd *cobra.Command, paths []string, in an
 // open opens the evidence before the run writes anything, to learn what it must not write over.
 // The caller closes it.
 func (f *evidenceFlags) open(cmd *cobra.Command, paths []string) (*evidence.Set, error) {
+	f.paths = paths
 	found, err := evidence.Open(paths, f.noWAL)
 	if err != nil {
 		err = &statusError{report.ExitNotEvidence, notEvidence(found)}
@@ -72,6 +73,9 @@ func (f *evidenceFlags) write(cmd *cobra.Command, private bool, write func(io.Wr
 // examine reads open evidence, and asks a question on it.
 func examine[A any](f *evidenceFlags, cmd *cobra.Command, found *evidence.Set, in analyzer.Interest,
 	ask func(context.Context, *analyzer.Reading) (A, error)) (a A, err error) {
+	for _, path := range f.paths {
+		in.Run.Paths = append(in.Run.Paths, report.Text(path))
+	}
 	in.NotExamined, in.NotEvidence = found.NotExamined, found.NotEvidence
 	if f.besides {
 		in.NotExamined = append(in.NotExamined, found.Beside...)

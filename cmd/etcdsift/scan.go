@@ -50,7 +50,7 @@ cluster.
 					return err
 				}
 			}
-			if in.Encryption, err = config.config(cmd.Context(), &flags.inputs); err != nil {
+			if err = config.load(cmd.Context(), &in, &flags.inputs); err != nil {
 				return err
 			}
 			r, err := answerTo(&flags, cmd, args, in, func(ctx context.Context, r *analyzer.Reading) (*report.Report, error) { return r.Scan(ctx, o) }, write)

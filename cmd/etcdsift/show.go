@@ -78,7 +78,7 @@ func (f *showFlags) run(cmd *cobra.Command, paths []string, key report.Text) err
 			return fmt.Errorf("--%s: must be 1 or more", n.flag)
 		}
 	}
-	if in.Encryption, err = f.config.config(cmd.Context(), &f.inputs); err != nil {
+	if err = f.config.load(cmd.Context(), &in, &f.inputs); err != nil {
 		return err
 	}
 	found, err := f.open(cmd, paths)

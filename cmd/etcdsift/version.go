@@ -13,7 +13,7 @@ import (
 // version is the release that this source is, or will be.
 const version = "v0.1.0"
 
-func tool() report.Tool { return report.Tool{Name: "etcdsift", Version: version} }
+func tool() report.Tool { return report.Tool{Name: "etcdsift", Version: version, Commit: commit()} }
 
 func newVersion() *cobra.Command {
 	return &cobra.Command{
@@ -21,14 +21,18 @@ func newVersion() *cobra.Command {
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			from := ""
+			if c := commit(); c != "" {
+				from = ", commit " + c
+			}
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "etcdsift %s%s (%s, %s/%s)\n",
-				version, commit(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+				version, from, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return outputError("standard output", err)
 		},
 	}
 }
 
-// commit names the commit that the program comes from, if the build knows.
+// commit names the commit that the program comes from; empty if the build does not know.
 func commit() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -45,5 +49,5 @@ func commit() string {
 	if settings["vcs.modified"] == "true" {
 		revision += " with changes"
 	}
-	return ", commit " + revision
+	return revision
 }

@@ -46,7 +46,7 @@ func (j *Judge) addEvidence(ev *seen.Evidence) {
 	c.NotExamined = append(c.NotExamined, ev.NotExamined...)
 	if n := ev.Ledger.CarvedSkipped; n > 0 && j.question.Encryption != nil {
 		c.NotExamined = append(c.NotExamined, report.NotExamined{Path: ev.Path,
-			What: fmt.Sprintf("%d encrypted values outside of records, over a limit of %d, were not proven", n, seen.MaxCarved)})
+			What: fmt.Sprintf("%d encrypted values outside of records, over a limit of %d, were not proven", n, seen.MaxCarved), Unread: true})
 	}
 	residue := ev.Residue
 	residue.Rereads = j.rereads[ev]

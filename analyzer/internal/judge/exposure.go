@@ -115,7 +115,7 @@ func (x *exposer) expose(s *Subject) {
 	x.copies = s.appendCopies(x.copies[:0], x.evs)
 	e := report.Exposure{
 		Resource: x.scope[s.id.GroupResource].Resource, Namespace: report.Text(s.id.Namespace), Name: report.Text(s.id.Name),
-		Key: report.Text(s.key), Status: s.exposed(), State: s.state, DataKeys: []report.Text{}, Current: s.current(),
+		Key: report.Text(s.key), Cluster: s.cluster, Status: s.exposed(), State: s.state, DataKeys: []report.Text{}, Current: s.current(),
 		Validity: s.validity,
 	}
 	if s.form != nil && s.form.DataKeys != nil {
@@ -129,4 +129,19 @@ func (x *exposer) expose(s *Subject) {
 func compareCopies(x, y seen.CopyIn) int {
 	return cmp.Or(cmp.Compare(x.Rev.Main, y.Rev.Main), cmp.Compare(x.Index, y.Index),
 		cmp.Compare(x.Path(), y.Path()), cmp.Compare(x.Off, y.Off))
+}
+
+// countCopies tells of each file how many of the copies it holds.
+func (j *Judge) countCopies() {
+	counts := map[report.Text]int{}
+	for i := range j.result.Exposures {
+		for _, c := range j.result.Exposures[i].Copies {
+			counts[c.Path]++
+		}
+	}
+	for i := range j.result.Evidence {
+		e := &j.result.Evidence[i]
+		n := counts[e.Path]
+		e.PlaintextCopies = &n
+	}
 }

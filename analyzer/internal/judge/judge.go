@@ -24,13 +24,13 @@ type Judge struct {
 
 	// The keys in scope that have plaintext copies. New sets them; see Subject for what the other
 	// steps do to each. rereads counts their copies that the tree has elsewhere, too.
-	subjects map[clusterKey]*Subject
+	subjects map[etcdKey]*Subject
 	exposed  []*Subject // all of subjects, by namespace, name and key
 	rereads  map[*seen.Evidence]int
 
 	// Counts of keys. New counts all but the subjects in namespaces and scope; the answer adds those.
-	inventory  map[resource.GroupResource]*report.ResourceCount
-	namespaces map[string]*report.NamespaceCount
+	inventory  map[clusterResource]*report.ResourceCount
+	namespaces map[clusterNamespace]*report.NamespaceCount
 	scope      map[resource.GroupResource]*report.ScopeCount // a resource is in scope if it is here
 
 	// Which values need which encryption key. New counts the newest values, and Keys what the
@@ -67,16 +67,16 @@ func New(evs []*seen.Evidence, q Question, p *keys.Proofs, n *keys.Nonces) *Judg
 	j := &Judge{
 		question: q, evs: evs, proofs: p, nonces: n,
 		clusters:   newClusters(evs),
-		subjects:   map[clusterKey]*Subject{},
-		inventory:  map[resource.GroupResource]*report.ResourceCount{},
-		namespaces: map[string]*report.NamespaceCount{},
+		subjects:   map[etcdKey]*Subject{},
+		inventory:  map[clusterResource]*report.ResourceCount{},
+		namespaces: map[clusterNamespace]*report.NamespaceCount{},
 		scope:      map[resource.GroupResource]*report.ScopeCount{},
 		uses:       map[seen.KeyID]*keyUse{},
 		moved:      map[movedKey]bool{},
 		rereads:    map[*seen.Evidence]int{},
 		result: &report.Report{
 			Examined: report.Examined{
-				SchemaVersion: report.SchemaVersion, Tool: q.Tool, Evidence: []report.Evidence{},
+				SchemaVersion: report.SchemaVersion, Tool: q.Run.Tool, Run: q.Run, Clusters: []report.Cluster{}, Evidence: []report.Evidence{},
 				Coverage: report.Coverage{Damage: []report.Damage{}, Unattributed: []report.Extent{}, NotExamined: []report.NotExamined{}},
 			},
 			Inventory: []report.ResourceCount{}, Namespaces: []report.NamespaceCount{},
@@ -103,7 +103,7 @@ func New(evs []*seen.Evidence, q Question, p *keys.Proofs, n *keys.Nonces) *Judg
 		}
 	}
 	j.exposed = slices.SortedFunc(maps.Values(j.subjects), func(x, y *Subject) int {
-		return cmp.Or(cmp.Compare(x.id.Namespace, y.id.Namespace), cmp.Compare(x.id.Name, y.id.Name), cmp.Compare(x.key, y.key))
+		return cmp.Or(cmp.Compare(x.cluster, y.cluster), cmp.Compare(x.id.Namespace, y.id.Namespace), cmp.Compare(x.id.Name, y.id.Name), cmp.Compare(x.key, y.key))
 	})
 	return j
 }
@@ -113,13 +113,14 @@ func New(evs []*seen.Evidence, q Question, p *keys.Proofs, n *keys.Nonces) *Judg
 func (j *Judge) addEntry(ev *seen.Evidence, e *seen.Entry, err error) {
 	newest, deleted := j.clusters.isNewest(ev, e), j.clusters.isDeleted(ev, e)
 	id := ev.Identity(e.Key)
+	cluster := j.clusters.clusterOf(ev, e.Key)
 	if newest && !deleted {
-		j.countLive(ev, e, id)
+		j.countLive(ev, e, id, cluster)
 		j.addPolicyFinding(ev, e, id)
 	}
 	j.addUse(ev, e, id, newest && !deleted)
 	if !e.Deleted && err != nil {
-		j.addEnvelopeFinding(ev, e, id, err)
+		j.addEnvelopeFinding(ev, e, err)
 	}
 	if !j.inScope(id.GroupResource) {
 		return
@@ -130,7 +131,7 @@ func (j *Judge) addEntry(ev *seen.Evidence, e *seen.Entry, err error) {
 	s := j.subjects[j.clusters.key(ev, e.Key)]
 	if s == nil {
 		if !deleted {
-			j.countStatus(id, ev.StatusOf(e))
+			j.countStatus(id, cluster, ev.StatusOf(e))
 		}
 		return
 	}
@@ -158,6 +159,7 @@ func (j *Judge) stateOf(ev *seen.Evidence, e *seen.Entry) report.State {
 func (j *Judge) Scan() *report.Report {
 	j.exposeAll(j.exposed)
 	j.weigh()
+	j.countCopies()
 	j.result.Verdict = j.verdict()
 	return j.result
 }
@@ -187,6 +189,7 @@ func (j *Judge) Examined() *report.Examined {
 // weigh makes all of the result but exposures and the verdict.
 func (j *Judge) weigh() {
 	j.addScope()
+	j.addDisagreeingMembers()
 	j.addConfiguration()
 	j.addProofs(j.proofs)
 	j.addLedgers(j.evs, j.proofs)
@@ -198,6 +201,7 @@ func (j *Judge) weigh() {
 	}
 	j.addCoverage(j.evs)
 	j.sort()
+	j.addClusters()
 }
 
 // addFinding adds a finding to the report. Without a severity it gets that of its rule.
@@ -211,10 +215,12 @@ func (j *Judge) addFinding(f report.Finding) {
 	j.result.Findings = append(j.result.Findings, f)
 }
 
-// objectFinding is a finding on an object, at those places. Its message is still to be made.
-func objectFinding(rule report.RuleID, id resource.Identity, key string, at ...report.Location) report.Finding {
+// objectFinding is a finding on an object that ev has, at those places. Its message is still to
+// be made.
+func (j *Judge) objectFinding(rule report.RuleID, ev *seen.Evidence, key string, at ...report.Location) report.Finding {
+	id := ev.Identity(key)
 	return report.Finding{
-		Rule: rule, Resource: report.Text(id.GroupResource.String()), Namespace: report.Text(id.Namespace), Name: report.Text(id.Name),
+		Rule: rule, Cluster: j.clusters.clusterOf(ev, key), Resource: report.Text(id.GroupResource.String()), Namespace: report.Text(id.Namespace), Name: report.Text(id.Name),
 		Key: report.Text(key), At: at,
 	}
 }
@@ -228,14 +234,18 @@ func locationOf(ev *seen.Evidence, e *seen.Entry) report.Location {
 // sort puts all lists that came from maps in order.
 func (j *Judge) sort() {
 	r := j.result
-	slices.SortFunc(r.Inventory, func(x, y report.ResourceCount) int { return cmp.Compare(x.Resource, y.Resource) })
-	slices.SortFunc(r.Namespaces, func(x, y report.NamespaceCount) int { return cmp.Compare(x.Namespace, y.Namespace) })
+	slices.SortFunc(r.Inventory, func(x, y report.ResourceCount) int {
+		return cmp.Or(cmp.Compare(x.Cluster, y.Cluster), cmp.Compare(x.Resource, y.Resource))
+	})
+	slices.SortFunc(r.Namespaces, func(x, y report.NamespaceCount) int {
+		return cmp.Or(cmp.Compare(x.Cluster, y.Cluster), cmp.Compare(x.Namespace, y.Namespace))
+	})
 	slices.SortFunc(r.Exposures, compareExposures)
 	slices.SortStableFunc(r.Findings, compareFindings)
 }
 
 func compareExposures(x, y report.Exposure) int {
-	if c := cmp.Or(cmp.Compare(x.Resource, y.Resource), cmp.Compare(x.Namespace, y.Namespace), cmp.Compare(x.Name, y.Name)); c != 0 {
+	if c := cmp.Or(cmp.Compare(x.Cluster, y.Cluster), cmp.Compare(x.Resource, y.Resource), cmp.Compare(x.Namespace, y.Namespace), cmp.Compare(x.Name, y.Name)); c != 0 {
 		return c
 	}
 	if c := cmp.Compare(x.Key, y.Key); c != 0 {
@@ -253,7 +263,7 @@ func compareFindings(x, y report.Finding) int {
 	if c := cmp.Or(cmp.Compare(x.Resource, y.Resource), cmp.Compare(x.Namespace, y.Namespace), cmp.Compare(x.Name, y.Name)); c != 0 {
 		return c
 	}
-	if c := cmp.Or(cmp.Compare(x.Key, y.Key), cmp.Compare(x.Path(), y.Path())); c != 0 {
+	if c := cmp.Or(cmp.Compare(x.Key, y.Key), cmp.Compare(x.Path(), y.Path()), cmp.Compare(x.Cluster, y.Cluster)); c != 0 {
 		return c
 	}
 	return cmp.Compare(x.Message(), y.Message())

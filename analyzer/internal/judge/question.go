@@ -8,14 +8,13 @@ import (
 
 // A Question is what is asked of the evidence, set before New and never changed.
 type Question struct {
-	// Tool is named in the report.
-	Tool report.Tool
+	// Run is what the user asked, for the report. FailOn of it is the least severity that makes
+	// the exit status 1; with SeverityNone no finding does.
+	Run report.Run
 	// Resources are what the verdict is about.
 	Resources []resource.GroupResource
 	// Configured says that the verdict is about what Encryption says to encrypt, too.
 	Configured bool
-	// FailOn is the least severity that makes the exit status 1; with SeverityNone no finding does.
-	FailOn report.Severity
 	// AllowEmpty says that a run which finds nothing in scope does not end in ExitNotEvidence.
 	AllowEmpty bool
 	// Key is the key of which History tells; empty for all other answers.

@@ -173,7 +173,7 @@ func (j *Judge) answerRetire() {
 	if len(j.question.Retire) == 0 {
 		return
 	}
-	complete, encrypted := j.verdict().Complete && !j.logAlone, j.anyEncrypted()
+	complete, encrypted := j.sawAll() && !j.logAlone, j.anyEncrypted()
 	j.retire = []report.Retirement{}
 	for _, c := range j.candidates {
 		slices.Sort(c.stragglers)
@@ -205,6 +205,11 @@ func (j *Judge) answerRetire() {
 		t.Safe = t.Answer == report.RetireSafe
 		j.retire = append(j.retire, t)
 	}
+}
+
+// sawAll reports whether no newest value may be where the run did not look, whoever left that out.
+func (j *Judge) sawAll() bool {
+	return len(j.result.Coverage.NotExamined) == 0 && j.missing(nil) == 0
 }
 
 // retireStatus is the exit status that the answers ask for. A key that may not be dropped counts

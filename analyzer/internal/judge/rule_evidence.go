@@ -9,31 +9,30 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode"
 	"github.com/etcdsift/etcdsift/decode/envelope"
-	"github.com/etcdsift/etcdsift/decode/resource"
 )
 
 // evidenceRules are the rules that a file breaks, or bytes in it.
 var evidenceRules = []report.Rule{
 	{
-		ID: report.RuleSnapshotHash, Severity: report.SeverityHigh,
+		ID: report.RuleSnapshotHash, Severity: report.SeverityHigh, Reason: report.StatusUntrusted,
 		Means:   "the SHA-256 behind a snapshot is not that of its bytes",
 		Matters: "The snapshot was changed or damaged after etcd wrote it, or opened by a tool that writes.",
 		Mend:    "Get the snapshot again from its source, or from a backup whose hash is valid.",
 	},
 	{
-		ID: report.RuleUnattributed, Severity: report.SeverityMedium,
+		ID: report.RuleUnattributed, Severity: report.SeverityMedium, Reason: report.StatusUnattributed,
 		Means:   "unreferenced bytes are neither zero, nor a record, nor random enough to be ciphertext",
 		Matters: "They may be a piece of a Secret of which no other copy is known, or of any other object.",
 		Mend:    "Defragment every member (etcdctl defrag), and replace old backups.",
 	},
 	{
-		ID: report.RuleUnknownEnvelope, Severity: report.SeverityMedium,
+		ID: report.RuleUnknownEnvelope, Severity: report.SeverityMedium, Reason: report.StatusFindings,
 		Means:   "a value starts with k8s:enc: but its provider or version is not known, or it is cut",
 		Matters: "Nobody can tell from here whether the value is encrypted, and the API server may not be able to read it.",
 		Mend:    "Find out which component wrote the value, and rewrite the object with a provider that Kubernetes knows.",
 	},
 	{
-		ID: report.RuleDamage, Severity: report.SeverityMedium,
+		ID: report.RuleDamage, Severity: report.SeverityMedium, Reason: report.StatusIncomplete,
 		Means:   "pages or records break their format",
 		Matters: "What could not be read may hold plaintext: no answer from this file is complete.",
 		Mend:    "Examine another copy of the evidence, such as another member's or an earlier snapshot.",
@@ -109,11 +108,11 @@ func addPlace(f *report.Finding, at report.Location) {
 
 // addEnvelopeFinding reports a newest value that is neither plaintext nor an envelope that can be
 // understood; broken says why. A plaintext record that is broken is damage, and reported as that.
-func (j *Judge) addEnvelopeFinding(ev *seen.Evidence, e *seen.Entry, id resource.Identity, broken error) {
+func (j *Judge) addEnvelopeFinding(ev *seen.Evidence, e *seen.Entry, broken error) {
 	if ev.Keys.Storages[e.Storage].Provider == envelope.Identity {
 		return
 	}
-	f := objectFinding(report.RuleUnknownEnvelope, id, e.Key, locationOf(ev, e))
+	f := j.objectFinding(report.RuleUnknownEnvelope, ev, e.Key, locationOf(ev, e))
 	f.Detail = plainError(broken)
 	j.addFinding(f)
 }

@@ -13,7 +13,7 @@ import (
 // nonceRules are the rules that nonces break.
 var nonceRules = []report.Rule{
 	{
-		ID: report.RuleNonceReuse, Severity: report.SeverityHigh,
+		ID: report.RuleNonceReuse, Severity: report.SeverityHigh, Reason: report.StatusFindings,
 		Means:   "two different values were encrypted with the same nonce or IV under the same key",
 		Matters: "With aesgcm, secretbox and KMS the two plaintexts can be compared bit by bit, and aesgcm loses its authentication; with aescbc equal beginnings show.",
 		Mend:    "Make a new key, rewrite every object with it, and find out how the nonces came about: a copied virtual machine, a broken source of randomness.",
@@ -27,7 +27,7 @@ func (j *Judge) addNonceFindings(n *keys.Nonces) {
 			return cmp.Or(cmp.Compare(x.Key, y.Key), compareCopies(x.At, y.At))
 		})
 		first := &shared[0]
-		f := objectFinding(report.RuleNonceReuse, first.At.In.Identity(first.Key), first.Key)
+		f := j.objectFinding(report.RuleNonceReuse, first.At.In, first.Key)
 		for i := range shared {
 			at := shared[i].At.Location()
 			if i > 0 {
@@ -40,7 +40,7 @@ func (j *Judge) addNonceFindings(n *keys.Nonces) {
 	}
 	if n.Incomplete {
 		j.result.Coverage.NotExamined = append(j.result.Coverage.NotExamined,
-			report.NotExamined{What: fmt.Sprintf("the nonces of more than %d pairs of values, which may be the same", keys.MaxReused)})
+			report.NotExamined{What: fmt.Sprintf("the nonces of more than %d pairs of values, which may be the same", keys.MaxReused), Unread: true})
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 // overuseRules are the rules that the writes with a key break.
 var overuseRules = []report.Rule{
 	{
-		ID: report.RuleKeyOveruse, Severity: report.SeverityMedium,
+		ID: report.RuleKeyOveruse, Severity: report.SeverityMedium, Reason: report.StatusFindings,
 		Means:   "an aesgcm key has been written with more often than it is made for (low where it may have been another key before)",
 		Matters: "Its nonces are random and short: Kubernetes' documentation asks for a new key every 200,000 writes.",
 		Mend:    "Put a new key first, rewrite every object, and rotate by schedule; or use KMS v2.",
@@ -96,7 +96,7 @@ func (j *Judge) eras(evs []*seen.Evidence) *eras {
 	byResource := map[resourceIn][]era{}
 	for _, ev := range evs {
 		for _, r := range ev.Ledger.Resources(ev.Identity) {
-			e := era{resourceIn: resourceIn{r.Resource, j.clusters.numbers[ev]}}
+			e := era{resourceIn: resourceIn{r.Resource, j.clusters.etcds[ev]}}
 			if r.Storage != 0 {
 				e.use = ev.Keys.Storages[r.Storage].KeyID()
 			}
@@ -152,7 +152,7 @@ func (j *Judge) incarnations(evs []*seen.Evidence) iter.Seq2[era, seen.Incarnati
 				resources[i] = ev.Identity(key).GroupResource
 			}
 			for hash, life := range ev.Ledger.Written {
-				e := era{ev.Keys.Storages[life.Storage].KeyID(), resourceIn{resources[life.Dir-1], j.clusters.numbers[ev]}}
+				e := era{ev.Keys.Storages[life.Storage].KeyID(), resourceIn{resources[life.Dir-1], j.clusters.etcds[ev]}}
 				if len(evs) > 1 {
 					if have, ok := joined[id{e, hash}]; ok {
 						life.Low, life.High = min(have.Low, life.Low), max(have.High, life.High)

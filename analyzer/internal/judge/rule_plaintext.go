@@ -10,31 +10,31 @@ import (
 // plaintextRules are the rules that plaintext copies of an object break.
 var plaintextRules = []report.Rule{
 	{
-		ID: report.RulePlaintextLive, Severity: report.SeverityCritical,
+		ID: report.RulePlaintextLive, Severity: report.SeverityCritical, Reason: report.StatusPlaintext,
 		Means:   "the newest value of a resource in scope is not encrypted",
 		Matters: "Whoever holds this file, a backup of it or the disk reads the object as it is used now.",
 		Mend:    "Configure encryption at rest for the resource, rewrite every object (kubectl get ... -o json | kubectl replace -f -), then rotate what was readable.",
 	},
 	{
-		ID: report.RulePlaintextHistory, Severity: report.SeverityHigh,
+		ID: report.RulePlaintextHistory, Severity: report.SeverityHigh, Reason: report.StatusExposed,
 		Means:   "an older revision in the tree is plaintext",
 		Matters: "etcd keeps old revisions until it is compacted: a range request at that revision, and any backup, still returns the object.",
 		Mend:    "Compact the history (etcdctl compact), defragment every member, and rotate what was readable.",
 	},
 	{
-		ID: report.RulePlaintextFree, Severity: report.SeverityHigh,
+		ID: report.RulePlaintextFree, Severity: report.SeverityHigh, Reason: report.StatusExposed,
 		Means:   "a free page holds a plaintext record",
 		Matters: "Compaction frees pages and does not erase them: they stay in the file and travel in every snapshot.",
 		Mend:    "Defragment every member (etcdctl defrag), replace old backups, and rotate what was readable.",
 	},
 	{
-		ID: report.RulePlaintextFragment, Severity: report.SeverityHigh,
+		ID: report.RulePlaintextFragment, Severity: report.SeverityHigh, Reason: report.StatusExposed,
 		Means:   "unstructured bytes hold (part of) a plaintext object",
 		Matters: "A page that was used again in part still holds the rest of what it held: a piece of a key or a token may be enough.",
 		Mend:    "Defragment every member (etcdctl defrag), replace old backups, and rotate what was readable.",
 	},
 	{
-		ID: report.RulePlaintextWAL, Severity: report.SeverityHigh,
+		ID: report.RulePlaintextWAL, Severity: report.SeverityHigh, Reason: report.StatusExposed,
 		Means:   "a WAL segment holds a plaintext write",
 		Matters: "The write-ahead log keeps writes whatever becomes of them in the db: defragmentation does not touch it.",
 		Mend:    "Write on until the segment is purged (etcd keeps five), or rebuild the members one by one; then rotate what was readable.",
@@ -53,7 +53,7 @@ type breach struct {
 func (x *exposer) addPlaintextFindings(e *report.Exposure) {
 	x.breaches = x.breaches[:0]
 	for _, at := range x.copies {
-		if rule := ruleOf(at); rule != "" {
+		if rule := brokenBy(at); rule != "" {
 			b := x.breach(rule, at.Path())
 			b.copies++
 			b.newest = at
@@ -65,7 +65,7 @@ func (x *exposer) addPlaintextFindings(e *report.Exposure) {
 	}
 	for _, b := range x.breaches {
 		x.findings = append(x.findings, report.Finding{
-			Rule: b.rule, Severity: severityOf(b.rule), Resource: e.Resource, Namespace: e.Namespace, Name: e.Name, Key: e.Key,
+			Rule: b.rule, Severity: severityOf(b.rule), Resource: e.Resource, Namespace: e.Namespace, Name: e.Name, Key: e.Key, Cluster: e.Cluster,
 			At: x.locate(b.newest), AtMore: b.copies - 1, Superseded: b.rule == report.RulePlaintextLive && e.Status == report.StatusExposed,
 		})
 	}
@@ -81,9 +81,9 @@ func (x *exposer) breach(rule report.RuleID, path report.Text) *breach {
 	return &x.breaches[i]
 }
 
-// ruleOf is the rule that a plaintext copy breaks, empty if none: a record of the tree that lies
+// brokenBy is the rule that a plaintext copy breaks, empty if none: a record of the tree that lies
 // elsewhere once more is no residue.
-func ruleOf(at seen.CopyIn) report.RuleID {
+func brokenBy(at seen.CopyIn) report.RuleID {
 	if at.Reread {
 		return ""
 	}

@@ -15,37 +15,37 @@ import (
 // policyRules are the rules that a configuration breaks, or a newest value that is not as one says.
 var policyRules = []report.Rule{
 	{
-		ID: report.RuleIdentityFirst, Severity: report.SeverityHigh,
+		ID: report.RuleIdentityFirst, Severity: report.SeverityHigh, Reason: report.StatusPolicy,
 		Means:   "the first provider of a resource is identity: the API server writes it in plaintext",
 		Matters: "Every object that is written from now on can be read by whoever holds the disk or a backup, whatever providers stand behind.",
 		Mend:    "Put the provider that is to encrypt first, restart the API servers, and rewrite every object.",
 	},
 	{
-		ID: report.RuleWritersDisagree, Severity: report.SeverityHigh,
+		ID: report.RuleWritersDisagree, Severity: report.SeverityHigh, Reason: report.StatusPolicy,
 		Means:   "two configurations would write one resource in different ways (medium where each reads what the other writes)",
 		Matters: "An object that one API server has written is lost to the other, as each client sees by chance.",
 		Mend:    "Give all API servers of the resource the same file, with every key that a value needs, restart them one by one, and rewrite every object.",
 	},
 	{
-		ID: report.RuleNotConfigured, Severity: report.SeverityHigh,
+		ID: report.RuleNotConfigured, Severity: report.SeverityHigh, Reason: report.StatusPolicy,
 		Means:   "a value is encrypted, and no entry of the configuration covers its resource",
 		Matters: "The API server can not read the object, nor list its resource.",
 		Mend:    "Put the resource back into the configuration, with the key that the value names, and rewrite the object before it is dropped.",
 	},
 	{
-		ID: report.RuleUnknownKey, Severity: report.SeverityHigh,
+		ID: report.RuleUnknownKey, Severity: report.SeverityHigh, Reason: report.StatusPolicy,
 		Means:   "a value is encrypted with a key that the configuration does not have for its resource",
 		Matters: "The API server can not read the object, nor list its resource.",
 		Mend:    "Put the key back into the configuration behind the one that writes, and rewrite the object before it is dropped.",
 	},
 	{
-		ID: report.RuleWrongProvider, Severity: report.SeverityMedium,
+		ID: report.RuleWrongProvider, Severity: report.SeverityHigh, Reason: report.StatusPolicy,
 		Means:   "a value is encrypted with another type of provider than the one that the configuration writes with",
 		Matters: "The migration is not finished: the old provider and its keys are still needed to read the object.",
 		Mend:    "Rewrite the object (kubectl get ... -o json | kubectl replace -f -).",
 	},
 	{
-		ID: report.RuleStaleKey, Severity: report.SeverityMedium,
+		ID: report.RuleStaleKey, Severity: report.SeverityHigh, Reason: report.StatusPolicy,
 		Means:   "a value is encrypted with another key than the one that the configuration writes with",
 		Matters: "The rotation is not finished: the old key is still needed to read the object, and may not be dropped.",
 		Mend:    "Rewrite the object (kubectl get ... -o json | kubectl replace -f -).",
@@ -65,7 +65,7 @@ func (j *Judge) addPolicyFinding(ev *seen.Evidence, e *seen.Entry, id resource.I
 	if policy == encryption.Current {
 		return
 	}
-	f := objectFinding(report.RuleID(reportedPolicy(policy)), id, e.Key, locationOf(ev, e))
+	f := j.objectFinding(report.RuleID(reportedPolicy(policy)), ev, e.Key, locationOf(ev, e))
 	f.Detail = policyDetail(policy, entry, id.GroupResource, how, e.Proved().Stale)
 	j.addFinding(f)
 }

@@ -11,25 +11,25 @@ import (
 // proofRules are the rules that values break which their key does not open, or not as it should.
 var proofRules = []report.Rule{
 	{
-		ID: report.RuleSharedName, Severity: report.SeverityHigh,
+		ID: report.RuleSharedName, Severity: report.SeverityHigh, Reason: report.StatusPolicy,
 		Means:   "newest values name a key of the configuration, and it does not open them: another key has that name, too",
 		Matters: "Whoever keeps the key of that name believes to have the right one, and loses the values of the other.",
 		Mend:    "Find the other key, in the configuration of each other master or in an older one, give it a name of its own, and rewrite every object.",
 	},
 	{
-		ID: report.RuleUndecryptable, Severity: report.SeverityHigh,
+		ID: report.RuleUndecryptable, Severity: report.SeverityHigh, Reason: report.StatusPolicy,
 		Means:   "a key of the configuration has the name that the value gives, and does not open it",
 		Matters: "The name is no proof: another key had it, or the value was changed. The API server can not read the object.",
 		Mend:    "Find the key that wrote the value, such as that of an older configuration, and give it a name of its own; or restore the object.",
 	},
 	{
-		ID: report.RuleRelocated, Severity: report.SeverityHigh,
+		ID: report.RuleRelocated, Severity: report.SeverityHigh, Reason: report.StatusPolicy,
 		Means:   "a value opens only with the path of another etcd key",
 		Matters: "The ciphertext was written for another object, and somebody with write access to etcd has moved it.",
 		Mend:    "Find out who wrote to etcd past the API server, and restore both objects.",
 	},
 	{
-		ID: report.RuleNotObject, Severity: report.SeverityHigh,
+		ID: report.RuleNotObject, Severity: report.SeverityHigh, Reason: report.StatusPolicy,
 		Means:   "a value opens, and what is in it is no Kubernetes object, or another one than its etcd key says",
 		Matters: "Somebody with write access to etcd has moved or made it: aescbc and secretbox do not bind a value to its key.",
 		Mend:    "Find out who wrote to etcd past the API server, restore the object, and use a provider that binds (KMS v2, aesgcm).",
@@ -43,7 +43,7 @@ func (j *Judge) addProofs(proofs *keys.Proofs) {
 		return
 	}
 	for _, f := range proofs.Failures {
-		finding := objectFinding(report.RuleUndecryptable, f.In.Identity(f.Key), f.Key, seen.CopyIn{Copy: &f.At, In: f.In}.Location())
+		finding := j.objectFinding(report.RuleUndecryptable, f.In, f.Key, seen.CopyIn{Copy: &f.At, In: f.In}.Location())
 		finding.AtMore = f.Copies - 1
 		switch {
 		case f.Outcome == seen.NotObject:

@@ -11,7 +11,7 @@ import (
 // providerRules are the rules that the choice of a provider breaks.
 var providerRules = []report.Rule{
 	{
-		ID: report.RuleWeakProvider, Severity: report.SeverityMedium,
+		ID: report.RuleWeakProvider, Severity: report.SeverityMedium, Reason: report.StatusFindings,
 		Means:   "newest values are encrypted with a provider that Kubernetes advises against (aescbc is low, KMS v1 medium)",
 		Matters: "aescbc does not authenticate, so that a padding oracle can open values; KMS v1 is deprecated and off by default since Kubernetes 1.29.",
 		Mend:    "Move to KMS v2, or to secretbox, and rewrite every object.",

@@ -24,45 +24,50 @@ func (j *Judge) inScope(r resource.GroupResource) bool {
 	return true
 }
 
+// A clusterResource is a resource of one cluster.
+type clusterResource struct {
+	cluster report.ClusterID
+	resource.GroupResource
+}
+
+// A clusterNamespace is a namespace of one cluster.
+type clusterNamespace struct {
+	cluster   report.ClusterID
+	namespace string
+}
+
 // countLive counts a live key in the inventory, whether it is in scope or not.
-func (j *Judge) countLive(ev *seen.Evidence, e *seen.Entry, id resource.Identity) {
-	n := j.inventory[id.GroupResource]
+func (j *Judge) countLive(ev *seen.Evidence, e *seen.Entry, id resource.Identity, cluster report.ClusterID) {
+	in := clusterResource{cluster, id.GroupResource}
+	n := j.inventory[in]
 	if n == nil {
-		n = &report.ResourceCount{Resource: report.Text(id.GroupResource.String()), Providers: map[report.Provider]int{}}
-		j.inventory[id.GroupResource] = n
+		n = &report.ResourceCount{Cluster: cluster, Resource: report.Text(id.GroupResource.String()), Providers: map[report.Provider]int{}}
+		j.inventory[in] = n
 	}
 	n.Keys++
 	n.Providers[ev.Keys.Storages[e.Storage].Reported()]++
 }
 
 // countStatus counts a key in scope.
-func (j *Judge) countStatus(id resource.Identity, status report.Status) {
-	n := j.namespaces[id.Namespace]
+func (j *Judge) countStatus(id resource.Identity, cluster report.ClusterID, status report.Status) {
+	in := clusterNamespace{cluster, id.Namespace}
+	n := j.namespaces[in]
 	if n == nil {
-		n = &report.NamespaceCount{Namespace: report.Text(id.Namespace)}
-		j.namespaces[id.Namespace] = n
+		n = &report.NamespaceCount{Cluster: cluster, Namespace: report.Text(id.Namespace)}
+		j.namespaces[in] = n
 	}
-	scope := j.scope[id.GroupResource]
-	scope.Keys++
-	switch status {
-	case report.StatusPlaintext:
-		n.Plaintext++
-		scope.Readable++
-	case report.StatusExposed:
-		n.Exposed++
-		scope.Readable++
-	case report.StatusUnreadable:
-		n.Unreadable++
-		scope.Unreadable++
-	default:
-		n.Encrypted++
+	n.Add(status)
+	all := j.scope[id.GroupResource]
+	for _, scope := range []*report.ScopeCount{all, j.clusters.scopeOf(cluster, id.GroupResource, all)} {
+		scope.Keys++
+		scope.Add(status)
 	}
 }
 
 // addScope reports the counts of all keys.
 func (j *Judge) addScope() {
 	for _, s := range j.exposed {
-		j.countStatus(s.id, s.exposed())
+		j.countStatus(s.id, s.cluster, s.exposed())
 	}
 	for _, n := range j.inventory {
 		j.result.Inventory = append(j.result.Inventory, *n)

@@ -10,13 +10,14 @@ import (
 // it.
 type Subject struct {
 	// Set by New.
-	key    string
-	id     resource.Identity
-	state  report.State
-	status report.Status  // of the newest value; StatusUnreadable if there is none
-	newest *seen.Entry    // nil if the key is deleted, or no evidence has an entry of it
-	in     *seen.Evidence // of newest; nil without it
-	copies []seen.CopyID  // the plaintext ones: sorted by Compare, and dropped by Report
+	key     string
+	id      resource.Identity
+	cluster report.ClusterID
+	state   report.State
+	status  report.Status  // of the newest value; StatusBroken if there is none
+	newest  *seen.Entry    // nil if the key is deleted, or no evidence has an entry of it
+	in      *seen.Evidence // of newest; nil without it
+	copies  []seen.CopyID  // the plaintext ones: sorted by Compare, and dropped by Report
 
 	// Set by Compare, of Secrets alone.
 	form     *seen.Form       // the type and the names of the data, as the copies tell them; nil before Compare, and of others
@@ -57,7 +58,7 @@ func (j *Judge) subjectOf(ev *seen.Evidence, at *seen.Copy) *Subject {
 		if !j.inScope(id.GroupResource) {
 			return nil
 		}
-		s = &Subject{key: at.Key, id: id, state: j.clusters.stateOf(ev, at), status: report.StatusUnreadable}
+		s = &Subject{key: at.Key, id: id, cluster: j.clusters.clusterOf(ev, at.Key), state: j.clusters.stateOf(ev, at), status: report.StatusBroken}
 		j.subjects[key] = s
 	}
 	return s

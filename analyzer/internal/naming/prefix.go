@@ -37,7 +37,7 @@ func findPrefixes(ev *seen.Evidence) []string {
 	if more := len(found) - MaxPrefixes; more > 0 {
 		found = found[:MaxPrefixes]
 		ev.NotExamined = append(ev.NotExamined, report.NotExamined{Path: ev.Path,
-			What: fmt.Sprintf("keys under %d more prefixes look like those of an API server; name them with --prefix", more)})
+			What: fmt.Sprintf("keys under %d more prefixes look like those of an API server; name them with --prefix", more), Unread: true})
 	}
 	slices.Sort(found)
 	return found

@@ -31,7 +31,8 @@ type Interest struct {
 	parts     [][]byte // a key that holds one of them is kept, such as "/secrets/"
 
 	contents bool // what plaintext Secrets hold is taken down
-	distinct bool // the ledger tells values apart: see Wanted.Distinct
+	distinct bool // the ledger tells values apart: see Want.Distinct
+	compares bool // the newest values of several files are compared: see Want.Compare
 	sealed   func(env envelope.Envelope, sum uint64)
 
 	// Seed makes hashes that files of this run have in common. They mean nothing in another run.
@@ -53,6 +54,9 @@ type Want struct {
 	Configured bool
 	// Distinct says that values are told apart, to count each once. It takes memory for each value.
 	Distinct bool
+	// Compare says that there are several files, which may be of members of one etcd: their newest
+	// values are compared. It takes 8 bytes for each key.
+	Compare bool
 	// Sealed is told of each whole encrypted value, with the SealedSum of it. It must not be nil
 	// where a file is swept.
 	Sealed func(env envelope.Envelope, sum uint64)
@@ -60,7 +64,7 @@ type Want struct {
 
 // NewInterest says what must be kept for what is wanted.
 func NewInterest(o Want) *Interest {
-	in := &Interest{OnlyKey: o.Key, Seed: maphash.MakeSeed(), distinct: o.Distinct, sealed: o.Sealed}
+	in := &Interest{OnlyKey: o.Key, Seed: maphash.MakeSeed(), distinct: o.Distinct, compares: o.Compare, sealed: o.Sealed}
 	for _, r := range o.Resources {
 		in.addResource(r)
 	}

@@ -30,6 +30,10 @@ type Keyspace struct {
 	scratch      []byte               // of Intern
 	named        int                  // bytes of all names in Storages
 
+	// Records tells which records of the tree two evidences share, where Interest compares members.
+	Records Sketch
+	sums    mem.List[uint64] // of the values of Entries, where Interest compares members; 0 if not known
+
 	Broken map[EntryID]error // what is wrong with an entry that is Broken
 	// Newest is the highest main revision of any record of the tree, or where that has none, of
 	// those that were salvaged; 0 without any. The log does not count.
@@ -117,6 +121,9 @@ func (k *Keyspace) Sorted() []EntryID {
 // with the record, nil if nothing is.
 func (k *Keyspace) Add(r *mvcc.Record, recordErr error) EntryID {
 	k.Newest = max(k.Newest, r.Revision.Main)
+	if k.interest.compares && !r.Tombstone {
+		k.Records.add(k.interest.Seed, r)
+	}
 	id := k.Find(r.Key)
 	known := id != 0
 	if !known {
@@ -136,12 +143,18 @@ func (k *Keyspace) Add(r *mvcc.Record, recordErr error) EntryID {
 		recordErr = cmp.Or(recordErr, err)
 	}
 	k.Set(id, to, recordErr)
+	if k.interest.compares && !to.Deleted {
+		*k.sums.At(int(id - 1)) = k.interest.Sum(r.Value)
+	}
 	return id
 }
 
 // Insert adds an entry for a key that has none. Set says what is known of it.
 func (k *Keyspace) Insert(key []byte) EntryID {
 	k.Entries.Add(Entry{Key: k.strings.Add(key), Watched: k.interest.KeepsKey(key)})
+	if k.interest.compares {
+		k.sums.Add(0)
+	}
 	id := EntryID(k.Entries.Len())
 	k.put(id)
 	return id
@@ -153,11 +166,33 @@ func (k *Keyspace) Set(id EntryID, to Entry, err error) {
 	e := k.At(id)
 	to.Key, to.dir, to.Watched, to.Broken = e.Key, e.dir, e.Watched, err != nil
 	*e = to
+	if k.interest.compares {
+		*k.sums.At(int(id - 1)) = 0
+	}
 	if e.Broken {
 		k.Broken[id] = err
 	} else if len(k.Broken) > 0 {
 		delete(k.Broken, id)
 	}
+}
+
+// SameValue reports whether e, of k, and oe, of o, are the same write as far as is known: two that
+// are in the WAL alone may differ in bytes of equal number.
+func (k *Keyspace) SameValue(e *Entry, o *Keyspace, oe *Entry) bool {
+	if e.Deleted != oe.Deleted || e.Size != oe.Size || e.Create != oe.Create || e.Version != oe.Version ||
+		k.Storages[e.Storage].KeyID() != o.Storages[oe.Storage].KeyID() {
+		return false
+	}
+	sum, other := k.sumOf(e), o.sumOf(oe)
+	return sum == 0 || other == 0 || sum == other
+}
+
+// sumOf is the sum of the value of e, 0 if it is not known.
+func (k *Keyspace) sumOf(e *Entry) uint64 {
+	if k.sums.Len() == 0 {
+		return 0
+	}
+	return *k.sums.At(int(k.Find([]byte(e.Key)) - 1))
 }
 
 // ParseStorage is how a value that starts at off was stored. The error is that of envelope.Parse; the
@@ -233,7 +268,7 @@ func (ev *Evidence) StatusOf(e *Entry) report.Status {
 	case plaintext:
 		return report.StatusPlaintext
 	case e.Broken:
-		return report.StatusUnreadable
+		return report.StatusBroken
 	}
 	return report.StatusEncrypted
 }

@@ -152,7 +152,7 @@ func (l *logReader) takeEntry(e *wal.Entry) {
 	if next := max(l.applied, l.last) + 1; l.ev.File != nil && index > next {
 		l.ev.NotExamined = append(l.ev.NotExamined, report.NotExamined{
 			Path: l.segment.Path,
-			What: fmt.Sprintf("raft entries %d to %d are in no WAL segment that is here, and the db does not have them", next, index-1),
+			What: fmt.Sprintf("raft entries %d to %d are in no WAL segment that is here, and the db does not have them", next, index-1), Unread: true,
 		})
 	}
 	l.last = index
