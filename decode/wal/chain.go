@@ -18,6 +18,7 @@ type Chain struct {
 	crc      *uint32 // that the last segment ended with
 	metadata *Metadata
 	last     Index // of the last entry or snapshot; 0 before the first
+	snapshot Index // of the last snapshot in this segment that was ahead of the entries; 0 without one
 }
 
 // Read is the function Read for the next segment, in a file of the given base name. Beyond
@@ -76,7 +77,7 @@ func (l *link) begin(base string) *uint32 {
 		l.damage(0, decode.ErrMissing, "%d WAL segments before segment %d", name.Seq-l.name.Seq-1, name.Seq)
 		before = nil
 	}
-	l.started, l.name, l.named = true, name, ok
+	l.started, l.name, l.named, l.snapshot = true, name, ok, 0
 	return before
 }
 
@@ -94,6 +95,7 @@ func (l *link) check(r *Record, entries *bool) {
 	case KindSnapshot:
 		if r.Snapshot.Index > l.last {
 			l.last = r.Snapshot.Index // what comes next need not be in this log
+			l.snapshot = l.last
 		}
 	case KindEntry:
 		if !r.Damaged {
@@ -114,10 +116,12 @@ func (l *link) check(r *Record, entries *bool) {
 func (l *link) entry(r *Record, first bool) {
 	e := &r.Entry
 	follows := l.last > 0 && e.Index <= l.last+1
+	// A member that joins gets a snapshot first, so its log may begin anywhere.
+	joined := follows && l.snapshot == l.last
 	switch {
 	case l.last > 0 && e.Index > l.last+1:
 		l.damage(r.Off, decode.ErrMissing, "entries %d to %d, before entry %d", l.last+1, e.Index-1, e.Index)
-	case first && l.named && e.Index != max(1, l.name.Index) && !(follows && l.name.Index == l.last+1):
+	case first && l.named && e.Index != max(1, l.name.Index) && !joined && !(follows && l.name.Index == l.last+1):
 		l.damage(r.Off, decode.ErrOrder, "entry %d, the first in a WAL segment whose name says %d, as if it had been renamed",
 			e.Index, l.name.Index)
 	}

@@ -32,6 +32,7 @@ func WAL(ctx context.Context, ev *seen.Evidence, sources []evidence.Source, prog
 	}
 	l.replay.sure = max(l.commit, l.applied)
 	l.apply(anyIndex)
+	l.checkEnd()
 	ev.Commit = l.commit
 	if ev.File == nil {
 		ev.Details.LiveKeys = ev.Keys.Entries.Len()
@@ -51,13 +52,15 @@ type logReader struct {
 	chain   wal.Chain
 	writer  *wal.Metadata // of the first segment that has one; nil before
 	last    wal.Index     // index of the last entry; 0 before the first
+	snap    wal.Index     // highest index of a snapshot that the log names: it stands for the entries up to it
 	commit  wal.Index     // highest index that the log says is committed
 	pending []entry       // in the order of their indexes
 
 	// Of the segment being read.
 	segment *seen.Segment
 	file    seen.FileID
-	foreign bool // another member or cluster wrote it
+	foreign bool  // another member or cluster wrote it
+	end     int64 // file offset behind its last frame
 }
 
 // anyIndex is no bound of the indexes.
@@ -76,7 +79,7 @@ func (l *logReader) read(ctx context.Context, source evidence.Source) error {
 		Path: source.Path, Kind: report.KindWAL, Size: source.Size, SnapshotHash: report.HashAbsent, What: source.What,
 		WAL: &report.WALFacts{Sequence: name.Seq},
 	}}
-	l.segment, l.file, l.foreign = seg, seen.SegmentFile(len(l.ev.Segments)), false
+	l.segment, l.file, l.foreign, l.end = seg, seen.SegmentFile(len(l.ev.Segments)), false, 0
 	l.ev.Segments = append(l.ev.Segments, seg)
 	sum := newDigest()
 	tap := func(off int64, b []byte) {
@@ -99,8 +102,32 @@ func (l *logReader) read(ctx context.Context, source evidence.Source) error {
 	return nil
 }
 
+// checkEnd notes damage if the log ends before what the db has. etcd syncs the log to the disk
+// before it applies an entry, and never removes the newest segment, so a log that is shorter than
+// its db has lost its end: a copy of it was cut, or segments are gone. The missing entries may hold
+// any value, so nobody can call that clean. The same holds for a frame that is torn at the end:
+// where the db is ahead of it, no crash explains it.
+//
+// A member that got a snapshot from its leader has no entries before it, and the log names the
+// snapshot instead. A snapshot file may be younger than the log, and of another member: it says
+// nothing of the log's end.
+//
+// Source: raftNode.start in etcdserver/raft.go, which saves before it applies.
+func (l *logReader) checkEnd() {
+	end := max(l.last, l.snap)
+	if l.ev.File == nil || l.ev.Facts.Kind == report.KindSnapshot || end >= l.applied {
+		return
+	}
+	l.ev.AddDamageIn(l.segment.Path, 0, &decode.FormatError{Off: l.end, Err: decode.ErrMissing,
+		What: fmt.Sprintf("end of the WAL (it ends at raft entry %d, and the db has applied %d; copy the data dir again "+
+			"with etcd stopped, or add the segments that follow), %d raft entries", end, l.applied, l.applied-end)})
+}
+
 func (l *logReader) takeRecord(r *wal.Record) {
 	facts := l.segment.Facts.WAL
+	if r.Kind <= wal.KindSnapshot {
+		l.end = r.Off + r.Len
+	}
 	switch r.Kind {
 	case wal.KindMetadata:
 		facts.NodeID, facts.ClusterID = r.Metadata.NodeID.String(), r.Metadata.ClusterID.String()
@@ -116,6 +143,10 @@ func (l *logReader) takeRecord(r *wal.Record) {
 		l.commit = max(l.commit, r.State.Commit)
 		facts.Commit = max(facts.Commit, uint64(r.State.Commit))
 		l.apply(l.commit)
+	case wal.KindSnapshot:
+		if !l.foreign {
+			l.snap = max(l.snap, r.Snapshot.Index)
+		}
 	case wal.KindEntry:
 		l.takeEntry(&r.Entry)
 	case wal.KindTorn:
