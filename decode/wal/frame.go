@@ -26,19 +26,21 @@ const (
 )
 
 // frameSize takes apart the length at the start of a frame. It is false for one that etcd
-// does not write.
+// does not write. etcd 2.0 to 2.2 wrote frames without padding: their top byte is 0, and where the
+// record is not a multiple of 8 long, the next frame starts in the middle of a word.
 //
-// Source: encodeFrameSize in storage/wal/encoder.go.
+// Source: encodeFrameSize in storage/wal/encoder.go, and wal/encoder.go of etcd 2.2.
 func frameSize(length []byte) (record, padding int64, ok bool) {
 	l := binary.LittleEndian.Uint64(length)
 	record = int64(l &^ (0xff << 56))
 	top := byte(l >> 56)
 	padding = (8 - record%8) % 8
-	want := byte(0)
-	if padding != 0 {
-		want = 0x80 | byte(padding)
+	if top == 0 {
+		padding = 0
+	} else if padding == 0 || top != 0x80|byte(padding) {
+		return record, padding, false
 	}
-	return record, padding, record > 0 && record <= maxFrame && top == want
+	return record, padding, record > 0 && record <= maxFrame
 }
 
 // A frameDecoder is etcd's own decoder, which gets one frame at a time: it trusts

@@ -28,7 +28,7 @@ func Read(r io.ReaderAt, size int64, before *uint32, tap func(off int64, b []byt
 	return func(yield func(Record, error) bool) {
 		source := newSource(r, size, tap)
 		defer source.close()
-		s := &segment{buffer: buffer{source: source}, size: size, decoder: newFrameDecoder(), yield: yield}
+		s := &segment{buffer: buffer{source: source}, size: size, decoder: newFrameDecoder(), effort: size + maxEffort, yield: yield}
 		if before != nil {
 			s.decoder.UpdateCRC(*before)
 			s.known = true
@@ -44,7 +44,10 @@ type segment struct {
 	buffer
 	size    int64
 	decoder *frameDecoder
-	known   bool // the CRC so far
+	known   bool  // the CRC so far
+	odd     bool  // frames may start at any offset, because those so far have no padding
+	padded  bool  // a frame has padding
+	effort  int64 // how many more bytes isFrame may look at
 	yield   func(Record, error) bool
 	stopped bool
 }
@@ -89,21 +92,37 @@ func (s *segment) next(off int64) int64 {
 		return s.noFrame(off)
 	}
 	s.take(&r, frame[lengthSize:lengthSize+record], err)
+	s.odd = s.odd || (off+r.Len)%lengthSize != 0
+	s.padded = s.padded || record%lengthSize != 0 && r.Len%lengthSize == 0
 	return off + r.Len
 }
 
 // frame is the whole frame at off; false if its length is not one, or runs past the end of
 // the file.
 func (s *segment) frame(off int64) ([]byte, bool) {
-	length := s.peek(off, lengthSize)
-	if len(length) < lengthSize {
-		return nil, false
-	}
-	record, padding, ok := frameSize(length)
-	if !ok || record+padding > s.size-off-lengthSize {
+	record, padding, ok := s.fits(off)
+	if !ok {
 		return nil, false
 	}
 	return s.peek(off, int(lengthSize+record+padding)), true
+}
+
+// fits is the size of the frame at off; false if its length is not one, or runs past the end of
+// the file.
+func (s *segment) fits(off int64) (record, padding int64, ok bool) {
+	length := s.peek(off, lengthSize)
+	if len(length) < lengthSize {
+		return 0, 0, false
+	}
+	record, padding, ok = s.frameSize(length)
+	return record, padding, ok && record+padding <= s.size-off-lengthSize
+}
+
+// frameSize is the function of that name for a frame of this segment: an etcd that goes on with the
+// log of an older one pads its frames, and behind those none is without padding.
+func (s *segment) frameSize(length []byte) (record, padding int64, ok bool) {
+	record, padding, ok = frameSize(length)
+	return record, padding, ok && !(s.padded && (record+padding)%lengthSize != 0)
 }
 
 // take yields the record of a frame. err is the decoder's.
@@ -176,6 +195,9 @@ func (s *segment) noFrame(off int64) int64 {
 		return next
 	}
 	end := min(s.size, off+(last-off+lengthSize-1)/lengthSize*lengthSize)
+	if s.odd {
+		end = last
+	}
 	if t.Len > 0 && last <= off+t.Len {
 		s.emit(t)
 		end = off + t.Len
@@ -205,7 +227,7 @@ func (s *segment) torn(off int64) Record {
 		r.Len = s.size - off
 		return r
 	}
-	record, padding, ok := frameSize(head)
+	record, padding, ok := s.frameSize(head)
 	if !ok {
 		return r
 	}
@@ -223,9 +245,14 @@ func (s *segment) torn(off int64) Record {
 }
 
 // resync finds the first frame behind off; s.size if there is no frame. last is behind the
-// last byte before it that is not zero.
+// last byte before it that is not zero, or behind the word of that byte. Where the log begins
+// with a gap nobody knows whether its frames have padding, so they may be anywhere.
 func (s *segment) resync(off int64) (next, last int64) {
 	const step = 1 << 16
+	stride := lengthSize
+	if s.odd || off == 0 {
+		stride = 1
+	}
 	last = off
 	for pos := off; pos < s.size; pos += step {
 		b := s.at(pos, step+lengthSize+recordHead)
@@ -233,14 +260,19 @@ func (s *segment) resync(off int64) (next, last int64) {
 		if raw.IsZero(part) {
 			continue
 		}
-		for i := 0; i < len(part); i += lengthSize {
-			if raw.IsZero(part[i:min(i+lengthSize, len(part))]) {
+		for i := 0; i < len(part); i += stride {
+			if part[i] == 0 && raw.IsZero(part[i:min(i+lengthSize, len(part))]) {
 				continue
 			}
 			if pos+int64(i) > off && looksLikeFrame(b[i:]) && s.isFrame(pos+int64(i)) {
+				s.odd = s.odd || (pos+int64(i))%lengthSize != 0
 				return pos + int64(i), last
 			}
-			last = pos + int64(min(i+lengthSize, len(part)))
+			if stride > 1 {
+				last = pos + int64(min(i+stride, len(part)))
+			} else if part[i] != 0 {
+				last = pos + int64(i) + 1
+			}
 		}
 	}
 	return s.size, last
@@ -259,14 +291,22 @@ func looksLikeFrame(b []byte) bool {
 	return ok && r[0] == 1<<3 && byte(KindMetadata) <= r[1] && r[1] <= byte(KindSnapshot) && r[2] == 2<<3
 }
 
+// maxEffort is how many bytes isFrame may look at beyond the size of the segment. A frame that is
+// no longer than what etcd writes costs nothing of note; bytes in which each word is the head of a
+// long frame would cost the square of their length.
+const maxEffort = 64 << 20
+
 // isFrame reports whether a whole frame stands at off: its record parses, and the end, zeros
 // or another length follows.
 func (s *segment) isFrame(off int64) bool {
-	frame, ok := s.frame(off)
+	record, padding, ok := s.fits(off)
 	if !ok {
 		return false
 	}
-	record, _, _ := frameSize(frame)
+	if s.effort -= lengthSize + record + padding; s.effort < 0 {
+		return false
+	}
+	frame, _ := s.frame(off)
 	if wire.Each(frame[lengthSize:lengthSize+record], func(wire.Field) error { return nil }) != nil {
 		return false
 	}
@@ -274,6 +314,6 @@ func (s *segment) isFrame(off int64) bool {
 	if len(behind) < lengthSize || raw.IsZero(behind) {
 		return true
 	}
-	_, _, ok = frameSize(behind)
+	_, _, ok = s.frameSize(behind)
 	return ok
 }

@@ -10,7 +10,8 @@
 //
 //	off size
 //	 0   7   size of the record, in bytes, little endian
-//	 7   1   0x80 plus the length of the padding, or 0 where there is none
+//	 7   1   0x80 plus the length of the padding, or 0 where there is none: in a log of
+//	         etcd 2.0 to 2.2 nowhere
 //	 8   n   record: the protobuf message walpb.Record
 //	 -  0-7  padding, zeros up to the next multiple of 8
 //
@@ -30,7 +31,7 @@
 // It also decodes the messages below the record, for the sake of the offsets, and because
 // they may be cut.
 //
-// Source: storage/wal of go.etcd.io/etcd/server/v3, which all releases from 3.0 to
+// Source: storage/wal of go.etcd.io/etcd/server/v3, which all releases from 2.3 to
 // 3.7 write alike; raftpb/raft.proto; etcdserverpb/raft_internal.proto and rpc.proto.
 package wal
 
