@@ -13,7 +13,7 @@ import (
 // An OpKind is what an Op does.
 type OpKind uint8
 
-// The operations that change keys; no others are decoded.
+// The operations that change keys in the db; no others are decoded, but for those in v2.go.
 const (
 	OpPut OpKind = iota + 1
 	OpDelete
@@ -22,21 +22,22 @@ const (
 	OpCompact
 )
 
-// An Op is an operation of a request. Its bytes alias the entry's.
+// An Op is an operation of a request. Its bytes alias the entry's, but for the keys of a v2
+// request.
 //
 // Source: etcdserverpb.InternalRaftRequest, PutRequest, DeleteRangeRequest,
 // TxnRequest, LeaseRevokeRequest and CompactionRequest in go.etcd.io/etcd/api/v3.
 type Op struct {
 	Kind     OpKind
-	Key      []byte // of OpPut and OpDelete
-	RangeEnd []byte // of OpDelete: the keys from Key up to it, "\x00" for all behind Key; empty for Key alone
-	Value    []byte // of OpPut
+	Key      []byte // of puts and deletions
+	RangeEnd []byte // of deletions: the keys from Key up to it, "\x00" for all behind Key; empty for Key alone
+	Value    []byte // of puts, and of OpV2Prev
 	ValueOff int64  // file offset of Value
-	Complete bool   // of OpPut: all of Value is there
+	Complete bool   // all of Value is there
 	Lease    int64  // of OpPut, and of OpLeaseRevoke
 	Revision int64  // of OpCompact
 
-	IgnoreValue bool // of OpPut: the key keeps the value it has
+	IgnoreValue bool // of puts: the key keeps the value it has
 	IgnoreLease bool // of OpPut: the key keeps the lease it has
 
 	// Of OpTxn: if all of Compare hold, Success is done, else Failure.
@@ -101,7 +102,7 @@ const maxOps = 1 << 14
 
 // The fields of an InternalRaftRequest.
 const (
-	fieldV2          = 2 // of a v2 request that is not wrapped, its method
+	fieldV2          = 2 // in a v2 request, which has no message around it in old logs, this is its method
 	fieldPut         = 4
 	fieldDelete      = 5
 	fieldTxn         = 6
@@ -118,11 +119,17 @@ func parseRequest(b []byte, off int64) ([]Op, error) {
 		if f.Type != protowire.BytesType {
 			return nil
 		}
-		if f.Num == fieldV2 {
-			// A request of etcd's v2 API: up to 3.5, etcd wrote in it what it says of itself.
-			// Alone, it is another message, with other fields of the same numbers.
-			ops = nil
+		if f.Num == fieldV2 && isV2Method(f.Bytes) {
 			return errV2
+		}
+		if f.Num == fieldV2 {
+			// etcd wrote what it says of itself in such a request up to 3.5.
+			v2, err := parseV2(f.Bytes, off, cut)
+			if left -= len(v2); left < 0 {
+				return errOps(off)
+			}
+			ops = append(ops, v2...)
+			return err
 		}
 		op, ok, err := parseOp(requestKind(f.Num), f.Bytes, off, 0, &left)
 		if ok {
@@ -131,12 +138,12 @@ func parseRequest(b []byte, off int64) ([]Op, error) {
 		return err
 	})
 	if err == errV2 {
-		return nil, nil
+		return parseV2(b, off, nil) // the same numbers stand for other fields
 	}
 	return ops, err
 }
 
-// errV2 ends the decoding of a request of the v2 API.
+// errV2 says that a request is one of the v2 API, with no message around it.
 var errV2 = errors.New("request of the v2 API")
 
 func requestKind(num protowire.Number) OpKind {

@@ -154,6 +154,8 @@ func checkOps(t testing.TB, r *reading, ops []Op, data []byte, intact bool) {
 	for _, op := range ops {
 		if op.Kind == OpPut && len(op.Value) > 0 {
 			r.puts++
+		}
+		if op.HasValue() {
 			if got := data[op.ValueOff:][:len(op.Value)]; !bytes.Equal(got, op.Value) {
 				t.Fatalf("value at %d is not that of the file", op.ValueOff)
 			}
