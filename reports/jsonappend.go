@@ -207,6 +207,10 @@ func appendCopy(t *jsonText, c *report.Copy) {
 	t.knownIndex("walIndex", c.WALIndex)
 	t.field("complete")
 	t.b = strconv.AppendBool(t.b, c.Complete)
+	if c.Escaped {
+		t.field("escaped")
+		t.b = append(t.b, "true"...)
+	}
 	t.end('}')
 }
 

@@ -57,6 +57,7 @@ type Copy struct {
 	Version        int64  `json:"version,omitempty"`
 	WALIndex       uint64 `json:"walIndex,omitempty"`
 	Complete       bool   `json:"complete"`
+	Escaped        bool   `json:"escaped,omitempty"` // the bytes are the contents of a string of JSON
 }
 
 // Use says whether exposed data is still in use.

@@ -18,6 +18,7 @@ import (
 	"github.com/etcdsift/etcdsift/decode/manifest"
 	"github.com/etcdsift/etcdsift/decode/object"
 	"github.com/etcdsift/etcdsift/decode/resource"
+	"github.com/etcdsift/etcdsift/decode/v2store"
 	"github.com/etcdsift/etcdsift/reports"
 )
 
@@ -119,6 +120,10 @@ func (f *showFlags) show(cmd *cobra.Command, w io.Writer, found *evidence.Set, h
 	if err != nil {
 		return &statusError{report.ExitIncomplete, []error{err}}
 	}
+	if c.Escaped {
+		value = v2store.Unescape(value)
+	}
+	value = v2store.Plain(value)
 	if !c.Plaintext() {
 		if value, err = decrypt(cmd.Context(), config, h, c, value); err != nil {
 			return usage(fmt.Errorf("copy %d of %s: %w", n+1, h.Key, err))

@@ -280,14 +280,14 @@ func (c *clusters) isGone(ev *seen.Evidence, e *seen.Entry) bool {
 }
 
 // stateOf is the state of a key that no tree has, by a copy of it in ev: the key was deleted,
-// unless the copy is of a transaction that the latest tree does not know of, or something of that
-// tree is missing.
+// unless the copy is of a transaction that the latest tree does not know of, or of the v2 store, or
+// something of that tree is missing.
 func (c *clusters) stateOf(ev *seen.Evidence, at *seen.Copy) report.State {
 	latest := c.latest[c.etcds[ev]]
 	if latest == nil {
 		latest = ev
 	}
-	if at.Rev.Main > latest.DB.Revision || at.Void || latest.File == nil || len(latest.Damage) > 0 {
+	if at.Rev.Main > latest.DB.Revision || at.Void || at.Place.IsV2() || latest.File == nil || len(latest.Damage) > 0 {
 		return report.StateUnknown
 	}
 	return report.StateDeleted

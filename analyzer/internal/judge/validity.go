@@ -238,8 +238,8 @@ func (c *comparer) readCurrent(s *Subject) (data []object.Datum, wipe func(), kn
 		return nil, nothing, true, nil
 	}
 	e, ev := s.newest, s.in
-	value := make([]byte, e.Size)
-	if err := ev.SourceOf(e.File).ReadFull(value, e.Off); err != nil {
+	value, err := ev.ReadValue(e)
+	if err != nil {
 		return nil, nothing, false, nil // the file keeps the error for AddUnread
 	}
 	if ev.Keys.Storages[e.Storage].Provider != envelope.Identity {

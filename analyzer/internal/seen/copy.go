@@ -12,7 +12,7 @@ import (
 type Copy struct {
 	Key  string      // as in etcd; empty of an Unkeyed until naming finds it
 	Off  int64       // in File: of the value, or of the bytes of it that were found; of a deletion, of its record
-	Size int64       // of these bytes; 0 of a deletion
+	Size int64       // of these bytes, with the escapes of JSON InV2Store; 0 of a deletion
 	Page report.Page // that Off is on; none in the WAL, and in files without pages
 
 	// These three are 0 where they are not known. The log does not tell them: the sweep sets them
@@ -82,7 +82,7 @@ func (ev *Evidence) IsPlaintext(at *Copy) bool {
 
 // IsResidue reports whether a copy lies outside of the tree and the WAL, and its revision is known.
 func (at *Copy) IsResidue() bool {
-	return at.Place != InTree && at.Place != InWAL && at.Rev.Main != 0
+	return at.Place != InTree && !at.Place.IsLog() && at.Rev.Main != 0
 }
 
 // A CopyNumber is a copy of an evidence, by the order in which they were met; 0 is none.
@@ -125,5 +125,6 @@ func (c CopyIn) Reported() report.Copy {
 	return report.Copy{
 		Path: c.Path(), Region: c.Region(), Offset: c.Off, Length: c.Size, Page: c.Page,
 		ModRevision: c.Rev.Main, CreateRevision: c.Create, Version: c.Version, WALIndex: uint64(c.Index), Complete: c.Complete,
+		Escaped: c.Place == InV2Store,
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/decode/v2store"
 )
 
 // A FileID is a file of an evidence; 0 is none.
@@ -51,12 +52,18 @@ func (ev *Evidence) pageSizeOf(source *evidence.Source) int {
 // position: the Reader remembers where it failed.
 func (ev *Evidence) ReadValue(e *Entry) ([]byte, error) {
 	b := make([]byte, e.Size)
-	return b, ev.SourceOf(e.File).ReadFull(b, e.Off)
+	err := ev.SourceOf(e.File).ReadFull(b, e.Off)
+	if e.V2 {
+		b = v2store.Plain(b)
+	}
+	return b, err
 }
 
-// ReadCopy reads the bytes of a copy again. The error is a *decode.FormatError.
+// ReadCopy reads a copy again: the value, whatever its bytes in the file are. The error is a
+// *decode.FormatError.
 func (ev *Evidence) ReadCopy(at *Copy) ([]byte, error) {
-	return ev.readAgain(at.File, at.Page, at.Off, at.Size)
+	b, err := ev.readAgain(at.File, at.Page, at.Off, at.Size)
+	return at.Place.stored(b), err
 }
 
 // ReadPiece reads the bytes of a piece again. The error is a *decode.FormatError.

@@ -62,6 +62,7 @@ type Entry struct {
 	Broken  bool // the record or its envelope breaks its format: Keyspace.Broken says how
 	Watched bool // Interest keeps all copies of the key
 	Unknown bool // no tree has it: it was salvaged, and nobody knows what came after it
+	V2      bool // it is of the v2 store: a log without a db has no write of the key but v2 requests
 
 	Proof *Proof // of the value; nil until keys.Prove, and where no key was tried
 }

@@ -129,7 +129,7 @@ func (l *Ledger) AddSealed(at *Copy, env *envelope.Envelope) {
 		if l.seen != nil {
 			l.seen[l.write(at)] = true
 		}
-	case InWAL:
+	case InWAL, InV2Request:
 		r.WAL++
 	default:
 		l.outside(at, r)

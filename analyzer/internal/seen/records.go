@@ -9,6 +9,7 @@ import (
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/mvcc"
 	"github.com/etcdsift/etcdsift/decode/page"
+	"github.com/etcdsift/etcdsift/decode/v2store"
 	"github.com/etcdsift/etcdsift/decode/wal"
 )
 
@@ -28,7 +29,8 @@ import (
 //     leaf if its header names the page, or if all of its elements are in order.
 //  5. Values that no page holds as a record are found by their bytes (decode/carve).
 //  6. A put in the WAL counts in either branch of its transaction: its bytes are there, whether
-//     it took effect or not.
+//     it took effect or not. So does a value in a request of the v2 API.
+//  7. A value in the v2 store of a raft snapshot counts, whether a node or an event has it.
 //
 // The second witness has code of its own for rules 1 and 2.
 
@@ -225,11 +227,11 @@ func (ev *Evidence) carvedRecords(each func(*Value) error) error {
 		if err := ev.SourceOf(v.File).ReadFull(buf, v.Off); err != nil {
 			return nil // it could be read before: AddUnread tells
 		}
-		v.In, v.Value = ev, buf
+		v.In, v.Value = ev, v.Place.stored(buf)
 		return each(&v)
 	}
 	for _, at := range ev.Copies.All() {
-		if at.Place != InPieces && at.Place != InTail || at.Deletion {
+		if at.Place != InPieces && at.Place != InTail && at.Place != InV2Store || at.Deletion {
 			continue
 		}
 		err := read(Value{
@@ -260,12 +262,15 @@ func (ev *Evidence) logRecords(ctx context.Context, each func(*Value) error) err
 				continue
 			}
 			for op := range wal.All(r.Entry.Ops) {
-				if op.Kind != wal.OpPut || op.IgnoreValue {
+				if !op.HasValue() {
 					continue
 				}
 				v := Value{
 					In: ev, Key: op.Key, Value: op.Value, Place: InWAL, File: SegmentFile(i), Off: op.ValueOff,
 					Index: r.Entry.Index, Whole: op.Complete,
+				}
+				if op.IsV2() {
+					v.Place, v.Value = InV2Request, v2store.Plain(op.Value)
 				}
 				if err := each(&v); err != nil {
 					return err

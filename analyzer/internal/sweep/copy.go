@@ -69,7 +69,7 @@ func noteValue(ev *seen.Evidence, value []byte, watched bool, at seen.Copy) {
 // noteSealed is noteValue for an encrypted value.
 func noteSealed(ev *seen.Evidence, value []byte, watched bool, at seen.Copy) {
 	env, err := ev.Keys.ParseEnvelope(value, at.Off)
-	if at.Place != seen.InTree && at.Place != seen.InWAL && !ev.Interest.IsName(&env) {
+	if at.Place != seen.InTree && !at.Place.IsLog() && !at.Place.IsV2() && !ev.Interest.IsName(&env) {
 		// The bytes behind the prefix may be anything's, such as another object's.
 		env, err = envelope.Envelope{}, decode.ErrValue
 	}

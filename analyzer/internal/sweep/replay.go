@@ -87,6 +87,10 @@ func (r *replay) applyAll(rev *mvcc.Revision, index wal.Index, ops []write) (cha
 			did = r.put(*rev, index, op)
 		case wal.OpDelete:
 			did = r.remove(*rev, index, r.matching(op.key, op.end))
+		case wal.OpV2Put:
+			did = r.isV2(op.key) && r.put(*rev, index, op)
+		case wal.OpV2Delete:
+			did = r.removeV2(*rev, index, op)
 		case wal.OpLeaseRevoke:
 			did = r.remove(*rev, index, r.leases[op.lease])
 		case wal.OpTxn:
@@ -171,6 +175,30 @@ func (r *replay) remove(rev mvcc.Revision, index wal.Index, entries []seen.Entry
 		r.keepBefore(id, index)
 		r.ev.Keys.Set(id, seen.Entry{Rev: rev, Index: index, Deleted: true}, nil)
 		changed = true
+	}
+	return changed
+}
+
+// isV2 reports whether a v2 request tells what the newest value of a key is. Where there is a db, it
+// never does: the v2 store is another one. In a log without one it does unless the key is in the db,
+// too, because then an API server has moved there.
+func (r *replay) isV2(key string) bool {
+	e := r.ev.Keys.Entry(key)
+	return r.ev.File == nil && (e == nil || e.V2)
+}
+
+// removeV2 is remove for a v2 request.
+func (r *replay) removeV2(rev mvcc.Revision, index wal.Index, op *write) bool {
+	if r.ev.File != nil || op.end == "" && !r.isV2(op.key) {
+		return false
+	}
+	matching := slices.DeleteFunc(slices.Clone(r.matching(op.key, op.end)), func(id seen.EntryID) bool {
+		e := r.ev.Keys.At(id)
+		return !e.V2 && e.Rev != (mvcc.Revision{})
+	})
+	changed := r.remove(rev, index, matching)
+	for _, id := range matching {
+		r.ev.Keys.At(id).V2 = true
 	}
 	return changed
 }

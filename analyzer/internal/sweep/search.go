@@ -19,9 +19,12 @@ const (
 const searchBlock = 4096
 
 // Search looks through the file of ev, whose structure is not known, for whole objects and
-// records. Other bytes may be anything, and do not count as residue. Damage goes to ev; the
-// error is that of ctx.
+// records. Other bytes may be anything, and do not count as residue. In a raft snapshot it reads
+// the v2 store. Damage goes to ev; the error is that of ctx.
 func Search(ctx context.Context, ev *seen.Evidence, progress Progress) error {
+	if isV2Store(ev) {
+		return searchStore(ctx, ev, progress)
+	}
 	sum := newDigest()
 	buf := make([]byte, searchStep+searchAhead)
 	for off := int64(0); off < ev.Size; off += searchStep {

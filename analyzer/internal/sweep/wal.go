@@ -10,6 +10,7 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/decode/v2store"
 	"github.com/etcdsift/etcdsift/decode/wal"
 )
 
@@ -154,7 +155,7 @@ func (l *logReader) takeRecord(r *wal.Record) {
 		l.noteOps(&r.Entry, false)
 	case wal.KindGap:
 		facts.Gaps++
-		l.searchGap(r.Off, r.Len)
+		searchGap(l.ev, l.file, r.Off, r.Len)
 	case wal.KindZeros:
 		facts.Preallocated = r.Len
 	}
@@ -200,7 +201,7 @@ func (l *logReader) dropFrom(index wal.Index) {
 	l.pending = l.pending[:n]
 	for i := l.ev.Copies.Len() - 1; i >= 0; i-- {
 		at := l.ev.Copies.At(i)
-		if at.Place != seen.InWAL || at.Void {
+		if !at.Place.IsLog() || at.Void {
 			continue
 		}
 		if at.Index < index {
@@ -234,10 +235,13 @@ func (l *logReader) noteOps(e *wal.Entry, applied bool) []write {
 			File: l.file, Place: seen.InWAL, Index: e.Index, Term: e.Term, Applied: applied,
 			Off: op.ValueOff, Size: int64(len(op.Value)), Object: true, Complete: op.Complete,
 		}
+		if op.IsV2() {
+			at.Place = seen.InV2Request
+		}
 		switch op.Kind {
-		case wal.OpPut:
+		case wal.OpPut, wal.OpV2Put, wal.OpV2Prev:
 			l.notePut(op, &w, at)
-		case wal.OpDelete:
+		case wal.OpDelete, wal.OpV2Delete:
 			if only := l.ev.Interest.OnlyKey; only != "" && inRange(only, string(op.Key), string(op.RangeEnd)) {
 				at.Key, at.Deletion = only, true
 				l.ev.Keep(at)
@@ -265,29 +269,34 @@ func countOps(ops []wal.Op) (n int) {
 // needs to know of the value.
 func (l *logReader) notePut(op *wal.Op, w *write, at seen.Copy) {
 	before := l.ev.Copies.Len()
-	if !op.IgnoreValue {
+	value := op.Value
+	if op.IsV2() {
+		value = v2store.Plain(value)
+	}
+	if op.HasValue() {
 		at.Key = string(op.Key)
-		noteValue(l.ev, op.Value, l.ev.Interest.KeepsKey(op.Key), at)
+		noteValue(l.ev, value, l.ev.Interest.KeepsKey(op.Key), at)
 	}
 	if l.ev.Copies.Len() > before {
 		w.copy = seen.CopyNumber(l.ev.Copies.Len())
 	}
 	w.keepOld = op.IgnoreValue
-	w.value = seen.Entry{File: l.file, Off: op.ValueOff, Size: uint32(len(op.Value)), Lease: op.Lease}
-	w.value.Storage, w.err = l.ev.Keys.ParseStorage(op.Value, op.ValueOff)
+	w.value = seen.Entry{File: l.file, Off: op.ValueOff, Size: uint32(len(op.Value)), Lease: op.Lease, V2: op.IsV2()}
+	w.value.Storage, w.err = l.ev.Keys.ParseStorage(value, op.ValueOff)
 	if !op.Complete && w.err == nil {
 		w.err = &decode.FormatError{Off: op.ValueOff, What: "value in the WAL", Err: decode.ErrTruncated}
 	}
 }
 
-// searchGap looks for objects in the n bytes at off, which are no frames.
-func (l *logReader) searchGap(off, n int64) {
+// searchGap looks for objects in the n bytes at off of a file, which are not of its format. Who
+// reads the file tells of bytes that the disk does not give.
+func searchGap(ev *seen.Evidence, file seen.FileID, off, n int64) {
 	buf := make([]byte, min(n, searchStep+searchAhead))
 	for end := off + n; off < end; off += searchStep {
 		b := buf[:min(int64(len(buf)), end-off)]
-		if err := l.segment.ReadFull(b, off); err != nil {
-			continue // chain.Read has told of it
+		if err := ev.SourceOf(file).ReadFull(b, off); err != nil {
+			continue
 		}
-		searchBytes(l.ev, l.file, b, off)
+		searchBytes(ev, file, b, off)
 	}
 }
