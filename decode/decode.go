@@ -8,6 +8,7 @@
 //	page        bbolt pages, from a whole file to single leaf elements
 //	mvcc        etcd revisions and KeyValues, and etcd's own buckets
 //	wal         etcd's write-ahead log: segments, records, the operations of an entry
+//	v2store     etcd's v2 store, as raft snapshots have it
 //	resource    which Kubernetes object a key names
 //	envelope    how Kubernetes stored a value: plaintext or encrypted, with which key
 //	object      what a plaintext value says of itself

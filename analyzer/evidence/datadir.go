@@ -233,7 +233,7 @@ func leftover(name string) string {
 	case strings.HasSuffix(name, ".snap.db"):
 		return "db received from the leader"
 	case strings.HasSuffix(name, ".snap"):
-		return "raft snapshot (membership)"
+		return "raft snapshot (v2 store: membership, and the keys of the v2 API)"
 	case strings.Contains(name, "db.tmp."):
 		return "unfinished defragmentation"
 	case strings.HasSuffix(name, ".tmp"):

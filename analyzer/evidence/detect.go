@@ -7,10 +7,12 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode"
 	"github.com/etcdsift/etcdsift/decode/page"
+	"github.com/etcdsift/etcdsift/decode/v2store"
 )
 
 // Detect tells by its first bytes which kind of evidence a file of size bytes is: KindDB, also
-// for a snapshot, KindWAL, or "" if it is neither. The error is an I/O error.
+// for a snapshot, KindWAL, KindOther for a raft snapshot with a v2 store, or "" if it is none of
+// these. The error is an I/O error.
 func Detect(r io.ReaderAt, size int64) (report.Kind, error) {
 	_, err := page.Open(r, size)
 	if err == nil {
@@ -21,6 +23,9 @@ func Detect(r io.ReaderAt, size int64) (report.Kind, error) {
 	}
 	if isWAL(r) {
 		return report.KindWAL, nil
+	}
+	if v2store.IsSnapshot(r, size) {
+		return report.KindOther, nil
 	}
 	return "", nil
 }

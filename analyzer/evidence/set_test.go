@@ -77,7 +77,7 @@ func TestOpen(t *testing.T) {
 	db, empty := filepath.Join(dir, "member", "snap", "db"), filepath.Join(dir, "empty")
 	write(t, empty, nil)
 	const (
-		snap    = "member/snap/0000000000000002-0000000000000009.snap other (raft snapshot (membership))"
+		snap    = "member/snap/0000000000000002-0000000000000009.snap other (raft snapshot (v2 store: membership, and the keys of the v2 API))"
 		tmp     = "member/wal/0.tmp other (preallocated WAL segment)"
 		broken  = "member/wal/1.wal.broken other (WAL segment that etcd found broken)"
 		segment = "member/wal/" + capturedSegment

@@ -326,19 +326,31 @@ func merge(numbers map[*seen.Evidence]int, byMember map[mvcc.MemberID]int, from,
 }
 
 // joinLeftovers gives a file that an etcd left behind and that names no member, such as the db of
-// a defragmentation that was cut short, to the cluster of the db beside it.
+// a defragmentation that was cut short, to the cluster of the db beside it, or of the WAL where there
+// is no db, as in a backup of etcd 2.
 func joinLeftovers(evs []*seen.Evidence, numbers map[*seen.Evidence]int) {
 	for _, ev := range evs {
 		if ev.HasValues() || len(ev.Members()) > 0 {
 			continue
 		}
 		for _, other := range evs {
-			if other.HasValues() && other.File != nil && beside(ev.Path, other.Path) {
+			if other == ev {
+				continue
+			}
+			if !other.HasValues() && other.What != "" && ev.What != "" && beside(ev.Path, other.Path) {
+				numbers[ev] = numbers[other] // a db that comes behind it has the last word
+			}
+			if other.HasValues() && (other.File != nil && beside(ev.Path, other.Path) || other.File == nil && besideLog(ev.Path, other.Path)) {
 				numbers[ev] = numbers[other]
 				break
 			}
 		}
 	}
+}
+
+// besideLog reports whether a file lies in the member dir of a WAL segment, as a raft snapshot does.
+func besideLog(file, segment report.Text) bool {
+	return beside(report.Text(path.Dir(filepath.ToSlash(string(file)))), report.Text(path.Dir(filepath.ToSlash(string(segment)))))
 }
 
 // beside reports whether two files lie in the same folder.

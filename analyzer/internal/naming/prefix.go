@@ -31,6 +31,16 @@ func findPrefixes(ev *seen.Evidence) []string {
 			counts[prefix]++
 		}
 	}
+	for _, at := range ev.Copies.All() {
+		if !at.Place.IsV2() {
+			continue
+		}
+		if found, _ := usual.Finds(at.Key); found { // the v2 store has keys that the db lacks
+			counts[resource.PrefixOf(at.Key, resource.DefaultPrefixes)]++
+		} else if prefix, ok := resource.FindPrefix(at.Key); ok {
+			counts[prefix]++
+		}
+	}
 	found := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
 		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
 	})
