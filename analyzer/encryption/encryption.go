@@ -72,12 +72,15 @@ const anything = "*"
 // For is the entry that each API server uses for a resource: that of its name, else that of all
 // resources of its group, else that of all. A file may have no such entry: its API server
 // stores values in plaintext and cannot read encrypted ones, or does not serve the resource.
-// Entries is empty if no file has one.
+// Entries is empty if no file has one, and for what no API server encrypts, whatever a file says.
 //
 // Source: transformerFromOverrides in pkg/server/options/encryptionconfig/config.go,
 // k8s.io/apiserver v0.37.2.
 func (c *Config) For(r resource.GroupResource) Entries {
 	var found Entries
+	if resource.IsInternal(r) {
+		return nil
+	}
 	for _, f := range c.files {
 		if e := f.entry(r); e != nil {
 			found = append(found, e)

@@ -219,3 +219,41 @@ var builtins = map[string]builtin{
 // belongs: a Deployment may still be stored as extensions/v1beta1 if nobody has rewritten it
 // since, and an Event is stored in the core group however it is written.
 var formerGroups = map[string]bool{"extensions": true, "events.k8s.io": true}
+
+// builtinsByName are the builtins by what they are.
+var builtinsByName = byName()
+
+func byName() map[GroupResource]builtin {
+	m := make(map[GroupResource]builtin, len(builtins))
+	for _, b := range builtins {
+		m[b.GroupResource] = b
+	}
+	return m
+}
+
+// internals are what API servers keep of themselves: objects without a name, which no client of
+// the API can ask for. They are written past the transformers of the EncryptionConfiguration, as
+// the storage factory makes their storage, and not the RESTOptionsGetter, which alone has the
+// transformers: no entry encrypts them, whatever its wildcard says. (Up to Kubernetes 1.25, which
+// had no wildcards, the factory had the transformers, and ranges were stored as services are.)
+//
+// What else API servers write without a transformer is no object: "compact_rev_key", which lies
+// under no prefix. They read PREFIX/health, and write nothing there. Services, Leases, Events and
+// custom resources are stored as all others.
+//
+// Source, in kubernetes/kubernetes and k8s.io/apiserver v0.37.2:
+//
+//	masterleases      createLeaseReconciler in pkg/controlplane/instance.go (before 1.37: in the same file)
+//	peerserverleases  CreatePeerEndpointLeaseReconciler in pkg/controlplane/apiserver
+//	ranges            newServiceIPAllocators in pkg/registry/core/rest/storage_core.go
+//	transformers      CreateRESTOptionsGetter and transformerStorageFactory in pkg/server/options/etcd.go
+//	compact_rev_key   pkg/storage/etcd3/compact.go
+var internals = map[GroupResource]bool{
+	{"", "masterleases"}:     true,
+	{"", "peerserverleases"}: true,
+	{"", "ranges"}:           true,
+}
+
+// IsInternal reports whether a resource is one that API servers keep of themselves, in objects
+// without a name, which none of them ever encrypts.
+func IsInternal(r GroupResource) bool { return internals[r] }

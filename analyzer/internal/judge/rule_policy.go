@@ -53,11 +53,12 @@ var policyRules = []report.Rule{
 }
 
 // addPolicyFinding reports an encrypted newest value of a key that is not as the configuration
-// says. Plaintext is reported with its copies. A value that its key does not open has a finding of
+// says. Plaintext is reported with its copies. No configuration says anything of what API servers
+// keep of themselves. A value that its key does not open has a finding of
 // its own: which key it needs is not known.
 func (j *Judge) addPolicyFinding(ev *seen.Evidence, e *seen.Entry, id resource.Identity) {
 	how := ev.Keys.Storages[e.Storage]
-	if j.question.Encryption == nil || id.Resource == "" || !how.Provider.Encrypts() ||
+	if j.question.Encryption == nil || id.Resource == "" || resource.IsInternal(id.GroupResource) || !how.Provider.Encrypts() ||
 		e.Proved().Outcome == seen.Closed && e.Proved().Covered {
 		return
 	}

@@ -307,7 +307,7 @@ func isObjectOf(id resource.Identity, key string, plain []byte) (found, is bool)
 		return false, false
 	}
 	if m.Name == "" {
-		return true, resource.Nameless(id.GroupResource)
+		return true, resource.IsInternal(id.GroupResource)
 	}
 	end := "/" + m.Name
 	if m.Namespace != "" {
