@@ -129,6 +129,6 @@ func (r *Reading) want(sources []evidence.Source) seen.Want {
 			dbs++
 		}
 	}
-	return seen.Want{Key: string(in.Key), Resources: in.Resources, AnyPrefix: in.Prefixes == nil, Config: in.Encryption,
+	return seen.Want{Key: string(in.Key), Resources: in.Resources, Config: in.Encryption,
 		Configured: in.configured, Distinct: in.Keys, Compare: dbs > 1, Sealed: func(env envelope.Envelope, sum uint64) { r.nonces.Add(&env, sum) }}
 }

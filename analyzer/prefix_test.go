@@ -55,7 +55,7 @@ func TestPrefixes(t *testing.T) {
 	}{
 		{"usual", map[string][]byte{"/registry/secrets/ns/db": db}, "[/registry]"},
 		{"below the usual one", map[string][]byte{"/registry/cluster-a/secrets/ns/db": db}, "[/registry/cluster-a]"},
-		{"that looks like a group", map[string][]byte{"/registry/lab.example.com/secrets/ns/db": db}, "[/registry]"},
+		{"that looks like a group", map[string][]byte{"/registry/lab.example.com/secrets/ns/db": db}, "[/registry/lab.example.com]"},
 		{"root", map[string][]byte{"/secrets/ns/db": db}, "[/]"},
 		{"without a slash", map[string][]byte{"cluster/secrets/ns/db": db}, "[]"},
 		{"beside a decoy", map[string][]byte{"/other/secrets/ns/db": db, "/other/secrets/pods/a/b": []byte("{}")}, "[/other /other/secrets]"},

@@ -19,17 +19,33 @@ var DefaultPrefixes = []string{"/registry", "/kubernetes.io", "/openshift.io"}
 //	PREFIX/GROUP/PLURAL/NAMESPACE/NAME      a custom resource: GROUP has a dot in it
 //	PREFIX/GROUP/PLURAL/NAME                one of cluster scope
 //
+// and the API servers of kcp, of which one has many logical clusters, put all groups into the
+// key, "core" for the core group:
+//
+//	PREFIX/GROUP/PLURAL/CLUSTER/[NAMESPACE/]NAME                  a built-in resource
+//	PREFIX/GROUP/PLURAL/customresources/CLUSTER/[NAMESPACE/]NAME  one of a CRD
+//	PREFIX/GROUP/PLURAL/IDENTITY/CLUSTER/[NAMESPACE/]NAME         one of an APIExport, by the SHA-256 of its identity
+//
 // where PREFIX is the API server's --etcd-prefix, RESOURCE is one of a fixed set of paths
 // (see builtins: "secrets", "minions", "services/specs"), and only the CRD of a custom
 // resource tells its scope. The key of a built-in resource does not hold the group. A fixed
 // table does; plaintext values say it, too, even for resources that are newer than the table.
 //
-// First tell a Registry what there is to learn (LearnGroup, LearnScope), then ask it. Many
-// may ask at once while nobody adds anything.
+// Source for kcp: docs/content/developers/internals/etcd-structure.md and pkg/etcd/keys.go in
+// kcp-dev/kcp, commit dac74f5955f1.
+//
+// First tell a Registry what there is to learn (LearnGroup, LearnScope, LearnLogical), then ask
+// it. Many may ask at once while nobody adds anything.
 type Registry struct {
-	prefixes []string // normalised, the longest first
+	prefixes []prefix // the longest first
 	groups   map[string]*groupVote
 	scopes   map[GroupResource]scope
+}
+
+// A prefix is an --etcd-prefix, and how the keys below it are laid out.
+type prefix struct {
+	path    string // normalised
+	logical bool   // as those of kcp, except for keys that name a built-in resource all the same
 }
 
 // A groupVote counts the values below one segment by the group they claim.
@@ -41,22 +57,34 @@ type groupVote struct {
 // NewRegistry returns a Registry for keys under any of the prefixes. "registry", "/registry"
 // and "/registry/" are the same prefix; "" and "/" are the root of the key space, and leave
 // no key outside. Where prefixes nest, the longest under which a key names a built-in
-// resource counts, else the longest: nobody can hide all Secrets by a key that makes a longer
-// prefix look right.
+// resource counts, else the longest under which it names a group, else the longest: nobody
+// can hide all Secrets by a key that makes a longer prefix look right.
 func NewRegistry(prefixes []string) *Registry {
 	r := &Registry{groups: map[string]*groupVote{}, scopes: map[GroupResource]scope{}}
 	for _, p := range prefixes {
-		p = strings.Trim(p, "/")
-		if p != "" {
-			p = "/" + p
-		}
-		r.prefixes = append(r.prefixes, p)
+		r.prefixes = append(r.prefixes, prefix{path: normalise(p)})
 	}
-	slices.SortFunc(r.prefixes, func(a, b string) int {
-		return cmp.Or(cmp.Compare(len(b), len(a)), strings.Compare(a, b))
+	slices.SortFunc(r.prefixes, func(a, b prefix) int {
+		return cmp.Or(cmp.Compare(len(b.path), len(a.path)), strings.Compare(a.path, b.path))
 	})
 	r.prefixes = slices.Compact(r.prefixes)
 	return r
+}
+
+func normalise(prefix string) string {
+	if prefix = strings.Trim(prefix, "/"); prefix != "" {
+		prefix = "/" + prefix
+	}
+	return prefix
+}
+
+// LearnLogical notes that the keys below one of the prefixes are laid out as those of kcp. It
+// leaves other prefixes alone.
+func (r *Registry) LearnLogical(path string) {
+	for i := range r.prefixes {
+		p := &r.prefixes[i]
+		p.logical = p.logical || p.path == normalise(path)
+	}
 }
 
 // Identify says which object a key names. It is false for a key under no
@@ -72,7 +100,7 @@ func (r *Registry) Identify(key string) (Identity, bool) {
 	if !ok {
 		return Identity{}, false
 	}
-	id := Identity{GroupResource: p.GroupResource}
+	id := Identity{GroupResource: p.GroupResource, Prefix: cmp.Or(p.prefix, "/"), LogicalCluster: p.cluster}
 	if vote := r.groups[p.segment]; vote != nil && !p.groupFixed {
 		id.Group = vote.winner
 	}
@@ -102,7 +130,18 @@ func (r *Registry) object(p path) (namespace, name string) {
 }
 
 // Prefixes returns the prefixes, normalised, the longest first.
-func (r *Registry) Prefixes() []string { return slices.Clone(r.prefixes) }
+func (r *Registry) Prefixes() []string {
+	paths := make([]string, len(r.prefixes))
+	for i, p := range r.prefixes {
+		paths[i] = p.path
+	}
+	return paths
+}
+
+// IsLogical reports whether the keys below a prefix are laid out as those of kcp.
+func (r *Registry) IsLogical(path string) bool {
+	return slices.Contains(r.prefixes, prefix{normalise(path), true})
+}
 
 // LearnGroup notes that a plaintext value below a segment claims to be of an
 // apiVersion such as "apps/v1". The group that most of them claim is the
@@ -162,43 +201,63 @@ type path struct {
 	known      bool   // builtin is from the table
 	groupFixed bool   // LearnGroup cannot change the group
 	segment    string // what names the resource
+	cluster    string // logical cluster; empty where keys hold none
 	rest       string // what names the object, without the slash before it
+	prefix     string // normalised; set by split
 }
 
 // split takes a key apart. It is false, and the path empty, if the key names no object.
 func (r *Registry) split(key string) (path, bool) {
 	var guess path
 	for _, prefix := range r.prefixes {
-		below, ok := strings.CutPrefix(key, prefix)
+		below, ok := strings.CutPrefix(key, prefix.path)
 		if !ok || !strings.HasPrefix(below, "/") {
 			continue
 		}
 		p := parsePath(below[1:])
+		if prefix.logical {
+			p = r.parseLogical(below[1:], p)
+		}
 		if p.Resource == "" || p.rest == "" {
 			continue
 		}
+		p.prefix = prefix.path
 		if p.known {
 			return p, true
 		}
-		if guess.Resource == "" {
+		if guess.Resource == "" || p.isCustom() && !guess.isCustom() {
 			guess = p
 		}
 	}
 	return guess, guess.Resource != ""
 }
 
-// Knows reports whether the resource of a key is known for sure: a built-in one, or a custom
-// one below its group.
-func (r *Registry) Knows(key string) bool {
-	_, known := r.Finds(key)
-	return known
-}
+// isCustom reports whether the path may be that of a custom resource below its group. The name of a
+// resource is a DNS label, and has no dot.
+func (p path) isCustom() bool { return p.groupFixed && !strings.Contains(p.Resource, ".") }
 
-// Finds reports whether a key names an object below one of the prefixes, as Segment
-// does, and whether its resource is known, as Knows does.
-func (r *Registry) Finds(key string) (found, known bool) {
+// A Shape says how sure it is which resource a key is of.
+type Shape uint8
+
+const (
+	Shapeless Shape = iota // it names no object
+	Unknown                // a path that nobody knows
+	Custom                 // a resource below its group
+	Builtin                // a built-in resource
+)
+
+// ShapeOf tells the Shape of a key.
+func (r *Registry) ShapeOf(key string) Shape {
 	p, ok := r.split(key)
-	return ok, ok && (p.known || p.groupFixed)
+	switch {
+	case !ok:
+		return Shapeless
+	case p.known:
+		return Builtin
+	case p.isCustom():
+		return Custom
+	}
+	return Unknown
 }
 
 // longestPath is the number of segments of the longest path in builtins.
@@ -250,10 +309,4 @@ func parseUnknownPath(s string) path {
 		p.scope = namespaced
 	}
 	return p
-}
-
-// Nameless reports whether a resource holds what API servers keep of themselves, in objects
-// without a name.
-func Nameless(r GroupResource) bool {
-	return r.Group == "" && (r.Resource == "masterleases" || r.Resource == "peerserverleases" || r.Resource == "ranges")
 }

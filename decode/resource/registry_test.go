@@ -11,7 +11,14 @@ import (
 )
 
 func id(group, resource, namespace, name string) Identity {
-	return Identity{GroupResource{group, resource}, namespace, name}
+	return Identity{GroupResource: GroupResource{group, resource}, Namespace: namespace, Name: name}
+}
+
+// objectOf is the Identity of a key without its prefix, which a test of its own is about.
+func (r *Registry) objectOf(key string) (Identity, bool) {
+	got, ok := r.Identify(key)
+	got.Prefix = ""
+	return got, ok
 }
 
 func TestIdentify(t *testing.T) {
@@ -72,7 +79,7 @@ func TestIdentify(t *testing.T) {
 		{"health", "/registry/health", Identity{}},
 		{"resource only", "/registry/secrets", Identity{}},
 		{"resource and a slash", "/registry/secrets/", Identity{}},
-		{"namespace and a slash", "/registry/secrets/ns/", Identity{GroupResource{"", "secrets"}, "ns", ""}},
+		{"namespace and a slash", "/registry/secrets/ns/", id("", "secrets", "ns", "")},
 		{"half a path", "/registry/services/specs", Identity{}},
 		{"group only", "/registry/lab.example.com", Identity{}},
 		{"group and plural only", "/registry/lab.example.com/vaults", Identity{}},
@@ -90,7 +97,7 @@ func TestIdentify(t *testing.T) {
 	r.LearnScope(GroupResource{"lab.example.com", "boxes"}, true)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, ok := r.Identify(tt.key)
+			got, ok := r.objectOf(tt.key)
 			if diff := cmp.Diff(tt.want, got); diff != "" || ok != (tt.want != Identity{}) {
 				t.Errorf("Identify(%q) = %t (-want +got):\n%s", tt.key, ok, diff)
 			}
@@ -103,7 +110,7 @@ func TestNewRegistryNormalisesPrefixes(t *testing.T) {
 		"registry": "/registry/pods/a/b", "/registry/": "/registry/pods/a/b", "//k8s/lab//": "/k8s/lab/pods/a/b",
 		"": "/pods/a/b", "/": "/pods/a/b",
 	} {
-		if got, ok := NewRegistry([]string{prefix}).Identify(key); !ok || got != id("", "pods", "a", "b") {
+		if got, ok := NewRegistry([]string{prefix}).objectOf(key); !ok || got != id("", "pods", "a", "b") {
 			t.Errorf("prefix %q, key %q: %+v, %t", prefix, key, got, ok)
 		}
 	}
@@ -195,7 +202,7 @@ func TestLearnScopeLastCounts(t *testing.T) {
 	vaults := GroupResource{"lab.example.com", "vaults"}
 	r.LearnScope(vaults, true)
 	r.LearnScope(vaults, false)
-	if got, _ := r.Identify("/registry/lab.example.com/vaults/a/b"); got != id("lab.example.com", "vaults", "", "a/b") {
+	if got, _ := r.objectOf("/registry/lab.example.com/vaults/a/b"); got != id("lab.example.com", "vaults", "", "a/b") {
 		t.Errorf("%+v", got)
 	}
 }
@@ -214,8 +221,8 @@ func TestFindPrefix(t *testing.T) {
 		"/lab/clusterroles/admin":                                                    "/lab",
 		"/k8s/secrets/namespaces/ns":                                                 "/k8s",
 	} {
-		if got, ok := FindPrefix(key); got != want || !ok {
-			t.Errorf("FindPrefix(%q) = %q, %t, want %q", key, got, ok, want)
+		if got, ok := FindPrefix(key); got != (Guess{Prefix: want}) || !ok {
+			t.Errorf("FindPrefix(%q) = %+v, %t, want %q", key, got, ok, want)
 		}
 		if _, ok := NewRegistry([]string{want}).Identify(key); !ok {
 			t.Errorf("%q names nothing under its own prefix", key)
@@ -224,10 +231,11 @@ func TestFindPrefix(t *testing.T) {
 	for _, key := range []string{
 		"", "/", "//", "secrets/default/db", "/lab/secrets", "/lab/secrets/db", "/lab/secrets/a/b/c", "/lab/secrets//db",
 		"/lab//secrets/default/db", "/lab/secrets/default/", "/app/users/alice", "/app/routes/a/b",
-		"/lab/lab.example.com/vaults/ns/x", "/registry/health", "/lab/clusterroles/a/b",
+		"/registry/health", "/lab/clusterroles/a/b", "/lab/vaults/ns/x", "/lab/lab.example.com/vaults/a/b/c",
+		"/lab/lab.example.com/lab.example.com", "/lab/lab..com/vaults/x", "/lab/core/secrets/a/b/c/d/e",
 	} {
 		if got, ok := FindPrefix(key); ok {
-			t.Errorf("FindPrefix(%q) = %q, want none", key, got)
+			t.Errorf("FindPrefix(%q) = %+v, want none", key, got)
 		}
 	}
 }
@@ -236,7 +244,14 @@ func TestFindPrefix(t *testing.T) {
 // made of parts of the key, in their order, and of names from the tables.
 func checkIdentify(t testing.TB, prefix, key string) {
 	t.Helper()
-	r := NewRegistry([]string{prefix, "/registry"})
+	checkIdentifyIn(t, NewRegistry([]string{prefix, "/registry"}), key)
+	logical := NewRegistry([]string{prefix, "/registry"})
+	logical.LearnLogical(prefix)
+	checkIdentifyIn(t, logical, key)
+}
+
+func checkIdentifyIn(t testing.TB, r *Registry, key string) {
+	t.Helper()
 	r.LearnScope(GroupResource{"lab.example.com", "vaults"}, false)
 	r.LearnGroup("gadgets", "lab/v1")
 	got, ok := r.Identify(key)
@@ -245,8 +260,13 @@ func checkIdentify(t testing.TB, prefix, key string) {
 		t.Fatalf("%q: %+v, %t; segment %q, %t", key, got, ok, segment, ok2)
 	}
 	if found, ok := FindPrefix(key); ok {
-		if _, ok := NewRegistry([]string{found}).Identify(key); !strings.HasPrefix(key, found) || !ok {
-			t.Fatalf("%q: FindPrefix = %q, under which it names nothing", key, found)
+		r := NewRegistry([]string{found.Prefix})
+		if found.Logical {
+			r.LearnLogical(found.Prefix)
+		}
+		named, ok := r.Identify(key)
+		if !strings.HasPrefix(key, found.Prefix) || !ok || (named.LogicalCluster != "") != found.Logical {
+			t.Fatalf("%q: FindPrefix = %+v, under which it names %+v", key, found, named)
 		}
 	}
 	if !ok {
@@ -259,8 +279,11 @@ func checkIdentify(t testing.TB, prefix, key string) {
 	if !strings.HasSuffix(key, tail) || !strings.Contains(key, "/"+segment+"/") {
 		t.Fatalf("%q: %+v, segment %q", key, got, segment)
 	}
+	if !strings.HasPrefix(key, strings.TrimSuffix(got.Prefix, "/")+"/") || !strings.Contains(key, "/"+got.LogicalCluster) {
+		t.Fatalf("%q: %+v, which lies elsewhere", key, got)
+	}
 	known := slices.ContainsFunc(allBuiltins(), func(b builtin) bool { return b.GroupResource == got.GroupResource })
-	if !known && got != id("lab", "gadgets", got.Namespace, got.Name) &&
+	if !known && got.GroupResource != (GroupResource{"lab", "gadgets"}) &&
 		!strings.Contains(key, got.Group+"/"+got.Resource) && !(got.Group == "" && strings.Contains(key, got.Resource)) {
 		t.Fatalf("%q: %v comes from nowhere", key, got.GroupResource)
 	}
@@ -276,7 +299,7 @@ func allBuiltins() []builtin {
 
 func TestIdentifyAnything(t *testing.T) {
 	part := rapid.OneOf(
-		rapid.SampledFrom([]string{"registry", "secrets", "services", "specs", "lab.example.com", "vaults", "gadgets", "oauth", "clients", "ThirdPartyResourceData", "", "."}),
+		rapid.SampledFrom([]string{"registry", "secrets", "core", "customresources", strings.Repeat("0f", 32), "root", "services", "specs", "lab.example.com", "vaults", "gadgets", "oauth", "clients", "ThirdPartyResourceData", "", "."}),
 		rapid.StringMatching(`[a-z.]{0,6}`), rapid.String(),
 	)
 	keys := rapid.Map(rapid.SliceOfN(part, 0, 8), func(parts []string) string { return "/" + strings.Join(parts, "/") })
@@ -303,7 +326,7 @@ func TestIdentifyIsTheInverse(t *testing.T) {
 			want.Namespace = name.Draw(rt, "namespace")
 			key = prefix + "/" + path + "/" + want.Namespace + "/" + want.Name
 		}
-		if got, ok := NewRegistry([]string{prefix}).Identify(key); !ok || got != want {
+		if got, ok := NewRegistry([]string{prefix}).objectOf(key); !ok || got != want {
 			rt.Fatalf("%q: %+v, %t, want %+v", key, got, ok, want)
 		}
 	})
@@ -314,6 +337,8 @@ func FuzzIdentify(f *testing.F) {
 		"", "/registry", "/registry/secrets/ns/db", "/registry/services/specs/default/kubernetes", "/registry//x",
 		"/registry/lab.example.com/vaults/ns/x", "/registry/gadgets/a/b/c/", "/k8s/lab-1/minions/n", "compact_rev_key",
 		"/registry/ThirdPartyResourceData/istio.io/rules/default/r", "/registry/secrets/\xff/\x00",
+		"/registry/core/secrets/root/default/db", "/registry/tenancy.kcp.io/workspaces/" + strings.Repeat("0f", 32) + "/root/compute",
+		"/registry/apis.kcp.io/apibindings/customresources/root/x", "/registry/lab.example.com/lab.example.com/widgets/team-a/w1",
 	} {
 		f.Add("/registry", key)
 		f.Add("", key)

@@ -28,10 +28,17 @@ func (r GroupResource) String() string {
 
 // An Identity names one object. Namespace is empty for one of cluster scope. What a key holds
 // stays as it is: in hostile evidence Namespace and Name may hold any bytes, slashes too.
+//
+// Two API servers that share an etcd may each have an object of that resource, namespace and
+// name, and so may two logical clusters of one API server. Prefix and LogicalCluster tell them
+// apart.
 type Identity struct {
 	GroupResource
 	Namespace string
 	Name      string
+
+	Prefix         string // that the key lies under, "/" for the root of the key space; empty if it lies under none
+	LogicalCluster string // of kcp, such as "root"; empty where keys hold none
 }
 
 // ParseGroupResource reads the String form of a GroupResource, as a user types it. It accepts

@@ -26,14 +26,22 @@ const crdSegment = "apiextensions.k8s.io/customresourcedefinitions"
 // to use, nil for those that the keys show. The error is that of ctx, or says that ev has keys
 // and none of them lies below a given prefix.
 func Learn(ctx context.Context, ev *seen.Evidence, given []string) error {
+	found, logical, more := findPrefixes(ev)
 	prefixes := given
 	if given == nil {
-		prefixes = findPrefixes(ev)
+		prefixes = found
+		if more > 0 {
+			ev.NotExamined = append(ev.NotExamined, report.NotExamined{Path: ev.Path,
+				What: fmt.Sprintf("keys under %d more prefixes look like those of an API server; name them with --prefix", more), Unread: true})
+		}
 	}
 	for _, prefix := range prefixes {
 		ev.Details.Prefixes = append(ev.Details.Prefixes, report.Text(cmp.Or(prefix, "/")))
 	}
 	ev.Names = resource.NewRegistry(prefixes)
+	for prefix := range logical {
+		ev.Names.LearnLogical(prefix)
+	}
 	samples := map[string]int{} // by segment
 	inside := 0                 // keys below a prefix
 	for _, e := range ev.Keys.Entries.All() {
@@ -56,11 +64,11 @@ func Learn(ctx context.Context, ev *seen.Evidence, given []string) error {
 			learnGroup(ev, segment, e)
 		}
 	}
-	if given == nil && ev.Interest.AnySecret {
-		findDisguised(ev)
+	if ev.Interest.AnySecret {
+		findDisguised(ev, given)
 	}
 	if given != nil && inside == 0 && ev.Keys.Entries.Len() > 0 {
-		return &prefixError{given, findPrefixes(ev)}
+		return &prefixError{given, found}
 	}
 	return nil
 }
@@ -79,20 +87,25 @@ func (e *prefixError) Error() string {
 }
 
 // findDisguised finds the Secrets whose keys do not say so, because they lie under a prefix or
-// a path that nobody knows.
-func findDisguised(ev *seen.Evidence) {
+// a path that nobody knows, or at the key of another resource. given are the prefixes that the
+// user named, nil for any.
+func findDisguised(ev *seen.Evidence, given []string) {
 	for _, at := range ev.Copies.All() {
+		if at.Holds == 0 { // nearly all that are no Secrets
+			continue
+		}
 		if _, found := ev.Disguised[at.Key]; found || !at.Object || !ev.IsPlaintext(at) {
 			continue
 		}
-		segment, _ := ev.Names.Segment(at.Key)
-		if ev.Names.Knows(at.Key) && !strings.HasSuffix(segment, "/secrets") {
+		id, ok := ev.Names.Identify(at.Key)
+		if id.GroupResource == seen.Secrets || given != nil && !ok {
 			continue
 		}
 		value, err := ev.ReadCopy(at)
 		if err == nil && seen.IsSecret(value, at.Off) {
 			m, _ := object.ParseMeta(value, at.Off) // a broken one leaves its name empty
-			ev.Disguised[at.Key] = resource.Identity{GroupResource: seen.Secrets, Namespace: m.Namespace, Name: m.Name}
+			id.GroupResource, id.Namespace, id.Name = seen.Secrets, m.Namespace, m.Name
+			ev.Disguised[at.Key] = id
 		}
 	}
 }

@@ -48,7 +48,6 @@ type Interest struct {
 type Want struct {
 	Key       string                   // the one key whose copies are wanted; empty for those of Resources
 	Resources []resource.GroupResource // their plaintext copies are wanted
-	AnyPrefix bool                     // the keys of Kubernetes may lie anywhere
 	Config    *encryption.Config       // nil if there is none
 	// Configured says that what Config encrypts is wanted, too.
 	Configured bool
@@ -68,7 +67,7 @@ func NewInterest(o Want) *Interest {
 	for _, r := range o.Resources {
 		in.addResource(r)
 	}
-	in.AnySecret = o.AnyPrefix && slices.Contains(o.Resources, Secrets)
+	in.AnySecret = slices.Contains(o.Resources, Secrets)
 	if o.Config != nil {
 		in.Names = o.Config.Names()
 	}
