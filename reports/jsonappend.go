@@ -142,6 +142,9 @@ func appendExposure(t *jsonText, x *report.Exposure) {
 	t.text("name", x.Name)
 	t.text("key", x.Key)
 	t.number("cluster", int64(x.Cluster))
+	if x.LogicalCluster != "" {
+		t.text("logicalCluster", x.LogicalCluster)
+	}
 	t.word("status", string(x.Status))
 	t.word("state", string(x.State))
 	t.text("type", x.Type)

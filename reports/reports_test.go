@@ -145,7 +145,7 @@ func canned() *report.Report {
 					ModRevision: 410, CreateRevision: 402, Version: 2, Complete: true}},
 			},
 			{
-				Resource: "secrets", Namespace: hostile, Name: hostile, Key: hostile, Cluster: 1, Status: report.StatusPlaintext, State: report.StateLive,
+				Resource: "secrets", Namespace: hostile, Name: hostile, Key: hostile, Cluster: 1, LogicalCluster: hostile, Status: report.StatusPlaintext, State: report.StateLive,
 				Type: hostile, DataKeys: []report.Text{hostile}, Current: report.Current{Provider: "identity", KeyName: hostile, ModRevision: 7},
 				Copies: []*report.Copy{{Path: "snapshot.db", Region: report.RegionLive, ModRevision: 7, CreateRevision: 7, Version: 1}},
 			},
@@ -166,7 +166,7 @@ func cannedValues() []report.Value {
 	return []report.Value{
 		{Key: "/registry/secrets/payments/db", Resource: "secrets", Namespace: "payments", Name: "db", Provider: "kms-v2", KeyName: "vault",
 			KMSKeyID: "key/1", Proof: report.Unproven, Policy: "stale-key", Size: 300, CreateRevision: 402, ModRevision: 410, Version: 2},
-		{Path: "old.db", Key: hostile, Provider: "identity", Encoding: "other", Size: 5, CreateRevision: 1, ModRevision: 1, Version: 1},
+		{Path: "old.db", Key: hostile, LogicalCluster: hostile, Provider: "identity", Encoding: "other", Size: 5, CreateRevision: 1, ModRevision: 1, Version: 1},
 	}
 }
 

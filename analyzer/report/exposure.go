@@ -22,11 +22,14 @@ type Exposure struct {
 	Name      Text      `json:"name"`
 	Key       Text      `json:"key"`
 	Cluster   ClusterID `json:"cluster"`
-	Status    Status    `json:"status"`
-	State     State     `json:"state"`
-	Type      Text      `json:"type"`     // of a Secret, such as "Opaque"
-	DataKeys  []Text    `json:"dataKeys"` // of a Secret; the names, never the values
-	Current   Current   `json:"current"`
+	// LogicalCluster is that of kcp, such as "root": another may have an object of that name.
+	LogicalCluster Text `json:"logicalCluster,omitempty"`
+
+	Status   Status  `json:"status"`
+	State    State   `json:"state"`
+	Type     Text    `json:"type"`     // of a Secret, such as "Opaque"
+	DataKeys []Text  `json:"dataKeys"` // of a Secret; the names, never the values
+	Current  Current `json:"current"`
 	// Validity says of a Secret whether its exposed data is still in use.
 	Validity *Validity `json:"validity,omitempty"`
 	// Copies are by revision, then by where they lie. There is at least one.

@@ -12,12 +12,15 @@ type HistoryReport struct {
 
 // A History is all copies of one key, the oldest write first.
 type History struct {
-	Key       Text         `json:"key"`
-	Resource  Text         `json:"resource"`
-	Namespace Text         `json:"namespace"`
-	Name      Text         `json:"name"`
-	State     State        `json:"state"`
-	Copies    []Occurrence `json:"copies"`
+	Key       Text `json:"key"`
+	Resource  Text `json:"resource"`
+	Namespace Text `json:"namespace"`
+	Name      Text `json:"name"`
+	// LogicalCluster is that of kcp, such as "root".
+	LogicalCluster Text `json:"logicalCluster,omitempty"`
+
+	State  State        `json:"state"`
+	Copies []Occurrence `json:"copies"`
 	// Similar is keys that the user may have meant; only if Copies is empty.
 	Similar []Text `json:"similar"`
 }

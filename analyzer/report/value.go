@@ -9,6 +9,7 @@ type Value struct {
 	Resource       Text     `json:"resource"`
 	Namespace      Text     `json:"namespace"`
 	Name           Text     `json:"name"`
+	LogicalCluster Text     `json:"logicalCluster,omitempty"` // of kcp, such as "root"
 	Provider       Provider `json:"provider"`
 	KeyName        Text     `json:"keyName"`
 	KMSKeyID       Text     `json:"kmsKeyID,omitempty"`

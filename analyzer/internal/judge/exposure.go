@@ -115,7 +115,7 @@ func (x *exposer) expose(s *Subject) {
 	x.copies = s.appendCopies(x.copies[:0], x.evs)
 	e := report.Exposure{
 		Resource: x.scope[s.id.GroupResource].Resource, Namespace: report.Text(s.id.Namespace), Name: report.Text(s.id.Name),
-		Key: report.Text(s.key), Cluster: s.cluster, Status: s.exposed(), State: s.state, DataKeys: []report.Text{}, Current: s.current(),
+		Key: report.Text(s.key), Cluster: s.cluster, LogicalCluster: report.Text(s.id.LogicalCluster), Status: s.exposed(), State: s.state, DataKeys: []report.Text{}, Current: s.current(),
 		Validity: s.validity,
 	}
 	if s.form != nil && s.form.DataKeys != nil {

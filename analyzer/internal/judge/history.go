@@ -21,6 +21,7 @@ func (j *Judge) history(evs []*seen.Evidence) report.History {
 	for _, ev := range evs {
 		if id := ev.Identity(key); h.Resource == "" {
 			h.Resource, h.Namespace, h.Name = report.Text(id.GroupResource.String()), report.Text(id.Namespace), report.Text(id.Name)
+			h.LogicalCluster = report.Text(id.LogicalCluster)
 		}
 		all = append(all, timedCopies(ev)...)
 		if e := ev.Keys.Entry(key); e != nil && j.clusters.isNewest(ev, e) {

@@ -45,6 +45,7 @@ func valueOf(ev *seen.Evidence, config *encryption.Config, e *seen.Entry) report
 		Resource:       report.Text(id.GroupResource.String()),
 		Namespace:      report.Text(id.Namespace),
 		Name:           report.Text(id.Name),
+		LogicalCluster: report.Text(id.LogicalCluster),
 		Provider:       how.Reported(),
 		KeyName:        report.Text(how.KeyName),
 		KMSKeyID:       report.Text(how.KMSKeyID),
