@@ -66,10 +66,18 @@ func isHostname[T string | []byte](s T) bool {
 	return len(s) > 0
 }
 
-// IsKind tells the name of a type in Go, which a kind is.
+// IsKind tells a kind: a DNS label of RFC 1035 in letters of any case. A kind of Kubernetes' own is
+// the name of a type in Go, but that of a CRD may hold hyphens.
+//
+// Source: ValidateCustomResourceDefinitionNames in pkg/apis/apiextensions/validation/validation.go
+// in k8s.io/apiextensions-apiserver v0.37.2.
 func IsKind(s string) bool {
 	for i := range len(s) {
-		if c := s[i]; !IsAlphanumeric(c) || i == 0 && c <= '9' {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z':
+		case '0' <= c && c <= '9' && i > 0:
+		case c == '-' && 0 < i && i < len(s)-1:
+		default:
 			return false
 		}
 	}
