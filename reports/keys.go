@@ -121,7 +121,7 @@ func opened(opened, not, n int) string {
 	if not == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" %d of %d open with the key of that name in this configuration; another key of that name is needed.", opened, n)
+	return fmt.Sprintf(" %d of %d open with the configured key; for %d another key of that name is needed.", opened, n, not)
 }
 
 // rest says what else needs the key.

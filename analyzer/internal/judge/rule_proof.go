@@ -86,10 +86,16 @@ func failureDetail(f *keys.Failure) string {
 // sharedName says that not all values that name a key open with the configured one. files is how
 // many configurations there are.
 func sharedName(u *keyUse, files int) string {
-	where := "this configuration"
+	key, others := "the configured key", "the other "
 	if files > 1 {
-		where = "these configurations"
+		key = "the configured keys of that name"
 	}
-	return fmt.Sprintf("%s, newest values: %d of %d open with the key of that name in %s; another key of that name is needed, unless the rest are damaged",
-		seen.KeyLabel(u.id.Provider, u.id.KeyName), u.Opened, u.Newest, where)
+	switch {
+	case u.NotOpened == u.Newest:
+		others = "all "
+	case u.NotOpened+u.Opened < u.Newest: // some have a finding of their own
+		others = ""
+	}
+	return fmt.Sprintf("%s, newest values: %d of %d open with %s; for %s%d another key of that name is needed, unless they are damaged",
+		seen.KeyLabel(u.id.Provider, u.id.KeyName), u.Opened, u.Newest, key, others, u.NotOpened)
 }
