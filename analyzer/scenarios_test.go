@@ -64,7 +64,8 @@ func wantValues(a fixtures.Answer) []report.Value {
 	for _, v := range a.Live {
 		want = append(want, report.Value{
 			Key: report.Text(v.Key), Resource: report.Text(v.Resource), Namespace: report.Text(v.Namespace), Name: report.Text(v.Name),
-			Provider: report.Provider(v.Provider), KeyName: report.Text(v.KeyName), KMSKeyID: report.Text(v.KMSKeyID), Encoding: report.Encoding(v.Encoding),
+			LogicalCluster: report.Text(v.LogicalCluster),
+			Provider:       report.Provider(v.Provider), KeyName: report.Text(v.KeyName), KMSKeyID: report.Text(v.KMSKeyID), Encoding: report.Encoding(v.Encoding),
 			Size: v.Size, CreateRevision: v.CreateRevision, ModRevision: v.ModRevision, Version: v.Version,
 		})
 	}
