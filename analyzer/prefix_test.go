@@ -112,3 +112,78 @@ func TestTwoClusters(t *testing.T) {
 		t.Errorf("scope %+v, exposures %+v", r.Scope, r.Exposures)
 	}
 }
+
+// sealedValue is what an API server may have encrypted, as far as a key and a prefix tell.
+var sealedValue = []byte("k8s:enc:aescbc:v1:key1:" + strings.Repeat("x", 64))
+
+// What is encrypted tells nothing but its key. A Secret must not be called something else by it.
+func TestEncryptedShapes(t *testing.T) {
+	crd := []byte(`{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"secrets.lab.example.com"},` +
+		`"spec":{"group":"lab.example.com","scope":"Namespaced","names":{"kind":"Secret","plural":"secrets"}}}`)
+	tests := []struct {
+		name    string
+		puts    map[string][]byte
+		secrets int
+	}{
+		{"a prefix like a group", map[string][]byte{"/registry/tenant.example.com/secrets/default/db": sealedValue}, 1},
+		{"the same, beside custom resources", map[string][]byte{
+			"/registry/lab.example.com/secrets/default/db": sealedValue, "/registry/lab.example.com/vaults/default/v": sealedValue}, 1},
+		{"a custom resource", map[string][]byte{"/registry/lab.example.com/secrets/default/db": sealedValue,
+			"/registry/apiextensions.k8s.io/customresourcedefinitions/secrets.lab.example.com": crd}, 0},
+		{"another that a value tells of", map[string][]byte{"/registry/lab.example.com/secrets/default/db": sealedValue,
+			"/registry/lab.example.com/secrets/default/x": []byte(`{"apiVersion":"lab.example.com/v1","kind":"Secret","metadata":{"name":"x","namespace":"default"}}`)}, 0},
+		{"kcp", map[string][]byte{"/registry/core/secrets/root/default/db": sealedValue, "/registry/core/secrets/a1b2/default/db": sealedValue}, 2},
+		{"kcp below another prefix", map[string][]byte{"/kcp/shard-1/core/secrets/root/default/db": sealedValue}, 1},
+		{"a tenant called core", map[string][]byte{"/core/secrets/default/db": sealedValue, "/registry/core/secrets/default/db": sealedValue}, 2},
+	}
+	for _, tt := range tests {
+		r, _ := run(t, Options{}, store(t, tt.puts))
+		if r.Scope[0].Keys != tt.secrets {
+			t.Errorf("%s: %d Secrets, want %d; prefixes %v", tt.name, r.Scope[0].Keys, tt.secrets, r.Evidence[0].Details.Prefixes)
+		}
+	}
+}
+
+// A plaintext Secret counts at whatever key it lies, by what it says of itself.
+func TestSecretAtAnyKey(t *testing.T) {
+	for key, prefixes := range map[string][]string{
+		"/registry/configmaps/ns/db":                nil,
+		"/registry/masterleases/192.0.2.2":          nil,
+		"/registry/lab.example.com/vaults/ns/db":    nil,
+		"/registry/core/configmaps/root/ns/db":      nil,
+		"/anything":                                 nil,
+		"no/slash":                                  nil,
+		"/registry/cluster-a/secrets/ns/db":         {"/registry"},
+		"/registry/core/secrets/root/ns/db":         {"/registry"},
+		"/registry/lab.example.com/lab.a/b/c/ns/db": {"/registry"},
+	} {
+		r, _ := run(t, Options{Prefixes: prefixes, FailOn: report.SeverityHigh}, store(t, map[string][]byte{key: plainSecret(t, "ns", "db")}))
+		if len(r.Exposures) != 1 || r.Exposures[0].Namespace != "ns" || r.Exposures[0].Name != "db" || r.Verdict.ExitStatus != report.ExitFindings {
+			t.Errorf("%s: exposures %+v, exit status %d", key, r.Exposures, r.Verdict.ExitStatus)
+		}
+	}
+	// What the user left out stays out.
+	db := store(t, map[string][]byte{"/one/secrets/ns/db": plainSecret(t, "ns", "db"), "/two/secrets/ns/db": plainSecret(t, "ns", "db")})
+	if r, _ := run(t, Options{Prefixes: []string{"/one"}}, db); len(r.Exposures) != 1 || r.Exposures[0].Key != "/one/secrets/ns/db" {
+		t.Errorf("%+v", r.Exposures)
+	}
+}
+
+// Two tenants have a Secret of one name, one of them encrypted.
+func TestIdentityHasThePrefix(t *testing.T) {
+	ctx := context.Background()
+	reading, err := Read(ctx, []evidence.Source{store(t, map[string][]byte{
+		"/tenants_alpha/secrets/ns/db": sealedValue, "/tenants_beta/secrets/ns/db": plainSecret(t, "ns", "db"),
+		"/registry/core/secrets/root/ns/db": sealedValue, "/secret": plainSecret(t, "ns", "db")})}, Interest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string][2]string{
+		"/tenants_alpha/secrets/ns/db": {"/tenants_alpha", ""}, "/tenants_beta/secrets/ns/db": {"/tenants_beta", ""},
+		"/registry/core/secrets/root/ns/db": {"/registry", "root"}, "/secret": {"", ""},
+	} {
+		if id := reading.evs[0].Identity(key); [2]string{id.Prefix, id.LogicalCluster} != want || id.Resource != "secrets" || id.Name != "db" {
+			t.Errorf("%s: %+v, want %v", key, id, want)
+		}
+	}
+}
