@@ -187,3 +187,26 @@ func TestIdentityHasThePrefix(t *testing.T) {
 		}
 	}
 }
+
+// An object that is found without its key is of the tenant, or of the logical cluster, of which
+// another copy has the same bytes.
+func TestUnkeyedObjectOfTheRightTenant(t *testing.T) {
+	db := plainSecret(t, "ns", "db")
+	for _, keys := range [][2]string{
+		{"/tenants_alpha/secrets/ns/db", "/tenants_beta/secrets/ns/db"},
+		{"/registry/core/secrets/2x9k/ns/db", "/registry/core/secrets/root/ns/db"},
+	} {
+		b := forgery{records: []record{{rev: 2, key: keys[0], value: sealedValue}, {rev: 3, key: keys[1], value: db}}}.bytes(t)
+		page := make([]byte, 4096)
+		copy(page[512:], db) // behind the high water mark
+		r, _ := run(t, Options{FailOn: report.SeverityHigh}, inMemory(append(b, page...)))
+		for _, x := range r.Exposures {
+			if string(x.Key) != keys[1] {
+				t.Errorf("%s is exposed", x.Key)
+			}
+		}
+		if len(r.Exposures) != 1 || len(r.Exposures[0].Copies) != 2 {
+			t.Errorf("%s: %+v", keys[1], r.Exposures)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package naming
 
 import (
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -15,17 +16,22 @@ import (
 // resource, namespace and name, or the one that the object would have had. It turns Unkeyed
 // into Copies, and adds to Disguised. Learn comes before it.
 func Resolve(ev *seen.Evidence) {
-	copies := map[string][]int{} // copies that were found with a key, by the keys of Unkeyed
+	copies := map[string][]int{} // copies that were found with a key, by the keys that Unkeyed may have
+	inClusters := logicalKeys(ev)
+	keys := make([][]string, len(ev.Unkeyed))
 	for i := range ev.Unkeyed {
-		o := &ev.Unkeyed[i]
-		if o.Key = keyOf(ev, o); o.Key != "" {
-			copies[o.Key] = nil
+		keys[i] = keysOf(ev, &ev.Unkeyed[i], inClusters)
+		for _, key := range keys[i] {
+			copies[key] = nil
 		}
 	}
 	for i, at := range ev.Copies.All() {
 		if list, ok := copies[at.Key]; ok {
 			copies[at.Key] = append(list, i)
 		}
+	}
+	for i := range ev.Unkeyed {
+		ev.Unkeyed[i].Key = likeliest(ev, &ev.Unkeyed[i], keys[i], copies)
 	}
 	for i := range ev.Unkeyed {
 		o := &ev.Unkeyed[i]
@@ -41,8 +47,41 @@ func Resolve(ev *seen.Evidence) {
 	ev.Unkeyed = nil
 }
 
-// keyOf is the key that an object has in ev, or would have; empty if nothing names the object.
-func keyOf(ev *seen.Evidence, o *seen.Unkeyed) string {
+// A kindID is what an object says of itself, as far as all keys tell it.
+type kindID struct{ resource, namespace, name string }
+
+// logicalKeys are the keys of ev in logical clusters that an object of Unkeyed may have: the object
+// does not say which cluster it is of.
+func logicalKeys(ev *seen.Evidence) map[kindID][]string {
+	if !slices.ContainsFunc(ev.Names.Prefixes(), ev.Names.IsLogical) || len(ev.Unkeyed) == 0 {
+		return nil
+	}
+	found := map[kindID][]string{}
+	for _, o := range ev.Unkeyed {
+		found[kindID{pathsOf(o.TypeMeta)[0], o.Namespace, o.Name}] = nil
+	}
+	add := func(key string) {
+		id, _ := ev.Names.Identify(key)
+		is := kindID{id.Resource, id.Namespace, id.Name}
+		if list, wanted := found[is]; wanted && id.LogicalCluster != "" {
+			found[is] = append(list, key)
+		}
+	}
+	for _, e := range ev.Keys.Entries.All() {
+		add(e.Key)
+	}
+	for key := range ev.OtherKeys {
+		add(key)
+	}
+	for _, list := range found {
+		slices.Sort(list)
+	}
+	return found
+}
+
+// keysOf are the keys that an object may have in ev: those that ev has, or if there is none, the one
+// that it would have. There are none if nothing names the object.
+func keysOf(ev *seen.Evidence, o *seen.Unkeyed, inClusters map[kindID][]string) (keys []string) {
 	name := o.Name
 	switch {
 	case name == "":
@@ -51,21 +90,48 @@ func keyOf(ev *seen.Evidence, o *seen.Unkeyed) string {
 		name = o.Namespace + "/" + name
 	}
 	if name == "" {
-		return ""
+		return nil
 	}
 	paths := pathsOf(o.TypeMeta)
 	prefixes := ev.Names.Prefixes()
 	for _, prefix := range prefixes {
 		for _, path := range paths {
-			if key := prefix + "/" + path + "/" + name; ev.Keys.Entry(key) != nil || ev.OtherKeys[key] != "" {
-				return key
+			key := prefix + "/" + path + "/" + name
+			if (ev.Keys.Entry(key) != nil || ev.OtherKeys[key] != "") && !slices.Contains(keys, key) {
+				keys = append(keys, key)
 			}
 		}
+	}
+	if keys = append(keys, inClusters[kindID{paths[0], o.Namespace, o.Name}]...); len(keys) > 0 {
+		return keys
 	}
 	if len(prefixes) == 0 {
 		prefixes = resource.DefaultPrefixes
 	}
-	return prefixes[0] + "/" + paths[0] + "/" + name
+	return []string{prefixes[0] + "/" + paths[0] + "/" + name}
+}
+
+// likeliest is the key that an object has, of those that it may have; empty without any. Tenants and
+// logical clusters have objects of the same names: the one counts of which another copy has the same
+// bytes, else one that was in plaintext elsewhere, too, else the first.
+func likeliest(ev *seen.Evidence, o *seen.Unkeyed, keys []string, copies map[string][]int) string {
+	best, most := "", -1
+	for _, key := range keys {
+		likely := 0
+		for _, i := range copies[key] {
+			switch other := ev.Copies.At(i); {
+			case other.Deletion || !ev.IsPlaintext(other):
+			case other.Sum == o.Sum:
+				likely = 2
+			default:
+				likely = max(likely, 1)
+			}
+		}
+		if likely > most {
+			best, most = key, likely
+		}
+	}
+	return best
 }
 
 // pathsOf is what may stand between prefix and name in the keys of objects of a kind, the
