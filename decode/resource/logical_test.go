@@ -109,7 +109,8 @@ func TestPrefixByType(t *testing.T) {
 		{"/registry/lab.example.com/gizmozes", "lab.example.com/v1", "gizmos", Guess{Prefix: "/registry", Custom: true}},
 		{"/widgets", "lab.example.com/v1", "widgets", Guess{}},
 	} {
-		if got, ok := PrefixByType(tt.head, tt.apiVersion, []string{tt.path}); got != tt.want || !ok {
+		last := tt.path[strings.LastIndexByte(tt.path, '/')+1:]
+		if got, ok := PrefixByType(tt.head, tt.apiVersion, []string{last, tt.path}); got != tt.want || !ok {
 			t.Errorf("PrefixByType(%q) = %+v, %t, want %+v", tt.head, got, ok, tt.want)
 		}
 	}

@@ -71,11 +71,14 @@ func PrefixByType(head, apiVersion string, paths []string) (Guess, bool) {
 	}
 	rest := head
 	for between := range 3 {
+		longest := ""
 		for _, path := range paths {
-			before, ok := strings.CutSuffix(rest, "/"+path)
-			if !ok {
-				continue
+			if strings.HasSuffix(rest, "/"+path) && len(path) > len(longest) { // "services/specs" before "specs"
+				longest = path
 			}
+		}
+		if longest != "" {
+			before := strings.TrimSuffix(rest, "/"+longest)
 			below, grouped := strings.CutSuffix(before, "/"+inKey)
 			switch {
 			case between == 0 && (!grouped || group == ""):
