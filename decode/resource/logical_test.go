@@ -110,7 +110,7 @@ func TestPrefixByType(t *testing.T) {
 		{"/widgets", "lab.example.com/v1", "widgets", Guess{}},
 	} {
 		last := tt.path[strings.LastIndexByte(tt.path, '/')+1:]
-		if got, ok := PrefixByType(tt.head, tt.apiVersion, []string{last, tt.path}); got != tt.want || !ok {
+		if got, ok := PrefixByType(tt.head, tt.apiVersion, []string{last, tt.path, "lab.example.com/" + tt.path}); got != tt.want || !ok {
 			t.Errorf("PrefixByType(%q) = %+v, %t, want %+v", tt.head, got, ok, tt.want)
 		}
 	}

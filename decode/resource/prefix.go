@@ -73,8 +73,9 @@ func PrefixByType(head, apiVersion string, paths []string) (Guess, bool) {
 	for between := range 3 {
 		longest := ""
 		for _, path := range paths {
-			if strings.HasSuffix(rest, "/"+path) && len(path) > len(longest) { // "services/specs" before "specs"
-				longest = path
+			withGroup := strings.HasPrefix(path, inKey+"/") // what follows looks for the group itself
+			if !withGroup && strings.HasSuffix(rest, "/"+path) && len(path) > len(longest) {
+				longest = path // "services/specs" before "specs"
 			}
 		}
 		if longest != "" {
