@@ -2,6 +2,7 @@ package seen
 
 import (
 	"cmp"
+	"encoding/binary"
 	"iter"
 	"slices"
 	"strings"
@@ -231,15 +232,17 @@ func (k *Keyspace) StorageOf(env envelope.Envelope) StorageID {
 		lost = lost || len(env.KeyName) > 0
 		env.KeyName, env.MoreName, env.Object.KeyID = nil, nil, nil
 	}
-	b := append(k.scratch[:0], byte(env.Provider), byte(env.Encoding))
-	b = append(append(b, env.Version...), 0)
-	b = append(b, env.KeyName...)
-	if env.MoreName != nil {
-		b = append(append(b, ':'), env.MoreName...)
-	}
-	b = append(append(b, 0), env.Object.KeyID...)
+	var marks byte
 	if lost {
-		b = append(b, 0, 1) // else it would be taken for one of the name that is left
+		marks |= 1 // else it would be taken for one of the name that is left
+	}
+	if env.MoreName != nil {
+		marks |= 2
+	}
+	b := append(k.scratch[:0], byte(env.Provider), byte(env.Encoding), marks)
+	// With their lengths, because a hostile name may hold whatever would stand between two.
+	for _, part := range [][]byte{env.Version, env.KeyName, env.MoreName, env.Object.KeyID} {
+		b = append(binary.AppendUvarint(b, uint64(len(part))), part...)
 	}
 	k.scratch = b
 	id, ok := k.storageIndex[string(b)]

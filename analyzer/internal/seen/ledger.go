@@ -174,8 +174,14 @@ func (l *Ledger) count(at *Copy, dir dirID) {
 	if at.Version <= 0 || at.Create <= 0 {
 		return
 	}
-	// The name, because a StorageID means nothing in another evidence.
-	id := maphash.String(l.seed, at.Key) + uint64(at.Create)*0x9e3779b97f4a7c15 ^ maphash.String(l.seed, l.keys.Storages[at.Storage].Shortest)
+	// The provider and the name, because a StorageID means nothing in another evidence.
+	how := &l.keys.Storages[at.Storage]
+	id := maphash.Comparable(l.seed, struct {
+		key      string
+		create   int64
+		provider envelope.Provider
+		name     string
+	}{at.Key, at.Create, how.Provider, how.Shortest})
 	in, known := l.Written[id]
 	if !known {
 		in = Incarnation{Storage: at.Storage, Dir: dir, Create: at.Create, Low: at.Version, High: at.Version}
