@@ -69,6 +69,9 @@ func (j *Judge) addUse(ev *seen.Evidence, e *seen.Entry, id resource.Identity, n
 	}
 	tied := !e.Deleted && j.clusters.disagrees(ev, e)
 	j.addStraggler(ev, e, needed, newest || tied)
+	if j.question.Keys && (newest || j.clusters.holdsSame(ev, e)) {
+		j.uncountTree(ev, e)
+	}
 	if e.Deleted || how.Provider == envelope.Identity {
 		return
 	}
@@ -84,21 +87,27 @@ func (j *Judge) addUse(ev *seen.Evidence, e *seen.Entry, id resource.Identity, n
 	if !j.question.Keys {
 		return
 	}
-	u := j.useOf(how)
-	n := u.namespace(id.GroupResource, id.Namespace)
-	if e.File == seen.DBFile && (newest || j.clusters.holdsSame(ev, e)) {
-		// The ledger counts every record of the tree as history. This one is a newest value, or the
-		// same write as one.
-		u.History--
-		n.History--
-	}
+	j.useOf(how) // it is listed though only its history may count
 	if !newest {
 		return
 	}
-	u = j.useOf(needed)
-	n = u.namespace(id.GroupResource, id.Namespace)
-	n.Newest++
+	u := j.useOf(needed)
+	u.namespace(id.GroupResource, id.Namespace).Newest++
 	u.Resources[report.Text(id.GroupResource.String()).ValidUTF8()]++
+}
+
+// uncountTree takes the record of e that the tree has out of the history, because e is a newest
+// value or the same write as one: the ledger counts every encrypted record of the tree. A value
+// that was salvaged has none there. It goes where the ledger has counted the record, which is by
+// the dir of the key.
+func (j *Judge) uncountTree(ev *seen.Evidence, e *seen.Entry) {
+	how := ev.Keys.Storages[e.Tree]
+	if e.Tree == 0 || how.Provider == envelope.Identity || how.Provider == envelope.Unknown {
+		return
+	}
+	u, id := j.useOf(how), ev.Identity(ev.Ledger.SampleOf(e.Key))
+	u.History--
+	u.namespace(id.GroupResource, id.Namespace).History--
 }
 
 // countOutcome counts a newest value that needs the key of u, and what came of opening it.

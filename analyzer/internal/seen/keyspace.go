@@ -57,8 +57,12 @@ type Entry struct {
 	Index   wal.Index     // of the raft entry that wrote it, if that is in the WAL alone; else 0
 	Size    uint32        // of the value, in bytes
 	Storage StorageID     // of the value; 0 of a deletion
-	dir     dirID         // of the key, in the ledger; 0 until the ledger has met it
-	File    FileID        // that the value lies in; 0 of a deletion that is in the WAL alone
+	// Tree is how the record of this write is stored that the tree has, and that the ledger counts as
+	// reachable; 0 if the tree has none. It is not Storage where the tree's record is broken and
+	// another was salvaged.
+	Tree    StorageID
+	dir     dirID  // of the key, in the ledger; 0 until the ledger has met it
+	File    FileID // that the value lies in; 0 of a deletion that is in the WAL alone
 	Deleted bool
 	Broken  bool // the record or its envelope breaks its format: Keyspace.Broken says how
 	Watched bool // Interest keeps all copies of the key
@@ -142,6 +146,7 @@ func (k *Keyspace) Add(r *mvcc.Record, recordErr error) EntryID {
 	if !to.Deleted {
 		var err error
 		to.Storage, err = k.ParseStorage(r.Value, r.ValueOff)
+		to.Tree = to.Storage
 		recordErr = cmp.Or(recordErr, err)
 	}
 	k.Set(id, to, recordErr)

@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/etcdsift/etcdsift/analyzer/internal/mem"
 	"github.com/etcdsift/etcdsift/analyzer/report"
@@ -326,6 +327,15 @@ func (l *Ledger) dir(key []byte) dirID {
 		l.dirs[string(dir)] = id
 	}
 	return id
+}
+
+// SampleOf is the key that stands for all of its dir in Resources, key itself if nothing of that dir
+// was counted.
+func (l *Ledger) SampleOf(key string) string {
+	if id := l.dirs[key[:max(0, strings.LastIndexByte(key, '/'))]]; id != 0 {
+		return l.Samples[id-1]
+	}
+	return key
 }
 
 // row is the row of encrypted values in a dir.

@@ -149,6 +149,9 @@ func (s *salvage) takeRecord(r *mvcc.Record) {
 	if !to.Deleted {
 		to.Storage, err = k.ParseStorage(r.Value, r.ValueOff)
 	}
+	if known && r.Revision == e.Rev {
+		to.Tree = e.Tree
+	}
 	k.Set(id, to, err)
 }
 
