@@ -44,7 +44,7 @@ func (j *Judge) addProofs(proofs *keys.Proofs) {
 	}
 	for _, f := range proofs.Failures {
 		finding := j.objectFinding(report.RuleUndecryptable, f.In, f.Key, seen.CopyIn{Copy: &f.At, In: f.In}.Location())
-		finding.AtMore = f.Copies - 1
+		finding.AtMore = f.Values - 1
 		switch {
 		case f.Outcome == seen.NotObject:
 			finding.Rule = report.RuleNotObject

@@ -1,9 +1,11 @@
 package keys
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
+	"hash/maphash"
 	"runtime"
 	"strings"
 	"sync"
@@ -32,13 +34,14 @@ type Tally struct {
 }
 
 // A Failure is an encrypted value that its key does not open, or not as it should. Equal failures
-// of the values of one object are one.
+// of the values of one object are one. A copy that has the bytes of the newest value is that value
+// once more, wherever it lies, and never a failure of its own.
 type Failure struct {
 	In      *seen.Evidence
 	Key     string       // etcd's, of the object
 	Outcome seen.Outcome // Closed or NotObject
 	Newest  bool         // the newest value of the object
-	Copies  int          // how many values fail like that
+	Values  int          // how many distinct values fail like that
 	At      seen.Copy    // the one of the highest revision, without its key
 	Refused bool         // of that one, see seen.Proof
 
@@ -54,11 +57,13 @@ type prover struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	spare  sync.Pool // of *batch
+	seed   maphash.Seed
 
 	mu       sync.Mutex // guards what follows, until the goroutines have ended
 	err      error      // the first that ended the run: of a plugin or the context
 	proofs   *Proofs
 	failures map[failureID]*Failure
+	older    map[uint64]bool // hashes of the older values that failed
 }
 
 // A failureID tells what failures are equal.
@@ -76,7 +81,7 @@ type failureID struct {
 func Prove(ctx context.Context, evs []*seen.Evidence, config *encryption.Config) (*Proofs, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	p := &prover{config: config, ctx: ctx, cancel: cancel, failures: map[failureID]*Failure{},
+	p := &prover{config: config, ctx: ctx, cancel: cancel, failures: map[failureID]*Failure{}, older: map[uint64]bool{}, seed: maphash.MakeSeed(),
 		proofs: &Proofs{Rows: map[*seen.Evidence]map[seen.StorageID]*Tally{}}}
 	for _, ev := range evs {
 		p.proofs.Rows[ev] = map[seen.StorageID]*Tally{} // before the goroutines that look it up
@@ -144,6 +149,10 @@ type job struct {
 	at              seen.Copy   // without its key
 	entry           *seen.Entry // that it is the newest value of; nil if of none
 	key, start, end int         // where in bytes the key starts, and where the value starts and ends
+
+	// decrypt sets these of a value that failed and is not in the place of a newest one.
+	again bool   // it has the bytes of the newest value of its key
+	sum   uint64 // a hash of key and value
 }
 
 // batchSize is from how many bytes on a batch is full.
@@ -188,12 +197,32 @@ func (p *prover) decrypt(b *batch) {
 			p.stop(err)
 			return
 		}
+		if results[i].Failed() && j.entry == nil {
+			key, value := b.bytes[j.key:j.start], b.bytes[j.start:j.end]
+			j.again = isNewestAgain(b.in, key, value)
+			j.sum = maphash.Comparable(p.seed, [2]uint64{maphash.Bytes(p.seed, key), maphash.Bytes(p.seed, value)})
+		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := range b.jobs {
 		p.note(b, &b.jobs[i], results[i])
 	}
+}
+
+// isNewestAgain reports whether the newest value of a key has these bytes: a free page often has a
+// value of the tree once more, and so has the WAL. No API server encrypts to the same bytes twice.
+func isNewestAgain(ev *seen.Evidence, key, value []byte) bool {
+	id := ev.Keys.Find(key)
+	if id == 0 {
+		return false
+	}
+	e := ev.Keys.At(id)
+	if e.Deleted || int64(e.Size) != int64(len(value)) {
+		return false
+	}
+	newest, err := ev.ReadValue(e)
+	return err == nil && bytes.Equal(newest, value) // the file keeps an error for AddUnread
 }
 
 // stop ends the run with an error, unless it has one.
@@ -215,13 +244,15 @@ func (p *prover) note(b *batch, j *job, result seen.Proof) {
 	if rows[j.at.Storage] == nil {
 		rows[j.at.Storage] = &Tally{}
 	}
-	switch result.Outcome {
-	case seen.Proven:
+	switch {
+	case result.Outcome == seen.Proven:
 		rows[j.at.Storage].Proven++
 		return
-	case seen.Closed, seen.NotObject:
-		rows[j.at.Storage].Failed++
-	default:
+	case !result.Failed():
+		return
+	}
+	rows[j.at.Storage].Failed++
+	if j.again {
 		return
 	}
 	id := failureID{b.in, string(b.bytes[j.key:j.start]), result.Outcome, j.entry != nil}
@@ -234,7 +265,13 @@ func (p *prover) note(b *batch, j *job, result seen.Proof) {
 	if cmp.Or(f.At.Rev.Compare(j.at.Rev), cmp.Compare(j.at.File, f.At.File), cmp.Compare(j.at.Off, f.At.Off)) < 0 {
 		f.At, f.Refused = j.at, result.Refused
 	}
-	f.Copies++
+	if j.entry == nil && p.older[j.sum] {
+		return
+	}
+	f.Values++
+	if j.entry == nil {
+		p.older[j.sum] = true
+	}
 }
 
 // ProveCopy decrypts one copy, which is encrypted. One that is not whole, or cannot be read again,

@@ -25,12 +25,15 @@ const (
 	NotObject         // a key opens the value, and in it is not the object of its etcd key
 )
 
+// Failed reports whether a key has the name in the value, and the value is not what it should be.
+func (p Proof) Failed() bool { return p.Outcome == Closed || p.Outcome == NotObject }
+
 // Reported is what the report says of the outcome.
 func (p Proof) Reported() report.Proof {
-	switch p.Outcome {
-	case Proven:
+	switch {
+	case p.Outcome == Proven:
 		return report.Proven
-	case Closed, NotObject:
+	case p.Failed():
 		return report.Failed
 	}
 	return report.Unproven
