@@ -127,11 +127,14 @@ func all(n int, what string) string {
 // missing warns if the run could not read the evidence as it was, so that the report may lack
 // things that are in it.
 func missing(r *report.Examined) string {
-	if r.Coverage.Unread() {
+	if r.Coverage.Unread() && !r.Coverage.FreelistAlone() {
 		return " Parts of this evidence are damaged or could not be read: there may be more."
 	}
 	if slices.ContainsFunc(r.Evidence, func(e report.Evidence) bool { return e.Changed != "" }) {
 		return " This evidence changed while it was read: there may be more."
+	}
+	if r.Coverage.FreelistAlone() {
+		return " The freelist of this evidence is damaged; every key could be read."
 	}
 	return ""
 }

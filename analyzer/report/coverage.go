@@ -45,6 +45,9 @@ type Damage struct {
 	Offset int64  `json:"offset"`
 	Page   Page   `json:"page,omitzero"`
 	What   string `json:"what"`
+	// Freelist says that it is in bbolt's list of free pages, or in the reference to it. No key is
+	// read by that.
+	Freelist bool `json:"freelist,omitempty"`
 }
 
 // An Extent is a run of bytes that belongs to no record.
@@ -64,6 +67,13 @@ type NotExamined struct {
 	Unread bool `json:"unread,omitempty"`
 	// Gone says that it went away while the run looked for evidence: a change.
 	Gone bool `json:"-"`
+}
+
+// FreelistAlone reports whether freelists are all that is wrong: every byte was read, and every key.
+func (c *Coverage) FreelistAlone() bool {
+	rest := *c
+	rest.Damage = slices.DeleteFunc(slices.Clone(c.Damage), func(d Damage) bool { return d.Freelist })
+	return len(c.Damage) > 0 && c.DamageMore == 0 && !rest.Unread()
 }
 
 // Unread reports whether the run could not read, whole or at all, something that the user asked

@@ -190,7 +190,11 @@ func (p Page) elementKey(i int) []byte {
 // than its own does not come before the key behind its leaf. In a tree with damage nothing is
 // left to say.
 func (s *sweeper) decide() {
-	if len(s.undecided) == 0 || s.flawed || len(s.tree.Damage) > 0 || s.tree.Deeper {
+	treeDamage := len(s.tree.Damage)
+	if s.tree.listDamage {
+		treeDamage--
+	}
+	if len(s.undecided) == 0 || s.flawed || treeDamage > 0 || s.tree.Deeper {
 		s.undecided = nil
 		return
 	}
@@ -254,7 +258,7 @@ func (d *descent) leafOf(root ID, key []byte) (leaf ID, ok bool) {
 // checkLost checks that the freelist has all pages that the tree does not reach. What a tree
 // with damage does not reach proves nothing.
 func (s *sweeper) checkLost() {
-	if s.list.Use != Freelist || s.flawed || len(s.tree.Damage) > 0 || s.tree.Deeper {
+	if s.list.Use != Freelist || s.flawed || s.badList || len(s.tree.Damage) > 0 || s.tree.Deeper {
 		return
 	}
 	free := slices.Clone(s.free)

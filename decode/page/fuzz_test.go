@@ -242,7 +242,7 @@ func checkElement(t *testing.T, p Page, n, index int, err error) {
 	if err == nil {
 		return
 	}
-	if !errors.As(err, &format) || !slices.Contains(causes, format.Err) {
+	if !errors.As(err, &format) || !slices.Contains(causes, flawOf(format).Err) {
 		t.Fatalf("element %d: error %v", index, err)
 	}
 	if want := p.Off + int64(HeaderSize+index*ElementSize); format.Off != want {

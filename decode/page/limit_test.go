@@ -45,7 +45,7 @@ func TestRunLimit(t *testing.T) {
 	for p, err := range f.Sweep(f.Walk(Branches), nil) {
 		var format *decode.FormatError
 		if errors.As(err, &format) {
-			flaws = append(flaws, flaw{format.Off, format.Err})
+			flaws = append(flaws, flawOf(format))
 		} else if p.Use == Leaf {
 			sizes = append(sizes, len(p.Data))
 		}

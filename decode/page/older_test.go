@@ -2,6 +2,7 @@ package page
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,6 +38,8 @@ func TestOlderMeta(t *testing.T) {
 			b[int64(1-page)*damagedPageSize+HeaderSize+56] ^= 1
 		}, false},
 		{"freelist", func(b []byte) { setMeta(b, 32, 1) }, false},
+		{"root as freelist", func(b []byte) { setMeta(b, 32, uint64(newest.Root)) }, false},
+		{"leaf as freelist", func(b []byte) { setMeta(b, 32, uint64(img.leaves["key"][3]/damagedPageSize)) }, false},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -86,6 +89,59 @@ func TestIncomplete(t *testing.T) {
 				t.Errorf("incomplete %v, damage %v", rd.Tree.Incomplete(), rd.Flaws)
 			}
 		})
+	}
+}
+
+// No key is read by the freelist: what is wrong with it is said to be that, and the tree is whole.
+func TestFreelistAlone(t *testing.T) {
+	img := makeImage(t)
+	whole := read(t, img.b).Records
+	leaf := uint64(img.leaves["key"][3] / damagedPageSize)
+	for name, damage := range map[string]func(b []byte){
+		"reference past the end": func(b []byte) { setMeta(b, 32, 1<<40) },
+		"reference to a leaf":    func(b []byte) { setMeta(b, 32, leaf) },
+		"reference to a meta":    func(b []byte) { setMeta(b, 32, 0) },
+		"zeroed":                 func(b []byte) { clear(b[img.list : img.list+damagedPageSize]) },
+		"page ID":                func(b []byte) { put(b, img.list, leaf) },
+		"count":                  func(b []byte) { put(b, img.list+10, uint16(2000)) },
+		"overflow":               func(b []byte) { put(b, img.list+12, uint32(1<<31)) },
+		"entry in use":           func(b []byte) { put(b, img.list+HeaderSize, leaf) },
+		"entry past the end":     func(b []byte) { put(b, img.list+HeaderSize, uint64(1<<40)) },
+		"entry twice":            func(b []byte) { put(b, img.list+HeaderSize, img.u64(img.list+HeaderSize+8)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := bytes.Clone(img.b)
+			damage(b)
+			rd := read(t, b)
+			if _, id, _ := rd.File.Meta(); rd.Tree.Incomplete() || rd.Tree.meta != id || !slices.Equal(rd.Records, whole) {
+				t.Errorf("incomplete %v, meta %v of %v, %d records of %d", rd.Tree.Incomplete(), rd.Tree.meta, id, len(rd.Records), len(whole))
+			}
+			f, err := Open(bytes.NewReader(b), int64(len(b)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			tree, damages := f.Walk(Branches), 0
+			check := func(err error) {
+				if damages++; !IsFreelist(err) {
+					t.Errorf("%v: said of the tree", err)
+				}
+			}
+			for _, d := range tree.Damage {
+				check(d)
+			}
+			for _, err := range f.Sweep(tree, nil) {
+				if err != nil {
+					check(err)
+				}
+			}
+			if damages == 0 {
+				t.Error("no damage")
+			}
+		})
+	}
+	setMeta(img.b, 16, 0)
+	if rd := read(t, img.b); len(rd.Tree.Damage) == 0 || IsFreelist(rd.Tree.Damage[0]) {
+		t.Errorf("damage %v is said of the freelist", rd.Tree.Damage)
 	}
 }
 

@@ -37,6 +37,14 @@ type flaw struct {
 	Err error
 }
 
+// flawOf is the flaw of an error, whether it is about the freelist or not.
+func flawOf(err *decode.FormatError) flaw {
+	if list, ok := err.Err.(freelistError); ok {
+		return flaw{err.Off, list.error}
+	}
+	return flaw{err.Off, err.Err}
+}
+
 // A reading is all that Open, Walk, Sweep and LeafElements say of a file.
 type reading struct {
 	File    *File
@@ -127,7 +135,7 @@ func (rd *reading) flaw(t tester, err error) {
 	if !errors.As(err, &format) {
 		t.Fatalf("error %v is not a *decode.FormatError", err)
 	}
-	rd.Flaws = append(rd.Flaws, flaw{format.Off, format.Err})
+	rd.Flaws = append(rd.Flaws, flawOf(format))
 }
 
 func (rd *reading) tap(off int64, b []byte) {

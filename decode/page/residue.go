@@ -144,7 +144,10 @@ func (p Page) Slack() (b []byte, start int) {
 			}
 		}
 	case FlagFreelist:
-		ids, _ := p.freeIDs()
+		ids, err := p.freeIDs()
+		if err != nil {
+			ids = ids[:listed(ids)] // it claims more than it has, and anything may stand behind that
+		}
 		end += 8 * len(ids)
 		if p.Header.Count == longFreelist {
 			end += 8

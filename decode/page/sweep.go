@@ -55,7 +55,8 @@ type sweeper struct {
 	list Page // the freelist page without its data
 	free []ID // what it lists
 
-	flawed    bool           // damage was yielded
+	flawed    bool           // damage was yielded, of other pages than the freelist
+	badList   bool           // and of the freelist
 	undecided map[ID]lastKey // of leaves, for decide
 }
 
@@ -67,7 +68,12 @@ func (s *sweeper) emit(p Page) {
 
 func (s *sweeper) damage(off int64, id ID, what string, cause error) {
 	s.tree.damaged(id)
-	s.flawed = true
+	if s.tree.at(id).use() == Freelist {
+		s.badList = true
+		cause = freelistError{cause}
+	} else {
+		s.flawed = true
+	}
 	err := &decode.FormatError{Off: off, What: fmt.Sprintf("page %v, %s", id, what), Err: cause}
 	if !s.stopped && !s.yield(Page{}, err) {
 		s.stopped = true
@@ -196,7 +202,11 @@ func (s *sweeper) endRuns() {
 func (s *sweeper) unread(w window) {
 	s.endRuns()
 	id := ID(w.off / int64(s.PageSize))
-	s.damage(w.off, id, "data", w.err)
+	s.tree.damaged(id)
+	s.flawed = true // whatever the first of the pages is
+	if err := (&decode.FormatError{Off: w.off, What: fmt.Sprintf("page %v, data", id), Err: w.err}); !s.stopped && !s.yield(Page{}, err) {
+		s.stopped = true
+	}
 	s.emit(Page{ID: id, Use: Unread, Off: w.off, order: s.Order})
 }
 

@@ -47,6 +47,7 @@ type Tree struct {
 	Damage  []*decode.FormatError
 	Dropped int
 
+	listDamage bool                // Damage has that the meta leads to no freelist
 	meta       ID                  // page of the meta that it starts from
 	incomplete bool                // see Incomplete
 	why        *decode.FormatError // the first thing that kept Walk from a page of it
@@ -103,9 +104,10 @@ func (f *File) walk(depth Depth, m Meta, metaPage ID, ok bool) *Tree {
 	w := walker{File: f, tree: t, overflow: 2 * f.size, page: make([]byte, f.PageSize)}
 	off := int64(metaPage)*int64(f.PageSize) + HeaderSize
 	if m.HasFreelist() {
-		w.claim(visit{id: m.Freelist, from: off + 32}, Freelist)
+		w.claimFreelist(m.Freelist, off+32)
 	}
 	before := len(t.Damage)
+	t.listDamage = before > 0 && isFreelist(t.Damage[before-1])
 	w.addBucket(Bucket{Parent: -1, Root: m.Root, Sequence: m.Sequence}, off+16)
 	for len(w.todo) > 0 {
 		next := w.todo[len(w.todo)-1]
@@ -240,6 +242,28 @@ func (w *walker) claim(v visit, use Use) bool {
 	w.tree.addDamage(&decode.FormatError{Off: v.from, Err: cause,
 		What: fmt.Sprintf("reference to page %v", v.id)})
 	return false
+}
+
+// claimFreelist marks the page that the meta names for a freelist, if it is one by its header, or
+// cannot be read. Any other page is left to the tree, or to residue: no key is read by the freelist,
+// so a wrong reference to it must not take a page away from what does hold keys.
+func (w *walker) claimFreelist(id ID, from int64) {
+	damage := func(what string, cause error) {
+		w.tree.addDamage(&decode.FormatError{Off: from, Err: freelistError{cause},
+			What: fmt.Sprintf("freelist, reference to page %v%s", id, what)})
+	}
+	if id < 2 || id >= w.tree.highWater {
+		damage("", decode.ErrBounds)
+		return
+	}
+	if head, err := w.readAt(int64(id)*int64(w.PageSize), HeaderSize); err == nil {
+		h, short := parseHeader(head, w.Order, 0)
+		if short == nil && h.Flags != FlagFreelist {
+			damage(fmt.Sprintf(", which is a %v page", h.Flags), decode.ErrValue)
+			return
+		}
+	}
+	w.claim(visit{id: id, from: from}, Freelist)
 }
 
 // visit reads the page v and reaches for what it leads to.

@@ -273,7 +273,7 @@ func (c *clusters) isDeleted(ev *seen.Evidence, e *seen.Entry) bool {
 // default one.
 func (c *clusters) isGone(ev *seen.Evidence, e *seen.Entry) bool {
 	latest := c.latest[c.etcds[ev]]
-	if latest == nil || latest == ev || latest.DB.Revision < e.Rev.Main || len(latest.Damage) > 0 || c.apart[c.etcds[ev]] {
+	if latest == nil || latest == ev || latest.DB.Revision < e.Rev.Main || !latest.LacksNoKey() || c.apart[c.etcds[ev]] {
 		return false
 	}
 	return latest.Keys.Entry(e.Key) == nil && latest.DB.CompactRevision > e.Rev.Main
@@ -287,7 +287,7 @@ func (c *clusters) stateOf(ev *seen.Evidence, at *seen.Copy) report.State {
 	if latest == nil {
 		latest = ev
 	}
-	if at.Rev.Main > latest.DB.Revision || at.Void || at.Place.IsV2() || latest.File == nil || len(latest.Damage) > 0 {
+	if at.Rev.Main > latest.DB.Revision || at.Void || at.Place.IsV2() || latest.File == nil || !latest.LacksNoKey() {
 		return report.StateUnknown
 	}
 	return report.StateDeleted

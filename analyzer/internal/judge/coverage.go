@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/analyzer/report"
@@ -24,6 +25,9 @@ func (j *Judge) addCoverage(evs []*seen.Evidence) {
 	c.NotExamined = append(c.NotExamined, j.question.NotEvidence...)
 }
 
+// everyKey ends what is said of a broken freelist where nothing else is wrong.
+const everyKey = "; every key could be read"
+
 // addEvidence reports the facts on the files of one evidence, and what is wrong with them.
 func (j *Judge) addEvidence(ev *seen.Evidence) {
 	c := &j.result.Coverage
@@ -40,6 +44,11 @@ func (j *Judge) addEvidence(ev *seen.Evidence) {
 		c.Bytes += seg.Size
 		c.BytesRead += seg.BytesRead
 		c.WALEntries += seg.Facts.WAL.Entries
+	}
+	if ev.LacksNoKey() {
+		for i := range ev.Damage {
+			ev.Damage[i].What = strings.TrimSuffix(ev.Damage[i].What, everyKey) + everyKey
+		}
 	}
 	c.Damage = append(c.Damage, ev.Damage...)
 	c.DamageMore += ev.DamageMore

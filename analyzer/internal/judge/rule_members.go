@@ -67,7 +67,7 @@ func (c *clusters) compareMembers(evs []*seen.Evidence) {
 
 // isComparable reports whether all that the newest tree has is known.
 func isComparable(ev *seen.Evidence) bool {
-	return ev.File != nil && ev.HasValues() && !ev.Torn && !ev.Lost && len(ev.Damage) == 0
+	return ev.File != nil && ev.HasValues() && ev.LacksNoKey()
 }
 
 // compareTwo compares the newest values of two members.

@@ -8,6 +8,7 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/decode/page"
 )
 
 // maxDamage bounds the list Evidence.Damage.
@@ -24,12 +25,19 @@ func (ev *Evidence) AddDamageIn(path report.Text, pageSize int, err error) {
 		d.Offset = format.Off
 		d.What = fmt.Sprintf("%s: %v", format.What, format.Err)
 		d.Page = report.PageAt(format.Off, pageSize)
+		d.Freelist = page.IsFreelist(err)
 	}
 	if len(ev.Damage) == maxDamage {
 		ev.DamageMore++
 		return
 	}
 	ev.Damage = append(ev.Damage, d)
+}
+
+// LacksNoKey reports whether all that is wrong is in the freelist, or nothing is: then the tree is
+// whole, and what it does not have is not there.
+func (ev *Evidence) LacksNoKey() bool {
+	return ev.DamageMore == 0 && !slices.ContainsFunc(ev.Damage, func(d report.Damage) bool { return !d.Freelist })
 }
 
 // AddUnread adds to the damage what a file of the evidence did not give, where no pass told of
