@@ -40,8 +40,9 @@ var (
 	errNoKey  = errors.New("analyzer: the question History needs an Interest in a Key")
 )
 
-// ask makes a judge for a question, has prepare read what the question still needs, and notes
-// what became of the files. The error is that of ctx, of Interest.Witness, or an
+// ask makes a judge for a question and has prepare read what the question still needs. What became
+// of the files is noted before the judge is made, because a key that is not in a damaged db may be
+// missing there for that; and where prepare meets more damage, the judge is made anew. The error is that of ctx, of Interest.Witness, or an
 // *encryption.KMSError.
 func (r *Reading) ask(ctx context.Context, q judge.Question, prepare func(*judge.Judge) error) (*judge.Judge, error) {
 	if r.taken {
@@ -51,18 +52,48 @@ func (r *Reading) ask(ctx context.Context, q judge.Question, prepare func(*judge
 	q.Run = r.run(q.Run.FailOn)
 	q.Resources, q.Configured, q.Encryption, q.Key = in.Resources, in.configured, in.Encryption, in.Key
 	q.NotExamined, q.NotEvidence = in.NotExamined, in.NotEvidence
-	j := judge.New(r.evs, q, r.proofs, r.nonces)
-	if prepare != nil {
+	if err := r.close(ctx); err != nil {
+		return nil, err
+	}
+	for round := 1; ; round++ {
+		damage := r.damage()
+		j := judge.New(r.evs, q, r.proofs, r.nonces)
+		if prepare == nil {
+			return j, nil
+		}
 		if err := prepare(j); err != nil {
 			return nil, err
 		}
-	}
-	for _, ev := range r.evs {
-		if err := closeEvidence(ctx, ev, in.Witness); err != nil {
+		if err := r.close(ctx); err != nil {
 			return nil, err
 		}
+		if r.damage() == damage || round == maxRounds {
+			return j, nil
+		}
+		// The judge has taken what it did not find for deleted, and the disk has not given all.
 	}
-	return j, nil
+}
+
+// maxRounds bounds how often a question is judged anew because of what its own reads have shown: a
+// disk may fail in another place each time.
+const maxRounds = 3
+
+// close notes what became of the files of all evidence. Its error is that of Interest.Witness.
+func (r *Reading) close(ctx context.Context) error {
+	for _, ev := range r.evs {
+		if err := closeEvidence(ctx, ev, r.interest.Witness); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// damage counts the places of damage of all evidence.
+func (r *Reading) damage() (n int) {
+	for _, ev := range r.evs {
+		n += len(ev.Damage) + ev.DamageMore
+	}
+	return n
 }
 
 // run is what was asked, with that FailOn.

@@ -48,12 +48,13 @@ func (r *Reader) ReadAt(b []byte, off int64) (int, error) {
 	return n, err
 }
 
-// Unread is what the file did not give, and how many more failures the Reader does not
-// remember.
+// Unread is what the file did not give, and how many more failures there were since the last call
+// that the Reader does not remember.
 func (r *Reader) Unread() (failed []FailedRead, more int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Clone(r.failed), r.more
+	more, r.more = r.more, 0
+	return slices.Clone(r.failed), more
 }
 
 // note takes the outcome of a read. It replaces the part of larger failed reads that has the

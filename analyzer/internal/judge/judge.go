@@ -62,7 +62,7 @@ type movedKey struct {
 
 // New finds out which keys the verdict is about, and what each of them is. p is nil if no value
 // was decrypted. Facts and damage that evs get later are in the report, but the states of subjects
-// do not depend on them.
+// do not depend on them: the caller then makes another Judge. New changes nothing in evs.
 func New(evs []*seen.Evidence, q Question, p *keys.Proofs, n *keys.Nonces) *Judge {
 	j := &Judge{
 		question: q, evs: evs, proofs: p, nonces: n,

@@ -41,7 +41,8 @@ func (ev *Evidence) LacksNoKey() bool {
 }
 
 // AddUnread adds to the damage what a file of the evidence did not give, where no pass told of
-// it. It comes after the last read.
+// it. It comes after the last read, and once more after
+// any later one.
 func (ev *Evidence) AddUnread(source *evidence.Source) {
 	r, ok := source.File.(*evidence.Reader)
 	if !ok {
