@@ -240,6 +240,10 @@ func appendFinding(t *jsonText, f *report.Finding) {
 		t.field("superseded")
 		t.b = append(t.b, "true"...)
 	}
+	if f.Unknown {
+		t.field("unknown")
+		t.b = append(t.b, "true"...)
+	}
 	if f.Detail != "" {
 		t.word("detail", f.Detail)
 	}

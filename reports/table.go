@@ -101,11 +101,17 @@ func scopeAnswer(r *report.Report, scope report.ScopeCount) string {
 
 // residueOnly says how many of the objects in plaintext are so in residue alone.
 func residueOnly(r *report.Report, scope report.ScopeCount) string {
-	exposed := 0
+	exposed, unknown := 0, 0
 	for _, x := range r.Exposures {
 		if x.Resource == scope.Resource && x.Status == report.StatusExposed {
 			exposed++
+			if x.State == report.StateUnknown {
+				unknown++
+			}
 		}
+	}
+	if unknown > 0 {
+		return fmt.Sprintf(", and of %d of them nobody knows which value is the newest", unknown)
 	}
 	switch exposed {
 	case 0:
@@ -210,6 +216,8 @@ func exposures(w *errWriter, r *report.Report) {
 		w.printf("\nIn plaintext:\n")
 	case r.Exposures[0].Status == report.StatusPlaintext:
 		w.printf("\nIn plaintext (the newest value):\n")
+	case slices.ContainsFunc(r.Exposures, func(x report.Exposure) bool { return x.State == report.StateUnknown }):
+		w.printf("\nIn plaintext (no newest value is known, or it is not in plaintext):\n")
 	default:
 		w.printf("\nIn plaintext (an older copy: the newest value is encrypted or deleted):\n")
 	}

@@ -10,8 +10,13 @@ import (
 // validity says how much of the exposed data is still in use.
 func validity(r *report.Report) []string {
 	counts := map[report.Use]int{}
+	lost := 0 // Secrets of which nobody knows what they hold now, with whatever key
 	for _, x := range r.Exposures {
-		if x.Validity != nil && x.Status == report.StatusExposed {
+		switch {
+		case x.Validity == nil || x.Status != report.StatusExposed:
+		case x.State == report.StateUnknown:
+			lost++
+		default:
 			counts[x.Validity.Status]++
 		}
 	}
@@ -30,6 +35,9 @@ func validity(r *report.Report) []string {
 	}
 	if n := counts[report.UseUnknown]; n > 0 {
 		parts = append(parts, fmt.Sprintf("of %d it is not known whether %s still in use (--encryption-config tells)", n, plural(n, "it is", "they are")))
+	}
+	if lost > 0 {
+		parts = append(parts, fmt.Sprintf("of %d no tree tells what they hold now", lost))
 	}
 	if len(parts) == 0 {
 		return nil

@@ -26,6 +26,9 @@ type Finding struct {
 	// For plaintext-live and for a value that does not open, Superseded says that the newest
 	// value of the key is another one.
 	Superseded bool `json:"superseded,omitempty"`
+	// Unknown says that nobody knows which value of the key is the newest: its state is StateUnknown.
+	// Superseded is false then.
+	Unknown bool `json:"unknown,omitempty"`
 	// Detail is what the rule has to say beyond that, a part of Message.
 	Detail string `json:"detail,omitempty"`
 }

@@ -31,6 +31,9 @@ func (f *Finding) AppendMessage(b []byte) []byte {
 	case RuleNonceReuse:
 		return append(b, f.nonceMessage()...)
 	case RuleWrongProvider, RuleStaleKey, RuleNotConfigured, RuleUnknownKey:
+		if f.Unknown {
+			return fmt.Appendf(b, "a value, %s, is encrypted with %s; nobody knows whether it is the newest", at.inFile(), f.Detail)
+		}
 		if at.WALIndex > 0 {
 			return fmt.Appendf(b, "the newest value, of WAL index %d, is encrypted with %s", at.WALIndex, f.Detail)
 		}
@@ -45,6 +48,8 @@ func (f *Finding) AppendMessage(b []byte) []byte {
 func (f *Finding) appendPlaintext(b []byte) []byte {
 	at := &f.At[0]
 	switch {
+	case f.Rule == RulePlaintextLive && f.Unknown:
+		return append(at.append(append(b, "a value in the tree, "...)), ", is not encrypted; nobody knows whether it is the newest"...)
 	case f.Rule == RulePlaintextLive && at.WALIndex == 0 && f.Superseded:
 		return append(at.append(append(b, "the newest value in this file, "...)), ", is not encrypted; later evidence has it encrypted or deleted"...)
 	case f.Rule == RulePlaintextLive:
@@ -61,6 +66,9 @@ func (f *Finding) appendPlaintext(b []byte) []byte {
 	b = at.append(b)
 	switch f.Rule {
 	case RulePlaintextHistory:
+		if f.Unknown {
+			return append(b, ", in a record of the tree"...)
+		}
 		b = append(b, ", in an older revision"...)
 	case RulePlaintextFree:
 		b = append(b, ", on a page that is free"...)
@@ -87,6 +95,10 @@ func (f *Finding) nonceMessage() string {
 func (f *Finding) failureMessage() string {
 	value := fmt.Sprintf("%d bytes %s, encrypted with %s", f.At[0].Length, f.At[0].inFile(), f.Detail)
 	switch {
+	case f.Unknown && f.AtMore > 0:
+		return fmt.Sprintf("%d values, one of them %s", f.AtMore+1, value)
+	case f.Unknown:
+		return "a value, " + value
 	case !f.Superseded:
 		return "the newest value, " + value
 	case f.AtMore > 0:

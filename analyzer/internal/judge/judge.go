@@ -154,6 +154,14 @@ func (j *Judge) stateOf(ev *seen.Evidence, e *seen.Entry) report.State {
 	return report.StateLive
 }
 
+// stateAt is the state of a key of which ev has the copy at.
+func (j *Judge) stateAt(ev *seen.Evidence, key string, at *seen.Copy) report.State {
+	if e := ev.Keys.Entry(key); e != nil {
+		return j.stateOf(ev, e)
+	}
+	return j.clusters.stateOf(ev, at)
+}
+
 // Scan is the answer on which objects can be read. It takes the copies out of the evidence. Like
 // the other answers it is made of what is known by then, and reads nothing.
 func (j *Judge) Scan() *report.Report {

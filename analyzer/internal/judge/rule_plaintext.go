@@ -66,7 +66,8 @@ func (x *exposer) addPlaintextFindings(e *report.Exposure) {
 	for _, b := range x.breaches {
 		x.findings = append(x.findings, report.Finding{
 			Rule: b.rule, Severity: severityOf(b.rule), Resource: e.Resource, Namespace: e.Namespace, Name: e.Name, Key: e.Key, Cluster: e.Cluster,
-			At: x.locate(b.newest), AtMore: b.copies - 1, Superseded: b.rule == report.RulePlaintextLive && e.Status == report.StatusExposed,
+			At: x.locate(b.newest), AtMore: b.copies - 1, Unknown: e.State == report.StateUnknown,
+			Superseded: b.rule == report.RulePlaintextLive && e.Status == report.StatusExposed && e.State != report.StateUnknown,
 		})
 	}
 }

@@ -51,7 +51,8 @@ func (j *Judge) addProofs(proofs *keys.Proofs) {
 		case f.MovedFrom != "":
 			finding.Rule = report.RuleRelocated
 		}
-		finding.Superseded, finding.Detail = !f.Newest, failureDetail(f)
+		finding.Unknown = j.stateAt(f.In, f.Key, &f.At) == report.StateUnknown
+		finding.Superseded, finding.Detail = !f.Newest && !finding.Unknown, failureDetail(f)
 		j.addFinding(finding)
 	}
 }

@@ -64,17 +64,19 @@ func (j *Judge) subjectOf(ev *seen.Evidence, at *seen.Copy) *Subject {
 	return s
 }
 
-// exposed is the status of the object: a plaintext copy of it was seen.
+// exposed is the status of the object: a plaintext copy of it was seen. StatusPlaintext is said of a
+// newest value, and nobody knows that of an object whose state is unknown.
 func (s *Subject) exposed() report.Status {
-	if s.state == report.StateDeleted || s.status != report.StatusPlaintext {
+	if s.state != report.StateLive || s.status != report.StatusPlaintext {
 		return report.StatusExposed
 	}
 	return report.StatusPlaintext
 }
 
-// current is what a report tells of the newest value; nothing if there is none.
+// current is what a report tells of the newest value; nothing if there is none, or if nobody knows
+// which it is.
 func (s *Subject) current() report.Current {
-	if s.newest == nil {
+	if s.newest == nil || s.state == report.StateUnknown {
 		return report.Current{}
 	}
 	how := &s.in.Keys.Storages[s.newest.Storage]

@@ -81,6 +81,8 @@ func (c *comparer) validity(s *Subject, dataKeys []report.Text) (*report.Validit
 	uses := c.uses
 	clear(uses)
 	switch {
+	case s.state == report.StateUnknown:
+		// Nobody knows what the Secret holds now.
 	case c.onlyNewest(s):
 		for _, name := range dataKeys {
 			uses[string(name)] = report.Unchanged
