@@ -125,6 +125,9 @@ func (j *Judge) addEntry(ev *seen.Evidence, e *seen.Entry, err error) {
 	if !j.inScope(id.GroupResource) {
 		return
 	}
+	if !e.Deleted && err == nil {
+		j.addNoObject(ev, e)
+	}
 	if !newest {
 		return // what counts is in another evidence
 	}

@@ -27,7 +27,7 @@ var evidenceRules = []report.Rule{
 	},
 	{
 		ID: report.RuleUnknownEnvelope, Severity: report.SeverityMedium, Reason: report.StatusFindings,
-		Means:   "a value starts with k8s:enc: but its provider or version is not known, or it is cut",
+		Means:   "a value starts with k8s:enc: but its provider or version is not known, or it is cut; or a value in scope is no Kubernetes object",
 		Matters: "Nobody can tell from here whether the value is encrypted, and the API server may not be able to read it.",
 		Mend:    "Find out which component wrote the value, and rewrite the object with a provider that Kubernetes knows.",
 	},
@@ -114,6 +114,21 @@ func (j *Judge) addEnvelopeFinding(ev *seen.Evidence, e *seen.Entry, broken erro
 	}
 	f := j.objectFinding(report.RuleUnknownEnvelope, ev, e.Key, locationOf(ev, e))
 	f.Detail = plainError(broken)
+	j.addFinding(f)
+}
+
+// addNoObject reports a newest value in scope that is stored without encryption and is no Kubernetes
+// object by its first bytes. Whether it counts as plaintext is StatusOf's to say.
+func (j *Judge) addNoObject(ev *seen.Evidence, e *seen.Entry) {
+	how := &ev.Keys.Storages[e.Storage]
+	if how.Provider != envelope.Identity || how.Encoding != envelope.Other {
+		return
+	}
+	f := j.objectFinding(report.RuleUnknownEnvelope, ev, e.Key, locationOf(ev, e))
+	f.Detail = "no Kubernetes object; what is in it may be text, and counts as plaintext"
+	if how.Blank != seen.NotBlank {
+		f.Detail = "no Kubernetes object, and no text: " + how.Blank.String()
+	}
 	j.addFinding(f)
 }
 

@@ -2,7 +2,6 @@ package seen
 
 import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
-	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/mvcc"
 	"github.com/etcdsift/etcdsift/decode/wal"
 )
@@ -77,7 +76,7 @@ func (ev *Evidence) EntryOf(at *Copy) *Entry {
 // IsPlaintext reports whether a copy is of a value that was stored without encryption, and has
 // bytes of it.
 func (ev *Evidence) IsPlaintext(at *Copy) bool {
-	return !at.Deletion && ev.Keys.Storages[at.Storage].Provider == envelope.Identity && (at.Size > 0 || at.Complete)
+	return !at.Deletion && ev.Keys.Storages[at.Storage].IsPlaintext() && (at.Size > 0 || at.Complete)
 }
 
 // IsResidue reports whether a copy lies outside of the tree and the WAL, and its revision is known.

@@ -145,7 +145,11 @@ func (k *Keyspace) Add(r *mvcc.Record, recordErr error) EntryID {
 	}
 	if !to.Deleted {
 		var err error
-		to.Storage, err = k.ParseStorage(r.Value, r.ValueOff)
+		if recordErr == nil {
+			to.Storage, err = k.ParseWhole(r.Value, r.ValueOff)
+		} else {
+			to.Storage, err = k.ParseStorage(r.Value, r.ValueOff)
+		}
 		to.Tree = to.Storage
 		recordErr = cmp.Or(recordErr, err)
 	}
@@ -209,6 +213,12 @@ func (k *Keyspace) ParseStorage(value []byte, off int64) (StorageID, error) {
 	return k.StorageOf(env), err
 }
 
+// ParseWhole is ParseStorage for a value that is whole: it tells blank values from others.
+func (k *Keyspace) ParseWhole(value []byte, off int64) (StorageID, error) {
+	env, err := k.ParseEnvelope(value, off)
+	return k.storageOf(env, blankOf(&env, value)), err
+}
+
 // ParseEnvelope takes apart a value that starts at off, with the names of keys that Interest knows by now.
 // The error is that of envelope.Parse.
 func (k *Keyspace) ParseEnvelope(value []byte, off int64) (envelope.Envelope, error) {
@@ -223,8 +233,11 @@ const maxName = 64 << 10
 // it all names count as one.
 const maxNames = 16 << 20
 
-// StorageOf finds the Storage of env, or adds it. It does not allocate if there is one.
-func (k *Keyspace) StorageOf(env envelope.Envelope) StorageID {
+// StorageOf finds the Storage of a value of which env is known, or a piece, or adds it. It does not
+// allocate if there is one.
+func (k *Keyspace) StorageOf(env envelope.Envelope) StorageID { return k.storageOf(env, NotBlank) }
+
+func (k *Keyspace) storageOf(env envelope.Envelope, blank Blank) StorageID {
 	if env.Provider == envelope.Unknown {
 		env.KeyName = nil // nobody knows whether it is a name, or a piece of the value
 	}
@@ -244,7 +257,7 @@ func (k *Keyspace) StorageOf(env envelope.Envelope) StorageID {
 	if env.MoreName != nil {
 		marks |= 2
 	}
-	b := append(k.scratch[:0], byte(env.Provider), byte(env.Encoding), marks)
+	b := append(k.scratch[:0], byte(env.Provider), byte(env.Encoding), byte(blank), marks)
 	// With their lengths, because a hostile name may hold whatever would stand between two.
 	for _, part := range [][]byte{env.Version, env.KeyName, env.MoreName, env.Object.KeyID} {
 		b = append(binary.AppendUvarint(b, uint64(len(part))), part...)
@@ -257,7 +270,7 @@ func (k *Keyspace) StorageOf(env envelope.Envelope) StorageID {
 		k.named += len(b)
 		how := Storage{
 			Provider: env.Provider, Encoding: env.Encoding, KMSKeyID: string(env.Object.KeyID),
-			KeyName: string(env.KeyName), Shortest: string(env.KeyName), Lost: lost,
+			KeyName: string(env.KeyName), Shortest: string(env.KeyName), Lost: lost, Blank: blank,
 		}
 		if env.MoreName != nil {
 			how.Names = env.Names()
@@ -270,13 +283,14 @@ func (k *Keyspace) StorageOf(env envelope.Envelope) StorageID {
 // StatusOf is the status of a key whose newest value is that of e, as far as anybody knows. It
 // means nothing of a deletion.
 func (ev *Evidence) StatusOf(e *Entry) report.Status {
-	plaintext := ev.Keys.Storages[e.Storage].Provider == envelope.Identity && !(e.Broken && e.Size == 0)
+	how := &ev.Keys.Storages[e.Storage]
+	plaintext := how.IsPlaintext() && !(e.Broken && e.Size == 0)
 	switch {
 	case plaintext && e.Unknown:
 		return report.StatusExposed // what was seen of it: nobody knows its newest value
 	case plaintext:
 		return report.StatusPlaintext
-	case e.Broken:
+	case e.Broken || how.Blank != NotBlank:
 		return report.StatusBroken
 	}
 	return report.StatusEncrypted

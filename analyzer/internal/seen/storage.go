@@ -5,7 +5,9 @@ import (
 	"slices"
 
 	"github.com/etcdsift/etcdsift/analyzer/report"
+	"github.com/etcdsift/etcdsift/decode/carve"
 	"github.com/etcdsift/etcdsift/decode/envelope"
+	"github.com/etcdsift/etcdsift/decode/page"
 )
 
 // A StorageID is the index of a Storage in Keyspace.Storages; 0 is none. It means nothing in
@@ -18,6 +20,7 @@ type Storage struct {
 	Provider envelope.Provider
 	Encoding envelope.Encoding // of plaintext; 0 of an encrypted value
 	KMSKeyID string            // of KMS v2, at most maxName bytes; else empty
+	Blank    Blank             // of whole values that are stored without encryption, and hold no text
 
 	// KeyName is the name of the key or of the KMS provider, at most maxName bytes; empty of
 	// plaintext, and of an unknown provider. Until keys.DecideNames it is the same as Shortest.
@@ -32,6 +35,54 @@ type Storage struct {
 	// be then. It is valid after keys.DecideNames.
 	Unsure bool
 }
+
+// A Blank is why a whole value without an envelope is neither a Kubernetes object nor text of one.
+type Blank uint8
+
+const (
+	NotBlank    Blank = iota // an object, or something that may be text
+	BlankEmpty               // no byte
+	BlankZeros               // zeros alone
+	BlankRandom              // no different from random bytes, see carve.Classify
+)
+
+func (b Blank) String() string { return [...]string{"", "empty", "zeros alone", "random bytes"}[b] }
+
+// blankOf classes a whole value. Whatever may be text is not blank: nobody must be told that nothing
+// can be read there.
+func blankOf(env *envelope.Envelope, value []byte) Blank {
+	switch {
+	case env.Provider != envelope.Identity || env.Encoding != envelope.Other:
+		return NotBlank
+	case len(value) == 0:
+		return BlankEmpty
+	case page.IsZero(value):
+		return BlankZeros
+	case carve.Classify(value) == carve.Random && !hasRun(value):
+		return BlankRandom
+	}
+	return NotBlank
+}
+
+// minRun is how many printable bytes side by side may be text, however random the rest is. In random
+// bytes about one place in four million starts such a run.
+const minRun = 16
+
+// hasRun reports whether minRun printable bytes in ASCII stand side by side.
+func hasRun(b []byte) bool {
+	n := 0
+	for _, c := range b {
+		if c < ' ' || c > '~' {
+			n = 0
+		} else if n++; n == minRun {
+			return true
+		}
+	}
+	return false
+}
+
+// IsPlaintext reports whether values stored like that can be read by anybody.
+func (s *Storage) IsPlaintext() bool { return s.Provider == envelope.Identity && s.Blank == NotBlank }
 
 // Possible is the names that a value stored like that may have, the shortest first.
 func (s *Storage) Possible() []string {

@@ -56,9 +56,12 @@ func noteValue(ev *seen.Evidence, value []byte, watched bool, at seen.Copy) {
 	if !ev.Interest.KeepsValue(value, at.Off, watched) {
 		return
 	}
-	env, err := ev.Keys.ParseEnvelope(value, at.Off)
-	at.Storage = ev.Keys.StorageOf(env)
-	at.Complete = at.Complete && (err == nil || env.Provider == envelope.Identity)
+	if at.Object && at.Complete {
+		at.Storage, _ = ev.Keys.ParseWhole(value, at.Off) // no plaintext value has an error
+	} else {
+		env, _ := ev.Keys.ParseEnvelope(value, at.Off)
+		at.Storage = ev.Keys.StorageOf(env)
+	}
 	at.Sum = ev.Interest.Sum(value)
 	if ev.Interest.HoldsSecret(at.Key, value, at.Off) {
 		at.Holds = ev.Contents.Add(value, at.Off)
