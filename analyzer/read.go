@@ -78,7 +78,7 @@ func holderOf(member string, log []evidence.Source, evs []*seen.Evidence) *seen.
 // writerOf is the member that wrote a log, by the first metadata in it.
 func writerOf(log []evidence.Source) (id mvcc.MemberID, known bool) {
 	for _, source := range log {
-		for r, err := range wal.Read(source.File, min(source.Size, 64<<10), nil, nil) {
+		for r, err := range wal.Read(source.Data(), min(source.Size, 64<<10), nil, nil) {
 			if err == nil && r.Kind == wal.KindMetadata {
 				return mvcc.MemberID(r.Metadata.NodeID), true
 			}

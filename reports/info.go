@@ -59,6 +59,9 @@ func infoFacts(w *errWriter, e report.Evidence) {
 	row("kind", "%s", e.Kind)
 	row("size", "%d bytes (%s)", e.Size, bytesSize(e.Size))
 	row("sha256", "%s", orDash(e.SHA256))
+	for _, around := range e.Around() {
+		row("around it", "%s", around)
+	}
 	if e.What != "" {
 		row("what", "%s", e.What)
 	}

@@ -347,6 +347,9 @@ func evidence(w *errWriter, r *report.Report) {
 			line += fmt.Sprintf(", %d plaintext %s", *n, plural(*n, "copy", "copies"))
 		}
 		w.paragraph("  ", line)
+		for _, around := range e.Around() {
+			w.paragraph("    ", "  "+around)
+		}
 		w.printf("  sha256 %s\n", orDash(e.SHA256))
 		if e.SecondWitness != nil {
 			w.paragraph("    ", "  second witness "+visible(e.SecondWitness.String()))

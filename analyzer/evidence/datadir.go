@@ -200,7 +200,9 @@ func (w *walk) open(f file) {
 			source.Kind = report.KindOther // the disk gave an error, and will give it again
 		}
 	}
-	if source.Kind == "" {
+	if spoilt := source.settle(); spoilt != "" {
+		w.cannotRead(f.path, f.shown, spoilt)
+	} else if source.Kind == "" {
 		source.Kind = report.KindOther
 		if w.others++; w.others > MaxOthers {
 			w.forget(opened)

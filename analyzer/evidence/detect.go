@@ -11,10 +11,13 @@ import (
 )
 
 // Detect tells by its first bytes which kind of evidence a file of size bytes is: KindDB, also
-// for a snapshot, KindWAL, KindOther for a raft snapshot with a v2 store, or "" if it is none of
-// these. The error is an I/O error.
+// for a snapshot and with text before it, KindWAL, KindOther for a raft snapshot with a v2 store,
+// or "" if it is none of these. The error is an I/O error.
 func Detect(r io.ReaderAt, size int64) (report.Kind, error) {
-	_, err := page.Open(r, size)
+	if Packed(r) != "" {
+		return "", nil // an archive may begin with a db that is stored as it is
+	}
+	_, err := page.Locate(r, size)
 	if err == nil {
 		return report.KindDB, nil
 	}
@@ -28,6 +31,32 @@ func Detect(r io.ReaderAt, size int64) (report.Kind, error) {
 		return report.KindOther, nil
 	}
 	return "", nil
+}
+
+// settle finds the place of the db in the file of s, and tells what was done to the file if that
+// made it unreadable: then s is a file to search only.
+func (s *Source) settle() (spoilt string) {
+	if s.Kind == report.KindWAL {
+		return ""
+	}
+	if spoilt = conversions[page.DetectConversion(s.File, s.Size)]; spoilt != "" {
+		s.Kind = report.KindOther
+		return spoilt
+	}
+	if s.Kind != report.KindDB {
+		return ""
+	}
+	if at, err := page.Locate(s.File, s.Size); err == nil {
+		s.Base, s.Size, s.Before, s.Behind = at.Off, at.Size, at.Off, s.Size-at.Off-at.Size
+	}
+	return ""
+}
+
+// conversions are what makes a copy of a db unreadable, and what to do.
+var conversions = map[page.Conversion]string{
+	page.CRLF:  "a db in which each line feed was replaced by CR LF: it was copied through a terminal or in text mode; copy the file again in binary mode",
+	page.UTF16: "a db that was converted to UTF-16 text, as the > of PowerShell does: copy the file again in binary mode, for example with kubectl cp, or with the > of cmd.exe",
+	page.UTF8:  "a db that was converted to UTF-8 text, as the > of PowerShell does: copy the file again in binary mode, for example with kubectl cp, or with the > of cmd.exe",
 }
 
 // isWAL reports whether r starts as every WAL segment does, with a record that

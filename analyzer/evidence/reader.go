@@ -32,7 +32,7 @@ type FailedRead struct {
 }
 
 // NewReader returns a Reader of the file of s, to take the place of s.File.
-func NewReader(s Source) *Reader { return &Reader{file: s.File, size: s.Size} }
+func NewReader(s Source) *Reader { return &Reader{file: s.File, size: s.Base + s.Size + s.Behind} }
 
 // ReadAt implements io.ReaderAt.
 func (r *Reader) ReadAt(b []byte, off int64) (int, error) {

@@ -165,6 +165,9 @@ func (s *Set) add(path string, several bool) (whyNone string) {
 	}
 	switch {
 	case err != nil && (isAbsent(err) || errors.Is(err, syscall.ELOOP)):
+		if p := ParseMemberPath(path, isRegular); len(p.Members) > 0 {
+			return fmt.Sprintf("a member of %s: this program does not look into that; extract it first", p.File)
+		}
 		return absent(path, err)
 	case err != nil:
 		s.cannotRead(path, name, whyUnread(path, err))
@@ -186,11 +189,15 @@ func (s *Set) addFile(path, name string, info fs.FileInfo) (whyNone string) {
 		return ""
 	}
 	kind, err := Detect(f, source.Size)
-	if err == nil && kind == "" {
+	source.Kind = kind // empty on a disk error, which will come again
+	spoilt := source.settle()
+	if spoilt == "" && err == nil && kind == "" {
 		defer s.forget(f)
 		return whyNot(f, source.Size)
 	}
-	source.Kind = kind // empty on a disk error, which will come again
+	if spoilt != "" {
+		s.cannotRead(path, name, spoilt)
+	}
 	source.Member = memberOf(path, source.Kind)
 	source.Lock = lockOf(f)
 	s.takeFolders(path, filepath.Dir(asNamed(path)), filepath.Dir(RealPath(path)))

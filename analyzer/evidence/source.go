@@ -12,8 +12,15 @@ import (
 type Source struct {
 	Path report.Text // as the report is to name it
 	Name string      // the file's own name: that of a WAL segment has its place in the log
+	// File is the file that the user named, from its first byte on. The evidence is Size bytes of
+	// it from offset Base on: all of it, or a db with other bytes around it. Offsets of a Source
+	// count from Base; a report adds Base, so that they lead to the same bytes in File.
 	File io.ReaderAt
-	Size int64 // in bytes
+	Base int64
+	Size int64
+	// Before and Behind are how many bytes of the same file stand before Base and behind the
+	// evidence, and are neither pages nor frames. The hash of the file covers them.
+	Before, Behind int64
 	// Kind is KindDB, also for a snapshot, KindWAL, or KindOther for a file to search only for
 	// objects; "" means KindDB.
 	Kind report.Kind
@@ -41,10 +48,16 @@ func (s *Source) IsLog() bool { return s.Kind == report.KindWAL }
 // pages or entries in it.
 func (s *Source) IsSearched() bool { return s.Kind == report.KindOther }
 
-// ReadFull fills b from file offset off. Its error is that of File, or io.ErrUnexpectedEOF if the
-// file ends too early: then it has shrunk.
+// Data reads the evidence itself: its offset 0 is the byte at Base in File.
+func (s *Source) Data() *io.SectionReader { return io.NewSectionReader(s.File, s.Base, s.Size) }
+
+// Whole is the size of the evidence with what stands around it, in bytes.
+func (s *Source) Whole() int64 { return s.Before + s.Size + s.Behind }
+
+// ReadFull fills b from offset off, which is negative for what stands before the evidence. Its
+// error is that of File, or io.ErrUnexpectedEOF if the file ends too early: then it has shrunk.
 func (s *Source) ReadFull(b []byte, off int64) error {
-	n, err := s.File.ReadAt(b, off)
+	n, err := s.File.ReadAt(b, s.Base+off)
 	if n == len(b) {
 		return nil
 	}

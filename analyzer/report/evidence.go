@@ -1,5 +1,7 @@
 package report
 
+import "fmt"
+
 // Kind is what a file of evidence is.
 type Kind string
 
@@ -31,11 +33,15 @@ type Evidence struct {
 	Size         int64        `json:"size"`
 	SHA256       string       `json:"sha256,omitempty"`
 	SnapshotHash SnapshotHash `json:"snapshotHash"`
-	*DBFacts                  // nil for what is no db, or does not open as one
-	Changed      string       `json:"changed,omitempty"` // how the file changed during the run
-	Live         bool         `json:"live,omitempty"`    // a process holds a write lock on the file, as a running etcd does
-	What         string       `json:"what,omitempty"`    // what a file is that etcd left behind
-	WAL          *WALFacts    `json:"wal,omitempty"`     // of a WAL segment
+	// Base is the offset in the file at which the db begins, and Surroundings are what else the
+	// file holds: text before or behind a snapshot that went through a shell.
+	Base         int64         `json:"base,omitempty"`
+	Surroundings []Surrounding `json:"surroundings,omitempty"`
+	*DBFacts                   // nil for what is no db, or does not open as one
+	Changed      string        `json:"changed,omitempty"` // how the file changed during the run
+	Live         bool          `json:"live,omitempty"`    // a process holds a write lock on the file, as a running etcd does
+	What         string        `json:"what,omitempty"`    // what a file is that etcd left behind
+	WAL          *WALFacts     `json:"wal,omitempty"`     // of a WAL segment
 
 	// PlaintextCopies is how many plaintext copies of objects in scope the file holds, for who
 	// must wipe it; nil but in the answer of Scan.
@@ -45,6 +51,35 @@ type Evidence struct {
 
 	Lock    string   `json:"-"` // who holds the lock; not part of the evidence
 	Details *Details `json:"-"` // what `info` tells beyond this; nil if DBFacts is
+}
+
+// A Surrounding is bytes that stand in a file before a db or behind it, and are no part of it.
+type Surrounding struct {
+	Offset int64 `json:"offset"`
+	Length int64 `json:"length"`
+	Text   bool  `json:"text"` // as a message of a program would be
+}
+
+// Around says what stands around the db of a file, in a clause for each: none of the bytes
+// themselves, because they may be anything.
+func (e Evidence) Around() []string {
+	what := "db"
+	if e.Kind == KindSnapshot {
+		what = "snapshot"
+	}
+	var said []string
+	for _, s := range e.Surroundings {
+		bytes := fmt.Sprintf("%d bytes", s.Length)
+		if s.Text {
+			bytes += " of text"
+		}
+		where := "behind"
+		if s.Offset < e.Base {
+			where = "before"
+		}
+		said = append(said, fmt.Sprintf("%s stand %s the %s, at offset %#x", bytes, where, what, s.Offset))
+	}
+	return said
 }
 
 // DBFacts is what a db says of itself. Revisions are etcd's main revisions, ConsistentIndex is

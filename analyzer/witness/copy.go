@@ -5,11 +5,11 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 
+	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/decode/page"
 )
 
@@ -65,28 +65,33 @@ func (c *replica) close() error {
 // copyBuffer is how much to copy at once, in bytes.
 const copyBuffer = 1 << 20
 
-// fill copies size bytes of r, zeros as holes, and returns their SHA-256. The error
-// says what to do, or is that of the context.
-func (c *replica) fill(ctx context.Context, r io.ReaderAt, size int64) (sum [sha256.Size]byte, err error) {
+// fill copies the db of s, zeros as holes, and returns the SHA-256 of s with all that stands
+// around the db. The error says what to do, or is that of the context.
+func (c *replica) fill(ctx context.Context, s evidence.Source) (sum [sha256.Size]byte, err error) {
 	h := sha256.New()
 	buf := make([]byte, copyBuffer)
-	for off := int64(0); off < size; off += copyBuffer {
-		if ctx.Err() != nil {
-			return sum, ctx.Err()
-		}
-		b := buf[:min(copyBuffer, size-off)]
-		if n, err := r.ReadAt(b, off); n < len(b) {
-			if err == nil || errors.Is(err, io.EOF) {
-				err = io.ErrUnexpectedEOF
+	for _, part := range []struct {
+		off, n int64
+		copied bool
+	}{{-s.Before, s.Before, false}, {0, s.Size, true}, {s.Size, s.Behind, false}} {
+		for off, end := part.off, part.off+part.n; off < end; off += copyBuffer {
+			if ctx.Err() != nil {
+				return sum, ctx.Err()
 			}
-			return sum, fmt.Errorf("not every byte of the file could be read again: %w", err)
-		}
-		h.Write(b)
-		if err := c.write(b, off); err != nil {
-			return sum, fmt.Errorf("the private copy could not be written: %w; set TMPDIR to a dir with room for %d bytes", cause(err), size)
+			b := buf[:min(copyBuffer, end-off)]
+			if err := s.ReadFull(b, off); err != nil {
+				return sum, fmt.Errorf("not every byte of the file could be read again: %w", err)
+			}
+			h.Write(b)
+			if !part.copied {
+				continue
+			}
+			if err := c.write(b, off); err != nil {
+				return sum, fmt.Errorf("the private copy could not be written: %w; set TMPDIR to a dir with room for %d bytes", cause(err), s.Size)
+			}
 		}
 	}
-	if err := c.file.Truncate(size); err != nil {
+	if err := c.file.Truncate(s.Size); err != nil {
 		return sum, fmt.Errorf("the private copy could not be written: %w", cause(err))
 	}
 	h.Sum(sum[:0])

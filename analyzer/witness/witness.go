@@ -112,7 +112,7 @@ func (w *Witness) Examine(ctx context.Context, s evidence.Source, sum string) (*
 		return said, ctx.Err()
 	}
 	defer c.close()
-	got, err := c.fill(ctx, s.File, s.Size)
+	got, err := c.fill(ctx, s)
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
@@ -124,7 +124,11 @@ func (w *Witness) Examine(ctx context.Context, s evidence.Source, sum string) (*
 		said.Changed = true
 		return said, nil
 	}
-	return said, w.compare(ctx, c, s.Size, said)
+	err = w.compare(ctx, c, s.Size, said)
+	if !said.Page.IsZero() {
+		said.Offset += s.Base // the copy is of the db alone
+	}
+	return said, err
 }
 
 // compare has both readers read the copy, and says in the report how they agree. The

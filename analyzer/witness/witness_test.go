@@ -123,7 +123,7 @@ func compareFiles(t *testing.T, w *Witness, one, other []byte) *report.SecondWit
 		t.Fatal(err)
 	}
 	defer c.close()
-	if _, err := c.fill(t.Context(), bytes.NewReader(other), int64(len(other))); err != nil {
+	if _, err := c.fill(t.Context(), evidence.Source{File: bytes.NewReader(other), Size: int64(len(other))}); err != nil {
 		t.Fatal(err)
 	}
 	key := bytes.Repeat([]byte{7}, keySize)
@@ -259,7 +259,7 @@ func TestCopyIsPrivate(t *testing.T) {
 		t.Error("what bbolt gets can be written to")
 	}
 	b := append(make([]byte, 200_000), "end"...)
-	if _, err := c.fill(t.Context(), bytes.NewReader(b), int64(len(b))); err != nil {
+	if _, err := c.fill(t.Context(), evidence.Source{File: bytes.NewReader(b), Size: int64(len(b))}); err != nil {
 		t.Fatal(err)
 	}
 	got := make([]byte, len(b))

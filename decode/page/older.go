@@ -28,8 +28,8 @@ func (f *File) Walk(depth Depth) *Tree {
 	older.Damage = nil
 	older.addDamage(&decode.FormatError{
 		Off: int64(id) * int64(f.PageSize), Err: t.why.Err,
-		What: fmt.Sprintf("page %v, meta of transaction %d: its tree is broken, and that of transaction %d in page %v is used; %s at offset %#x",
-			id, m.TxID, f.Metas[other].TxID, other, t.why.What, t.why.Off),
+		What: fmt.Sprintf("page %v, meta of transaction %d: its tree is broken, and that of transaction %d in page %v is used; %s",
+			id, m.TxID, f.Metas[other].TxID, other, t.why.What),
 	})
 	for _, d := range append(t.Damage, damage...) {
 		older.addDamage(d)

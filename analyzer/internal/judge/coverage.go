@@ -33,7 +33,7 @@ func (j *Judge) addEvidence(ev *seen.Evidence) {
 	c := &j.result.Coverage
 	if ev.File != nil {
 		j.result.Evidence = append(j.result.Evidence, reportedFacts(ev))
-		c.Bytes += ev.Size
+		c.Bytes += ev.Whole()
 		c.BytesRead += ev.BytesRead
 		c.Pages += ev.DB.Pages
 		c.Records += ev.TreeRecords
@@ -41,7 +41,7 @@ func (j *Judge) addEvidence(ev *seen.Evidence) {
 	}
 	for _, seg := range ev.Segments {
 		j.result.Evidence = append(j.result.Evidence, seg.Facts)
-		c.Bytes += seg.Size
+		c.Bytes += seg.Whole()
 		c.BytesRead += seg.BytesRead
 		c.WALEntries += seg.Facts.WAL.Entries
 	}

@@ -238,7 +238,8 @@ func (j *Judge) objectFinding(rule report.RuleID, ev *seen.Evidence, key string,
 
 // locationOf is where the newest value of a key lies.
 func locationOf(ev *seen.Evidence, e *seen.Entry) report.Location {
-	return report.Location{Path: ev.SourceOf(e.File).Path, Offset: e.Off, Length: int64(e.Size), Page: ev.PageAt(e.File, e.Off),
+	source := ev.SourceOf(e.File)
+	return report.Location{Path: source.Path, Offset: source.Base + e.Off, Length: int64(e.Size), Page: ev.PageAt(e.File, e.Off),
 		ModRevision: e.Rev.Main, WALIndex: uint64(e.Index)}
 }
 

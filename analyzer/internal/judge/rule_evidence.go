@@ -45,7 +45,7 @@ func (j *Judge) addHashFinding(ev *seen.Evidence) {
 		return
 	}
 	j.addFinding(report.Finding{Rule: report.RuleSnapshotHash,
-		At: []report.Location{{Path: ev.Path, Offset: ev.Size - evidence.SnapshotHashSize, Length: evidence.SnapshotHashSize}}})
+		At: []report.Location{{Path: ev.Path, Offset: ev.Base + ev.Size - evidence.SnapshotHashSize, Length: evidence.SnapshotHashSize}}})
 }
 
 // addDamageFindings reports each file of ev that is damaged, by the first places.
@@ -75,9 +75,10 @@ func (j *Judge) addUnattributed(ev *seen.Evidence) {
 	byPath := map[report.Text]*report.Finding{}
 	bytes := map[report.Text]int64{}
 	for _, p := range ev.Unattributed {
-		path := ev.SourceOf(p.File).Path
+		source := ev.SourceOf(p.File)
+		path, offset := source.Path, source.Base+p.Off
 		j.result.Coverage.Unattributed = append(j.result.Coverage.Unattributed,
-			report.Extent{Path: path, Offset: p.Off, Length: int64(p.Size), LooksLike: report.Looks(p.Class.String())})
+			report.Extent{Path: path, Offset: offset, Length: int64(p.Size), LooksLike: report.Looks(p.Class.String())})
 		if !p.Suspicious() {
 			j.result.Coverage.Residue.Random += int64(p.Size)
 			continue
@@ -85,7 +86,7 @@ func (j *Judge) addUnattributed(ev *seen.Evidence) {
 		if byPath[path] == nil {
 			byPath[path] = &report.Finding{Rule: report.RuleUnattributed}
 		}
-		addPlace(byPath[path], report.Location{Path: path, Offset: p.Off, Length: int64(p.Size), Page: ev.PageAt(p.File, p.Off)})
+		addPlace(byPath[path], report.Location{Path: path, Offset: offset, Length: int64(p.Size), Page: ev.PageAt(p.File, p.Off)})
 		bytes[path] += int64(p.Size)
 	}
 	for path, f := range byPath {

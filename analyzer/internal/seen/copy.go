@@ -111,10 +111,13 @@ type CopyIn struct {
 // Path is the file that the copy lies in.
 func (c CopyIn) Path() report.Text { return c.In.SourceOf(c.File).Path }
 
+// offset is where the copy lies in the file that the user named.
+func (c CopyIn) offset() int64 { return c.In.SourceOf(c.File).Base + c.Off }
+
 // Location is where the copy lies, for a finding.
 func (c CopyIn) Location() report.Location {
 	return report.Location{
-		Path: c.Path(), Offset: c.Off, Length: c.Size, Page: c.In.PageAt(c.File, c.Off),
+		Path: c.Path(), Offset: c.offset(), Length: c.Size, Page: c.In.PageAt(c.File, c.Off),
 		ModRevision: c.Rev.Main, WALIndex: uint64(c.Index),
 	}
 }
@@ -122,7 +125,7 @@ func (c CopyIn) Location() report.Location {
 // Reported is the copy as the report has it.
 func (c CopyIn) Reported() report.Copy {
 	return report.Copy{
-		Path: c.Path(), Region: c.Region(), Offset: c.Off, Length: c.Size, Page: c.Page,
+		Path: c.Path(), Region: c.Region(), Offset: c.offset(), Length: c.Size, Page: c.Page,
 		ModRevision: c.Rev.Main, CreateRevision: c.Create, Version: c.Version, WALIndex: uint64(c.Index), Complete: c.Complete,
 		Escaped: c.Place == InV2Store,
 	}

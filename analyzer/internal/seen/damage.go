@@ -15,14 +15,14 @@ import (
 const maxDamage = 1000
 
 // AddDamage notes damage in the db. Of a *decode.FormatError it takes the position.
-func (ev *Evidence) AddDamage(err error) { ev.AddDamageIn(ev.Path, ev.DB.PageSize, err) }
+func (ev *Evidence) AddDamage(err error) { ev.AddDamageIn(&ev.Source, ev.DB.PageSize, err) }
 
 // AddDamageIn is AddDamage for a file with pages of that size, 0 if it has none.
-func (ev *Evidence) AddDamageIn(path report.Text, pageSize int, err error) {
-	d := report.Damage{Path: path, What: err.Error()}
+func (ev *Evidence) AddDamageIn(source *evidence.Source, pageSize int, err error) {
+	d := report.Damage{Path: source.Path, What: err.Error()}
 	var format *decode.FormatError
 	if errors.As(err, &format) {
-		d.Offset = format.Off
+		d.Offset = source.Base + format.Off
 		d.What = fmt.Sprintf("%s: %v", format.What, format.Err)
 		d.Page = report.PageAt(format.Off, pageSize)
 		d.Freelist = page.IsFreelist(err)
@@ -55,7 +55,7 @@ func (ev *Evidence) AddUnread(source *evidence.Source) {
 			return have.Path == source.Path && f.Off <= have.Offset && have.Offset < f.Off+f.N
 		})
 		if !told {
-			ev.AddDamageIn(source.Path, ev.pageSizeOf(source), &decode.FormatError{Off: f.Off, What: fmt.Sprintf("%d bytes", f.N), Err: f.Err})
+			ev.AddDamageIn(source, ev.pageSizeOf(source), &decode.FormatError{Off: f.Off - source.Base, What: fmt.Sprintf("%d bytes", f.N), Err: f.Err})
 		}
 	}
 }

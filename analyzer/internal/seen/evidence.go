@@ -96,7 +96,7 @@ type Evidence struct {
 func New(source evidence.Source, interest *Interest) *Evidence {
 	ev := &Evidence{Source: source, Interest: interest}
 	ev.Facts = report.Evidence{
-		Path: ev.Path, Size: ev.Size, Kind: cmp.Or(ev.Kind, report.KindDB), SnapshotHash: report.HashAbsent, What: ev.What,
+		Path: ev.Path, Size: ev.Whole(), Base: ev.Base, Kind: cmp.Or(ev.Kind, report.KindDB), SnapshotHash: report.HashAbsent, What: ev.What,
 	}
 	ev.Reset()
 	return ev

@@ -37,7 +37,11 @@ func (ev *Evidence) SourceOf(id FileID) *evidence.Source {
 
 // PageAt is the page of an offset in a file, none in a WAL segment.
 func (ev *Evidence) PageAt(file FileID, off int64) report.Page {
-	return report.PageAt(off, ev.pageSizeOf(ev.SourceOf(file)))
+	source := ev.SourceOf(file)
+	if off >= source.Size {
+		return report.Page{} // behind the db
+	}
+	return report.PageAt(off, ev.pageSizeOf(source))
 }
 
 // pageSizeOf is the size of the pages of a file, 0 if it has none.

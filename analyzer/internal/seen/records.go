@@ -254,7 +254,7 @@ func (ev *Evidence) carvedRecords(each func(*Value) error) error {
 
 func (ev *Evidence) logRecords(ctx context.Context, each func(*Value) error) error {
 	for i, seg := range ev.Segments {
-		for r, err := range wal.Read(seg.File, seg.Size, nil, nil) {
+		for r, err := range wal.Read(seg.Data(), seg.Size, nil, nil) {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}

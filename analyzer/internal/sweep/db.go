@@ -29,7 +29,7 @@ func DB(ctx context.Context, ev *seen.Evidence, progress Progress) error {
 		ev.Facts.Kind = report.KindSnapshot
 		dbSize -= evidence.SnapshotHashSize
 	}
-	f, err := page.Open(io.NewSectionReader(ev.File, 0, dbSize), dbSize)
+	f, err := page.Open(io.NewSectionReader(ev.File, ev.Base, dbSize), dbSize)
 	if err != nil {
 		ev.AddDamage(err)
 		return ctx.Err()
@@ -46,11 +46,22 @@ func DB(ctx context.Context, ev *seen.Evidence, progress Progress) error {
 			break
 		}
 	}
+	if len(ev.Damage) > 0 {
+		addInserted(ev)
+	}
 	if err := salvageKeys(ctx, ev); err != nil {
 		return err
 	}
 	finish(ev)
 	return nil
+}
+
+// addInserted says once what moved the pages of a db, if messages were written among them.
+func addInserted(ev *seen.Evidence) {
+	if n, off, end, ok := ev.Pages.Inserted(); ok {
+		ev.AddDamage(&decode.FormatError{Off: off, Err: decode.ErrValue, What: fmt.Sprintf(
+			"%d bytes too many in the %d bytes from here on, perhaps messages that were written among the pages: all pages behind them are out of place", n, end-off)})
+	}
 }
 
 // sweepPages reads every page of ev.Pages by ev.Tree, and hashes the file in the same pass.
@@ -60,10 +71,17 @@ func sweepPages(ctx context.Context, ev *seen.Evidence, progress Progress) error
 		ev.AddDamage(d)
 	}
 	ev.DamageMore += tree.Dropped
-	sum := newDigest()
+	sum, whole := newDigest(), newDigest()
+	around := ev.Whole() > ev.Size
+	if ev.Facts.Surroundings = nil; around {
+		searchAround(ev, &whole, -ev.Before, ev.Before)
+	}
 	tap := func(off int64, b []byte) {
 		sum.add(off, b)
-		progress.tell(ev.Path, sum.next, ev.Size)
+		if around {
+			whole.add(off, b)
+		}
+		progress.tell(ev.Path, ev.Before+sum.next, ev.Whole())
 	}
 	for p, err := range f.Sweep(tree, tap) {
 		if ctx.Err() != nil {
@@ -88,8 +106,15 @@ func sweepPages(ctx context.Context, ev *seen.Evidence, progress Progress) error
 			carveSlack(ev, p)
 		}
 	}
-	ev.BytesRead = sum.read
-	hashSnapshot(ev, &sum, f.Size())
+	trailer := hashSnapshot(ev, &sum, f.Size())
+	if around {
+		whole.add(f.Size(), trailer)
+		searchAround(ev, &whole, ev.Size, ev.Behind)
+		sum = whole
+	}
+	if ev.BytesRead = sum.read; sum.read == ev.Whole() {
+		ev.Facts.SHA256 = sum.hex()
+	}
 	return nil
 }
 

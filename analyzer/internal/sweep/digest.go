@@ -29,26 +29,25 @@ func (d *digest) add(off int64, b []byte) {
 
 func (d *digest) hex() string { return hex.EncodeToString(d.Sum(nil)) }
 
-// hashSnapshot adds the hash behind the db of a snapshot to sum, checks it, and sets the hash
-// of the file. sum has the bytes of the db, which has dbSize of them.
-func hashSnapshot(ev *seen.Evidence, sum *digest, dbSize int64) {
-	if ev.Facts.Kind == report.KindSnapshot {
-		ev.Facts.SnapshotHash = report.HashUnverified
-		trailer := make([]byte, evidence.SnapshotHashSize)
-		if err := ev.ReadFull(trailer, dbSize); err != nil {
-			ev.AddDamage(&decode.FormatError{Off: dbSize, What: "snapshot hash", Err: err})
-		} else {
-			if sum.read == dbSize {
-				ev.Facts.SnapshotHash = report.HashMismatch
-			}
-			if string(sum.Sum(nil)) == string(trailer) {
-				ev.Facts.SnapshotHash = report.HashValid
-			}
-			sum.add(dbSize, trailer)
-			ev.BytesRead += evidence.SnapshotHashSize
-		}
+// hashSnapshot adds the hash behind the db of a snapshot to sum, checks it, and returns its
+// bytes: none if there is no hash, or if the disk did not give it. sum has the bytes of the db,
+// of which there are dbSize.
+func hashSnapshot(ev *seen.Evidence, sum *digest, dbSize int64) (trailer []byte) {
+	if ev.Facts.Kind != report.KindSnapshot {
+		return nil
 	}
-	if sum.next == ev.Size && sum.read == ev.Size {
-		ev.Facts.SHA256 = sum.hex()
+	ev.Facts.SnapshotHash = report.HashUnverified
+	trailer = make([]byte, evidence.SnapshotHashSize)
+	if err := ev.ReadFull(trailer, dbSize); err != nil {
+		ev.AddDamage(&decode.FormatError{Off: dbSize, What: "snapshot hash", Err: err})
+		return nil
 	}
+	if sum.read == dbSize {
+		ev.Facts.SnapshotHash = report.HashMismatch
+	}
+	if string(sum.Sum(nil)) == string(trailer) {
+		ev.Facts.SnapshotHash = report.HashValid
+	}
+	sum.add(dbSize, trailer)
+	return trailer
 }

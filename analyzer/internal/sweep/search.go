@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode"
 	"github.com/etcdsift/etcdsift/decode/page"
 )
@@ -46,6 +47,27 @@ func Search(ctx context.Context, ev *seen.Evidence, progress Progress) error {
 		ev.Facts.SHA256 = sum.hex()
 	}
 	return nil
+}
+
+// searchAround searches n bytes that stand around a db, from its offset off on, and adds them to
+// sum. Unlike the bytes of a file without a structure they are few, and nobody expects them: what
+// is no object stays among the pieces, because text may hold anything.
+func searchAround(ev *seen.Evidence, sum *digest, off, n int64) {
+	if n == 0 {
+		return
+	}
+	around := report.Surrounding{Offset: ev.Base + off, Length: n, Text: true}
+	for end := off + n; off < end; off += searchStep {
+		b := make([]byte, min(searchStep, end-off))
+		if err := ev.ReadFull(b, off); err != nil {
+			ev.AddDamage(&decode.FormatError{Off: off, What: "data around the db", Err: err})
+			continue
+		}
+		sum.add(off, b)
+		around.Text = around.Text && page.IsText(b)
+		carveStretch(ev, stretch{file: seen.DBFile, place: seen.InPieces, data: b, off: off, block: searchBlock})
+	}
+	ev.Facts.Surroundings = append(ev.Facts.Surroundings, around)
 }
 
 // searchBytes carves b, which lies at off in a file, for what starts in its first searchStep

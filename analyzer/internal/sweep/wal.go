@@ -77,7 +77,7 @@ type entry struct {
 func (l *logReader) read(ctx context.Context, source evidence.Source) error {
 	name, _ := wal.ParseName(source.Name)
 	seg := &seen.Segment{Source: source, Facts: report.Evidence{
-		Path: source.Path, Kind: report.KindWAL, Size: source.Size, SnapshotHash: report.HashAbsent, What: source.What,
+		Path: source.Path, Kind: report.KindWAL, Size: source.Whole(), SnapshotHash: report.HashAbsent, What: source.What,
 		WAL: &report.WALFacts{Sequence: name.Seq},
 	}}
 	l.segment, l.file, l.foreign, l.end = seg, seen.SegmentFile(len(l.ev.Segments)), false, 0
@@ -85,14 +85,14 @@ func (l *logReader) read(ctx context.Context, source evidence.Source) error {
 	sum := newDigest()
 	tap := func(off int64, b []byte) {
 		sum.add(off, b)
-		l.progress.tell(source.Path, sum.next, source.Size)
+		l.progress.tell(source.Path, sum.next, source.Whole())
 	}
-	for r, err := range l.chain.Read(source.File, source.Size, source.Name, tap) {
+	for r, err := range l.chain.Read(source.Data(), source.Size, source.Name, tap) {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if err != nil {
-			l.ev.AddDamageIn(source.Path, 0, err)
+			l.ev.AddDamageIn(&source, 0, err)
 			continue
 		}
 		l.takeRecord(&r)
@@ -119,7 +119,7 @@ func (l *logReader) checkEnd() {
 	if l.ev.File == nil || l.ev.Facts.Kind == report.KindSnapshot || end >= l.applied {
 		return
 	}
-	l.ev.AddDamageIn(l.segment.Path, 0, &decode.FormatError{Off: l.end, Err: decode.ErrMissing,
+	l.ev.AddDamageIn(&l.segment.Source, 0, &decode.FormatError{Off: l.end, Err: decode.ErrMissing,
 		What: fmt.Sprintf("end of the WAL (it ends at raft entry %d, and the db has applied %d; copy the data dir again "+
 			"with etcd stopped, or add the segments that follow), %d raft entries", end, l.applied, l.applied-end)})
 }
