@@ -202,6 +202,9 @@ func (w *walk) open(f file) {
 	}
 	if spoilt := source.settle(); spoilt != "" {
 		w.cannotRead(f.path, f.shown, spoilt)
+	} else if what := source.foreign(); what != "" {
+		source.Kind = report.KindOther
+		w.note(f.shown, what+"; only searched for Kubernetes objects")
 	} else if source.Kind == "" {
 		source.Kind = report.KindOther
 		if w.others++; w.others > MaxOthers {

@@ -198,6 +198,10 @@ func (s *Set) addFile(path, name string, info fs.FileInfo) (whyNone string) {
 	if spoilt != "" {
 		s.cannotRead(path, name, spoilt)
 	}
+	if what := source.foreign(); what != "" {
+		defer s.forget(f)
+		return what
+	}
 	source.Member = memberOf(path, source.Kind)
 	source.Lock = lockOf(f)
 	s.takeFolders(path, filepath.Dir(asNamed(path)), filepath.Dir(RealPath(path)))

@@ -130,6 +130,7 @@ func FuzzLocate(f *testing.F) {
 			t.Errorf("%v located once more: %v, %v", at, again, err)
 		}
 		if file, err := Open(bytes.NewReader(b[at.Off:]), at.Size); err == nil {
+			file.RootBuckets()
 			if n, off, end, ok := file.Inserted(); ok && (n <= 0 || off < 0 || end <= off || off > size) {
 				t.Errorf("%d bytes inserted from %d to %d of %d", n, off, end, size)
 			}
