@@ -47,6 +47,7 @@ func (s *Set) addDir(dir, prefix string) (whyNone string) {
 	for _, f := range w.found {
 		w.open(f)
 	}
+	settleHomes(s.Sources[first:], w.found)
 	w.watch(s.Sources[first:])
 	for _, l := range w.listings {
 		s.folders = append(s.folders, Part{dir, l.before})
@@ -227,8 +228,8 @@ func (w *walk) open(f file) {
 
 // leftover says what a file in a member dir is, by its name; empty if not known.
 //
-// Source: go.etcd.io/etcd/server/v3 storage/wal, etcdserver/api/snap, and
-// storage/backend for the defragmentation.
+// Source: go.etcd.io/etcd/server/v3 storage/wal, etcdserver/api/snap (SaveDBFrom for what is
+// received), and storage/backend for the defragmentation.
 func leftover(name string) string {
 	switch {
 	case strings.HasSuffix(name, ".wal"), strings.HasSuffix(name, "/db"), name == "db":
@@ -239,6 +240,8 @@ func leftover(name string) string {
 		return "db received from the leader"
 	case strings.HasSuffix(name, ".snap"):
 		return "raft snapshot (v2 store: membership, and the keys of the v2 API)"
+	case isReceived(path.Base(name)):
+		return "unfinished db from the leader"
 	case strings.Contains(name, "db.tmp."):
 		return "unfinished defragmentation"
 	case strings.HasSuffix(name, ".tmp"):
@@ -247,6 +250,12 @@ func leftover(name string) string {
 		return "snapshot that etcd found broken"
 	}
 	return ""
+}
+
+// isReceived reports whether base is the name of a temporary file of etcd's: "tmp" and a number.
+func isReceived(base string) bool {
+	digits, ok := strings.CutPrefix(base, "tmp")
+	return ok && digits != "" && strings.Trim(digits, "0123456789") == ""
 }
 
 // readDir is os.ReadDir, but leaves the access time of the folder alone too.

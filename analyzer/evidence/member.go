@@ -28,6 +28,36 @@ func memberOf(path string, kind report.Kind) string {
 	return ""
 }
 
+// settleHomes sets Home of the sources of one data dir: the member whose dir the file lies in, or
+// else one whose dir lies in a dir above the file, the nearest. found has the paths of sources.
+func settleHomes(sources []Source, found []file) {
+	var members []string
+	for _, s := range sources {
+		if s.Member != "" && !slices.Contains(members, s.Member) {
+			members = append(members, s.Member)
+		}
+	}
+	for i := range sources {
+		s := &sources[i]
+		at := slices.IndexFunc(found, func(f file) bool { return f.shown == string(s.Path) })
+		if s.Member != "" || at < 0 {
+			continue
+		}
+		for dir := filepath.Dir(RealPath(found[at].path)); s.Home == ""; dir = filepath.Dir(dir) {
+			near := slices.IndexFunc(members, func(m string) bool { return m == dir })
+			if near < 0 {
+				near = slices.IndexFunc(members, func(m string) bool { return filepath.Dir(m) == dir })
+			}
+			if near >= 0 {
+				s.Home = members[near]
+			}
+			if dir == filepath.Dir(dir) {
+				break
+			}
+		}
+	}
+}
+
 // isSegment reports whether an entry has the name of a WAL segment, and is not a folder.
 func isSegment(entry fs.DirEntry) bool {
 	return strings.HasSuffix(entry.Name(), ".wal") && !entry.IsDir()

@@ -27,6 +27,9 @@ type Source struct {
 	// Member is the same for the db and the WAL segments of one member of an etcd. A source
 	// without one stands alone.
 	Member string
+	// Home is the Member in whose data dir the file lies, for a file that has none itself: a
+	// leftover, or a copy. It is empty outside of a data dir.
+	Home string
 	// What says what the file is, if an etcd does not work with it; else it is empty.
 	What string
 	// Changed says after the last read how the file changed meanwhile; empty if it did not. nil

@@ -325,12 +325,12 @@ func merge(numbers map[*seen.Evidence]int, byMember map[mvcc.MemberID]int, from,
 	}
 }
 
-// joinLeftovers gives a file that an etcd left behind and that names no member, such as the db of
-// a defragmentation that was cut short, to the cluster of the db beside it, or of the WAL where there
-// is no db, as in a backup of etcd 2.
+// joinLeftovers gives a file that names no member, such as the db of a defragmentation that was cut
+// short, to the cluster of the db beside it or of the data dir that it lies in, or of the WAL where
+// there is no db, as in a backup of etcd 2.
 func joinLeftovers(evs []*seen.Evidence, numbers map[*seen.Evidence]int) {
 	for _, ev := range evs {
-		if ev.HasValues() || len(ev.Members()) > 0 {
+		if len(ev.Members()) > 0 {
 			continue
 		}
 		for _, other := range evs {
@@ -340,7 +340,7 @@ func joinLeftovers(evs []*seen.Evidence, numbers map[*seen.Evidence]int) {
 			if !other.HasValues() && other.What != "" && ev.What != "" && beside(ev.Path, other.Path) {
 				numbers[ev] = numbers[other] // a db that comes behind it has the last word
 			}
-			if other.HasValues() && (other.File != nil && beside(ev.Path, other.Path) || other.File == nil && besideLog(ev.Path, other.Path)) {
+			if ofOneDataDir(ev, other) || !ev.HasValues() && other.HasValues() && other.File == nil && besideLog(ev.Path, other.Path) {
 				numbers[ev] = numbers[other]
 				break
 			}
@@ -351,6 +351,20 @@ func joinLeftovers(evs []*seen.Evidence, numbers map[*seen.Evidence]int) {
 // besideLog reports whether a file lies in the member dir of a WAL segment, as a raft snapshot does.
 func besideLog(file, segment report.Text) bool {
 	return beside(report.Text(path.Dir(filepath.ToSlash(string(file)))), report.Text(path.Dir(filepath.ToSlash(string(segment)))))
+}
+
+// ofOneDataDir reports whether ev, which names no member, is of the cluster of other by where it
+// lies: ev is a leftover or a copy in the data dir of other, or the db in use, and other what its
+// etcd left behind.
+func ofOneDataDir(ev, other *seen.Evidence) bool {
+	switch {
+	case other.File == nil:
+		return false
+	case ev.Home != "" && ev.Home == other.Member,
+		ev.Member != "" && ev.Member == other.Home && other.What != "" && len(other.Members()) > 0:
+		return true
+	}
+	return !ev.HasValues() && other.HasValues() && beside(ev.Path, other.Path)
 }
 
 // beside reports whether two files lie in the same folder.
