@@ -212,8 +212,8 @@ func (w *walk) open(f file) {
 			w.forget(opened)
 			return
 		}
-		if what := Packed(source.File); what != "" {
-			w.cannotRead(f.path, f.shown, what+", so what is in it was not examined: decompress it first")
+		if what, do := unpack(source.File); what != "" {
+			w.cannotRead(f.path, f.shown, what+", so what is in it was not examined: "+do)
 		} else if leftover(f.shown) == "" {
 			w.note(f.shown, "not known to be etcd's: only searched for Kubernetes objects")
 		}

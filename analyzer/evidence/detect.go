@@ -14,10 +14,13 @@ import (
 // for a snapshot and with text before it, KindWAL, KindOther for a raft snapshot with a v2 store,
 // or "" if it is none of these. The error is an I/O error.
 func Detect(r io.ReaderAt, size int64) (report.Kind, error) {
-	if Packed(r) != "" {
-		return "", nil // an archive may begin with a db that is stored as it is
+	_, err := page.Open(r, size)
+	if errors.Is(err, decode.ErrMagic) {
+		if Packed(r) != "" {
+			return "", nil // with a db in it that is stored as it is, perhaps
+		}
+		_, err = page.Locate(r, size)
 	}
-	_, err := page.Locate(r, size)
 	if err == nil {
 		return report.KindDB, nil
 	}

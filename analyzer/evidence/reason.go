@@ -28,8 +28,9 @@ func whyNot(f io.ReaderAt, size int64) string {
 	switch {
 	case size == 0:
 		return "an empty file"
-	case Packed(f) != "":
-		return Packed(f) + ": decompress it first"
+	}
+	if what, do := unpack(f); what != "" {
+		return what + ": " + do
 	}
 	return "neither an etcd snapshot nor a bbolt db nor a WAL segment: no page of it has a meta or a header of one"
 }

@@ -147,14 +147,6 @@ func precious(path string, info fs.FileInfo) string {
 		return what + ", perhaps a backup"
 	case info.Size() > 0 && (strings.HasSuffix(name, ".wal") || strings.HasSuffix(name, ".snap")):
 		return etcds
-	case startsWith(f, "SQLite format 3\x00"):
-		return "a database"
 	}
 	return ""
-}
-
-func startsWith(f io.ReaderAt, magic string) bool {
-	b := make([]byte, len(magic))
-	n, _ := f.ReadAt(b, 0)
-	return string(b[:n]) == magic
 }

@@ -133,7 +133,7 @@ func TestNoRegularFile(t *testing.T) {
 		{"a folder as a segment", "member/wal/" + laterName, func(path string) error { return os.Mkdir(path, 0o755) }, "not a regular file"},
 		{"a folder as a received db", "member/snap/0000000000000002.snap.db", func(path string) error { return os.Mkdir(path, 0o755) }, "not a regular file"},
 		{"a compressed backup", "old.db.gz", func(path string) error { return os.WriteFile(path, []byte("\x1f\x8b\x08\x00and so on"), 0o644) },
-			"a compressed file, so what is in it was not examined: decompress it first"},
+			"a gzip file, so what is in it was not examined: decompress it and name the result, too"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

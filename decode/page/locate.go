@@ -139,7 +139,8 @@ func (f *File) Inserted() (n, off, end int64, ok bool) {
 		if n <= 0 || n > MaxAround {
 			continue
 		}
-		for id := m.HighWater - 1; id > 1 && id+maxProbe >= m.HighWater; id-- {
+		for back := ID(1); back <= maxProbe && back+1 < m.HighWater; back++ {
+			id := m.HighWater - back
 			if found, shift := f.shiftOf(id, id+1, n); shift > 0 {
 				off, end := f.narrow(id, n)
 				return n, off, end, true

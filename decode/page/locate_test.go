@@ -3,6 +3,7 @@ package page
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"slices"
 	"strings"
@@ -105,6 +106,14 @@ func FuzzLocate(f *testing.F) {
 		f.Add(toBigEndian(b[:w.HighSize]), uint16(0))
 		f.Add(bytes.ReplaceAll(snapshot, []byte("\n"), []byte("\r\n")), uint16(0))
 		f.Add(utf16Of(snapshot, windows1252), uint16(0))
+		for _, highWater := range []uint64{0, 1, 2} { // lower than any of bbolt's
+			low := bytes.Clone(snapshot)
+			for _, meta := range []int{HeaderSize, 1024 + HeaderSize} {
+				binary.LittleEndian.PutUint64(low[meta+40:], highWater)
+				signMeta(low[meta:meta+metaSize], false)
+			}
+			f.Add(low, uint16(0))
+		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte, start uint16) {
 		if int(start) < len(b) { // else most metas would have a wrong checksum
