@@ -83,36 +83,36 @@ func logsBeside(dirs ...string) []string {
 	return logs
 }
 
-// noteLogs notes the WAL beside a db that the user named alone: the newest writes may be in it.
-func (s *Set) noteLogs() {
-	for _, f := range s.files {
-		i := slices.IndexFunc(s.Sources, func(source Source) bool { return string(source.Path) == f.shown })
-		if i < 0 || s.Sources[i].Kind != report.KindDB || filepath.Base(f.path) != "db" && filepath.Base(RealPath(f.path)) != "db" {
-			continue
-		}
-		note := func(what string) {
-			s.Beside = append(s.Beside, report.NotExamined{Path: s.Sources[i].Path, What: what})
-		}
-		for _, dir := range logsBeside(filepath.Dir(asNamed(f.path)), filepath.Dir(RealPath(f.path))) {
-			entries, err := readDir(dir)
-			switch {
-			case slices.ContainsFunc(entries, func(entry fs.DirEntry) bool { return isSegment(entry) && !s.isOpen(dir+"/"+entry.Name()) }):
-				if s.noWAL {
-					note("the WAL beside this db, which may have newer writes: left out by --no-wal")
-				} else {
-					note("the WAL beside this db, which may have newer writes: name the data dir")
-				}
-			case err != nil:
-				note("whether there is a WAL beside this db, which may have newer writes: " + absent(dir, err))
-			}
+// logsOf are the WAL dirs of the member whose db lies at path; none if path is no db at its place
+// in a data dir. It tries the path as the user named it, and the file that links lead to.
+func logsOf(path string) []string {
+	var dirs []string
+	for _, file := range []string{asNamed(path), RealPath(path)} {
+		if filepath.Base(file) == "db" {
+			dirs = append(dirs, filepath.Dir(file))
 		}
 	}
+	return logsBeside(dirs...)
 }
 
-// isOpen reports whether the file at path is open.
-func (s *Set) isOpen(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && slices.ContainsFunc(s.files, func(f openFile) bool { return os.SameFile(f.before, info) })
+// addLogs opens the WAL dirs of a db that the user named alone, which is the last of Sources.
+// shown is what the report calls such a dir.
+func (s *Set) addLogs(path, shown string, logs []string) {
+	w, first := walk{Set: s}, len(s.Sources)-1
+	for _, log := range logs {
+		w.dir(log, shown, 0)
+	}
+	for _, f := range w.found {
+		w.open(f)
+	}
+	if len(logs) == 0 || first < 0 {
+		return
+	}
+	settleHomes(s.Sources[first:], w.found)
+	w.watch(s.Sources[first:])
+	for _, l := range w.listings {
+		s.folders = append(s.folders, Part{path, l.before})
+	}
 }
 
 // takeFolders notes the etcd's folders around a file that the user named alone: they are

@@ -25,9 +25,6 @@ type Set struct {
 	NotExamined []report.NotExamined
 	// NotEvidence are the PATHs that hold nothing to examine, and why.
 	NotEvidence []report.NotExamined
-	// Beside is what lies beside the PATHs, which do not name it, and matters to a question on
-	// a whole member.
-	Beside []report.NotExamined
 	// Unreadable has a line for each file or folder that Open could not read: its path as the
 	// user named it, why, and what to do.
 	Unreadable []string
@@ -58,7 +55,8 @@ type openFile struct {
 var ErrNone = errors.New("none of the PATHs is evidence")
 
 // Open finds and opens what paths name: a snapshot or a db file, a WAL segment, or a data dir, its
-// member dir, snap or wal with all that lies in it, within MaxDepth and MaxOthers. noWAL leaves
+// member dir, snap or wal with all that lies in it, within MaxDepth and MaxOthers. A db at its
+// place in a data dir stands for its member: Open takes the WAL beside it, too. noWAL leaves
 // WAL segments out, and notes them in NotExamined.
 //
 // Open notes a path that is no evidence, or that it may not read, and opens the others all the
@@ -76,7 +74,6 @@ func Open(paths []string, noWAL bool) (*Set, error) {
 			s.NotEvidence = append(s.NotEvidence, report.NotExamined{Path: report.Text(path), What: why})
 		}
 	}
-	s.noteLogs()
 	if len(s.Sources)+len(s.Unreadable)+s.gone == 0 {
 		return s, ErrNone
 	}
@@ -189,6 +186,10 @@ func (s *Set) addFile(path, name string, info fs.FileInfo) (whyNone string) {
 		return ""
 	}
 	kind, err := Detect(f, source.Size)
+	logs := logsOf(path)
+	if len(logs) > 0 && kind == "" {
+		kind = report.KindDB // as in the data dir: its first pages are lost
+	}
 	source.Kind = kind // empty on a disk error, which will come again
 	spoilt := source.settle()
 	if spoilt == "" && err == nil && kind == "" {
@@ -206,6 +207,7 @@ func (s *Set) addFile(path, name string, info fs.FileInfo) (whyNone string) {
 	source.Lock = lockOf(f)
 	s.takeFolders(path, filepath.Dir(asNamed(path)), filepath.Dir(RealPath(path)))
 	s.take(source)
+	s.addLogs(path, filepath.ToSlash(filepath.Join(filepath.Dir(name), "../wal")), logs)
 	return ""
 }
 

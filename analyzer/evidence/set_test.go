@@ -76,6 +76,12 @@ func TestOpen(t *testing.T) {
 	})
 	db, empty := filepath.Join(dir, "member", "snap", "db"), filepath.Join(dir, "empty")
 	write(t, empty, nil)
+	copied := filepath.Join(t.TempDir(), "db")
+	b, err := os.ReadFile(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, copied, b)
 	const (
 		snap    = "member/snap/0000000000000002-0000000000000009.snap other (raft snapshot (v2 store: membership, and the keys of the v2 API))"
 		tmp     = "member/wal/0.tmp other (preallocated WAL segment)"
@@ -100,14 +106,15 @@ func TestOpen(t *testing.T) {
 			"empty: not known to be etcd's: only searched for Kubernetes objects",
 			"member/snap/notes: not known to be etcd's: only searched for Kubernetes objects",
 			"member/snap/old.db.gz: a gzip file, so what is in it was not examined: decompress it and name the result, too [unread]"), nil, nil},
-		{"db", []string{db}, false, []string{"db db"}, nil, nil},
-		{"db twice", []string{db, db}, false, []string{db + " db"}, nil, nil},
+		{"db", []string{db}, true, []string{"db db", "../wal/0.tmp other (preallocated WAL segment)", "../wal/1.wal.broken other (WAL segment that etcd found broken)",
+			"../wal/" + capturedSegment + ": WAL segment, left out by --no-wal"}, nil, nil},
+		{"copy of a db twice", []string{copied, copied}, false, []string{copied + " db"}, nil, nil},
 		{"WAL that is left out", []string{filepath.Join(dir, segment)}, true,
 			[]string{capturedSegment + ": WAL segment, left out by --no-wal"},
 			[]string{filepath.Join(dir, segment) + ": --no-wal leaves out all that it holds"}, ErrNone},
 		{"nothing", []string{empty, filepath.Join(dir, "gone")}, false, nil,
 			[]string{empty + ": an empty file", filepath.Join(dir, "gone") + ": no such file or directory"}, ErrNone},
-		{"one of two", []string{empty, db}, false, []string{db + " db"}, []string{empty + ": an empty file"}, nil},
+		{"one of two", []string{empty, copied}, false, []string{copied + " db"}, []string{empty + ": an empty file"}, nil},
 		{"no paths", nil, false, nil, nil, ErrNone},
 	}
 	for _, tt := range tests {
@@ -125,31 +132,41 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// The db and the WAL of a data dir are of one member, a file elsewhere of none; and a WAL beside
-// a db that was named alone is told of.
+// The db and the WAL of a data dir are of one member, whichever of its parts the PATHs name, and
+// however often; a file elsewhere is of none.
 func TestMembers(t *testing.T) {
 	dir := dataDir(t, nil)
-	s, err := Open([]string{dir}, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
 	member := RealPath(filepath.Join(dir, "member"))
-	for _, source := range s.Sources {
-		if source.Member != member {
-			t.Errorf("%s: member %q, want %q", source.Path, source.Member, member)
-		}
-	}
-	if len(s.Sources) != 2 || len(s.Beside) > 0 {
-		t.Errorf("%d sources, beside them %+v", len(s.Sources), s.Beside)
-	}
-	alone, err := Open([]string{filepath.Join(dir, "member", "snap", "db")}, false)
-	if err != nil {
+	db := filepath.Join(dir, "member", "snap", "db")
+	link := filepath.Join(t.TempDir(), "current")
+	if err := os.Symlink(db, link); err != nil {
 		t.Fatal(err)
 	}
-	defer alone.Close()
-	if len(alone.Beside) != 1 || alone.Beside[0].What != "the WAL beside this db, which may have newer writes: name the data dir" {
-		t.Errorf("beside a db: %+v", alone.Beside)
+	broken := dataDir(t, nil)
+	write(t, filepath.Join(broken, "member", "snap", "db"), make([]byte, 100_000))
+	for _, paths := range [][]string{
+		{dir}, {filepath.Join(dir, "member")}, {filepath.Join(dir, "member", "snap")}, {db}, {link},
+		{db, dir}, {dir, db}, {db, db}, {link, db}, {db, filepath.Join(dir, "member", "wal")},
+		{db, filepath.Join(dir, "member", "wal", capturedSegment)},
+		{filepath.Join(broken, "member", "snap", "db")},
+	} {
+		s, err := Open(paths, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := member
+		if strings.HasPrefix(paths[0], broken) {
+			want = RealPath(filepath.Join(broken, "member"))
+		}
+		for _, source := range s.Sources {
+			if source.Member != want {
+				t.Errorf("%v: %s: member %q, want %q", paths, source.Path, source.Member, want)
+			}
+		}
+		if len(s.Sources) != 2 || len(s.NotExamined)+len(s.NotEvidence) > 0 {
+			t.Errorf("%v: %q, no evidence %q", paths, lines(s.Sources, s.NotExamined), lines(nil, s.NotEvidence))
+		}
+		s.Close()
 	}
 }
 

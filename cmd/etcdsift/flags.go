@@ -26,7 +26,6 @@ type evidenceFlags struct {
 
 	secondWitness bool // of scan
 	allowEmpty    bool // of scan and list
-	besides       bool // what lies beside the evidence counts as not examined
 
 	inputs inputs // what the run reads, as far as known
 }

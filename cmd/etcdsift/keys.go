@@ -54,7 +54,6 @@ checked: exit status 2, as it may be misspelt.
 					}
 				}
 				o.Retire = retire
-				flags.besides = true // a claim that no newest value needs a key covers all
 			}
 			if err = config.load(cmd.Context(), &in, &flags.inputs); err != nil {
 				return err

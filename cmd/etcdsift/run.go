@@ -77,9 +77,6 @@ func examine[A any](f *evidenceFlags, cmd *cobra.Command, found *evidence.Set, i
 		in.Run.Paths = append(in.Run.Paths, report.Text(path))
 	}
 	in.NotExamined, in.NotEvidence = found.NotExamined, found.NotEvidence
-	if f.besides {
-		in.NotExamined = append(in.NotExamined, found.Beside...)
-	}
 	if f.secondWitness {
 		if in.Witness, err = newWitness(cmd.ErrOrStderr(), found.Sources, &f.inputs); err != nil {
 			return a, &statusError{report.ExitUsage, []error{err}}

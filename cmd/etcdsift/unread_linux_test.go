@@ -200,8 +200,8 @@ func TestBeyondBounds(t *testing.T) {
 	}
 }
 
-// Where it can not be told whether there is a WAL beside a db, a key may not be dropped: the
-// newest writes may be there.
+// The WAL beside a db is read, however its path is spelt. Where it can not be told whether there is
+// one, a key may not be dropped: the newest writes may be there.
 func TestRetireBesideWAL(t *testing.T) {
 	dir := readableFolder(t)
 	// A path is no pattern.
@@ -214,16 +214,17 @@ func TestRetireBesideWAL(t *testing.T) {
 			t.Fatal(err)
 		}
 		restrict(t, filepath.Join(dir, parent), 0o444, 0o555)
-		want := "the WAL beside this db"
+		status := 0
 		if parent == "closed" {
-			want = "whether there is a WAL beside this db, which may have newer writes: permission denied"
+			status = 4
 			if err := os.Chmod(filepath.Join(data, "member", "wal"), 0); err != nil {
 				t.Fatal(err)
 			}
 		}
 		o := ended(t, asNobody, dir, "keys", "--retire", "aescbc:old", filepath.Join(data, "member", "snap", "db"))
 		text := strings.Join(strings.Fields(o.stdout), " ")
-		if o.status != 1 || strings.Contains(text, "may be dropped") || !strings.Contains(text, want) {
+		if o.status != status || strings.Contains(text, "may be dropped") != (status == 0) ||
+			strings.Contains(text, "../wal: permission denied, so it was not examined") != (status == 4) {
 			t.Errorf("%s: exit status %d\n%s%s", parent, o.status, o.stdout, o.stderr)
 		}
 		before := evidence.AccessTime(mustStat(t, filepath.Join(data, "member", "wal")))
@@ -274,15 +275,15 @@ func TestRetireThroughLinks(t *testing.T) {
 		more      []string
 		status    int
 	}{
-		{".", "d/member/snap/db", nil, 1},
-		{".", "current.db", nil, 1},
-		{"snaplink", "db", nil, 1},
+		{".", "d/member/snap/db", nil, 0},
+		{".", "current.db", nil, 0},
+		{"snaplink", "db", nil, 0},
 		{"snaplink", ".", nil, 0}, // with the WAL, which is read
 		{".", "snaplink", nil, 0},
-		{".", "v/member/snap/db", nil, 1},
+		{".", "v/member/snap/db", nil, 0},
 		{".", "v/member/snap", nil, 0},
 		{".", "v", nil, 0},
-		{".", "x/member/snap/db", nil, 1},
+		{".", "x/member/snap/db", nil, 4},
 		{".", "x/member/snap", nil, 4},
 		{".", "x", nil, 4},
 		{".", "two/member/snap/db", []string{"two/member/wal/" + segmentName}, 1}, // of two segments
