@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -67,6 +68,9 @@ func readBackend(t *testing.T, b []byte) (state State, records []Record) {
 			case bucket != BucketKey:
 				if err := state.Add(bucket, e.Key, e.Value, e.ValueOff()); err != nil {
 					t.Error(err)
+				}
+				if !IsStateOf(bucket, e.Key, e.Value) || !IsState(e.Key, e.Value) {
+					t.Errorf("bucket %s, key %q: etcd wrote the value, and it does not have the bucket's form", bucket, e.Key)
 				}
 			default:
 				r, err := ParseRecord(e.Key, e.Value, e.Off)
@@ -173,10 +177,14 @@ func writeAuth(lg *zap.Logger, be backend.Backend) {
 	tx.UnsafeSaveAuthEnabled(true)
 	tx.UnsafeSaveAuthRevision(17)
 	for _, name := range []string{"root", "operator"} {
-		tx.UnsafePutUser(&authpb.User{Name: []byte(name), Password: []byte("$2a$10$x"), Roles: []string{"root"}})
+		tx.UnsafePutUser(&authpb.User{Name: []byte(name), Password: []byte("$2a$10$" + strings.Repeat("x", 53)), Roles: []string{"root"},
+			Options: &authpb.UserAddOptions{NoPassword: true}})
 	}
 	for _, name := range []string{"root", "reader"} {
-		tx.UnsafePutRole(&authpb.Role{Name: []byte(name)})
+		tx.UnsafePutRole(&authpb.Role{Name: []byte(name), KeyPermission: []*authpb.Permission{
+			{PermType: authpb.READWRITE, Key: []byte("/registry/"), RangeEnd: []byte("/registry0")},
+			{PermType: authpb.READ, Key: []byte("a"), RangeEnd: []byte{0}},
+		}})
 	}
 }
 

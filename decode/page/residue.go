@@ -113,6 +113,17 @@ func (p Page) Table(pageSize int) int {
 	return int(min(end, uint64(len(p.Data))))
 }
 
+// BucketRoot is the root page of the bucket that e, an element of p, stands for; 0 if that lies
+// in the value itself, or somewhere behind it. It is false if e is no bucket of etcd's, which
+// takes no sequence numbers from a bucket.
+func (p Page) BucketRoot(e LeafElement) (root ID, ok bool) {
+	if !e.IsBucket() || len(e.Value) < bucketHeader {
+		return 0, false
+	}
+	root, sequence := bucketOf(e.Value, p.order)
+	return root, sequence == 0 && (root == 0 || len(e.Value) == bucketHeader)
+}
+
 // InlineBucket is the page in the value of e, an element of p that is a bucket;
 // false if it is not an inline one.
 func (p Page) InlineBucket(e LeafElement) (Page, bool) {

@@ -104,6 +104,9 @@ func (a *attributor) compare(v *seen.Value) {
 	}
 	for c := range a.index.Candidates(v.Value) {
 		p := a.pieces[c.Piece]
+		if p.liesIn(v) || !o.plaintext && p.Class == carve.Text {
+			continue // no ciphertext has text in it
+		}
 		b, err := p.in.ReadPiece(p.Piece)
 		if err != nil {
 			continue // newAttributor could read it; AddUnread tells
@@ -120,6 +123,11 @@ func (a *attributor) compare(v *seen.Value) {
 		o.storage, _ = parse(v.Value, 0)
 		a.add(c.Piece, o)
 	}
+}
+
+// liesIn reports whether p is a part of v itself, which proves nothing: see Unvouched.
+func (p pieceOf) liesIn(v *seen.Value) bool {
+	return p.in == v.In && p.File == v.File && p.Off < v.Off+int64(len(v.Value)) && v.Off < p.Off+int64(p.Size)
 }
 
 // maxOwners bounds the owners of one piece. A page has room for several values, but not for

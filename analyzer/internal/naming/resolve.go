@@ -35,6 +35,10 @@ func Resolve(ev *seen.Evidence) {
 	}
 	for i := range ev.Unkeyed {
 		o := &ev.Unkeyed[i]
+		if o.Key == "" && ev.Interest.OnlyKey == "" {
+			ev.Pieces = append(ev.Pieces, o.AsPiece())
+			continue
+		}
 		if o.Key == "" || ev.Interest.OnlyKey != "" && o.Key != ev.Interest.OnlyKey {
 			continue
 		}

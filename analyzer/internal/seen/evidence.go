@@ -71,6 +71,9 @@ type Evidence struct {
 	// the values of all files, and empties the list.
 	Pieces            []Piece
 	SkippedPieceBytes int64 // bytes of pieces beyond MaxPieces, which are not compared
+	// Unvouched are parts of values, of which the sweep makes pieces when it knows the hash of the
+	// file. It is empty after the sweep.
+	Unvouched mem.List[Unvouched]
 	// Unkeyed are objects that were found without their keys. Naming finds those, and empties the
 	// list.
 	Unkeyed []Unkeyed

@@ -1,6 +1,8 @@
 package seen
 
 import (
+	"math"
+
 	"github.com/etcdsift/etcdsift/decode/carve"
 	"github.com/etcdsift/etcdsift/decode/object"
 )
@@ -20,6 +22,13 @@ type Piece struct {
 // Suspicious reports whether a piece may be plaintext.
 func (p Piece) Suspicious() bool { return p.Class != carve.Random }
 
+// An Unvouched is the bytes of a value that nobody keeps, on the pages behind its first one. A
+// page has no mark of what it belongs to, so they may be another's. The sweep empties the list.
+type Unvouched struct {
+	Off, Size int64 // in the db
+	Place     Place // of the value
+}
+
 // An Unkeyed is an object that was found by its signature: it says itself what it is, and
 // nothing says under which key it was. Key, Entry and the revisions of the Copy are zero until
 // naming finds the key.
@@ -27,4 +36,9 @@ type Unkeyed struct {
 	Copy
 	object.TypeMeta
 	Namespace, Name string // empty if the object has none, or it could not be read
+}
+
+// AsPiece is the bytes of the object, for one that does not say which object it is.
+func (o *Unkeyed) AsPiece() Piece {
+	return Piece{Off: o.Off, Size: int32(min(o.Size, math.MaxInt32)), File: o.File, Class: carve.Mixed}
 }

@@ -3,6 +3,7 @@ package sweep
 import (
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/decode/carve"
+	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/mvcc"
 	"github.com/etcdsift/etcdsift/decode/page"
 )
@@ -82,12 +83,19 @@ func noteCarved(ev *seen.Evidence, f carve.Find, at seen.Copy) {
 	at.Rev = mvcc.Revision{Main: f.ModRevision, Sub: f.Sub}
 	at.Create, at.Version = f.CreateRevision, f.Version
 	ev.Ledger.AddCarved(f.Value, at)
-	noteValue(ev, f.Value, ev.Interest.KeepsKey([]byte(f.Key)), at)
+	watched := ev.Interest.KeepsKey([]byte(f.Key))
+	noteValue(ev, f.Value, watched, at)
+	if at.File == seen.DBFile && !envelope.IsEncrypted(f.Value) { // an encrypted one ends before text
+		checkParts(ev, f.Value, at.Off, watched, at.Place)
+	}
 }
 
 // noteObject keeps an object whose key is not known, if its kind may be in scope.
 func noteObject(ev *seen.Evidence, f carve.Find, at seen.Copy) {
 	if ev.Interest.OnlyKey == "" && !ev.Interest.KeepsKind(f.TypeMeta) {
+		if at.File == seen.DBFile {
+			checkParts(ev, f.Value, at.Off, false, at.Place)
+		}
 		return
 	}
 	at.Storage, _ = ev.Keys.ParseStorage(f.Value, at.Off)

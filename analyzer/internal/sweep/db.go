@@ -107,6 +107,7 @@ func sweepPages(ctx context.Context, ev *seen.Evidence, progress Progress) error
 		}
 	}
 	trailer := hashSnapshot(ev, &sum, f.Size())
+	carveUnvouched(ev)
 	if around {
 		whole.add(f.Size(), trailer)
 		searchAround(ev, &whole, ev.Size, ev.Behind)
@@ -169,7 +170,7 @@ func takeLeaf(ev *seen.Evidence, p page.Page) {
 			takeForeign(ev, p, e)
 			foreign = true
 		default:
-			known = !foreign
+			known = !foreign && mvcc.IsStateOf(ev.Buckets[p.Bucket], e.Key, e.Value)
 			if err := ev.Etcd.Add(ev.Buckets[p.Bucket], e.Key, e.Value, e.ValueOff()); err != nil {
 				ev.AddDamage(err)
 			}
@@ -188,6 +189,9 @@ func takeRecord(ev *seen.Evidence, p page.Page, e page.LeafElement) bool {
 	r, err := mvcc.ParseRecord(e.Key, e.Value, e.Off)
 	if err == nil && len(p.Data) > ev.DB.PageSize {
 		err = checkSealed(&r, ev.DB.PageSize)
+	}
+	if err == nil && checkParts(ev, r.Value, r.ValueOff, isWatched(ev, r.Key), seen.InTree) {
+		err = &decode.FormatError{Off: r.ValueOff, What: "page that is no ciphertext in an encrypted value", Err: decode.ErrValue}
 	}
 	if err != nil {
 		var format *decode.FormatError

@@ -1,6 +1,8 @@
 package sweep
 
 import (
+	"slices"
+
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/mvcc"
@@ -25,64 +27,66 @@ func takeFreePage(ev *seen.Evidence, p page.Page) {
 }
 
 // isIntact reports whether p is a branch or freelist page in which nothing is broken, so that
-// what it holds cannot be anything else.
+// what it holds cannot be anything else: revisions or the numbers of leases, and pages.
 func isIntact(p page.Page, high page.ID) bool {
 	if p.Header.Flags != page.FlagBranch {
 		return p.Lists(high)
 	}
-	for _, err := range p.BranchElements() {
-		if err != nil {
+	for e, err := range p.BranchElements() {
+		if err != nil || e.Child >= high || !mvcc.IsRevision(e.Key) && len(e.Key) != leaseKey {
 			return false
 		}
 	}
 	return true
 }
 
+// leaseKey is the size of a key of the bucket "lease", in bytes.
+const leaseKey = 8
+
 // takeFreeLeaf takes the records of a leaf that the tree does not reach. Nobody knows whose
-// bucket it was: records of the bucket "key" show by their form.
+// bucket it was: records of the bucket "key" show by their form, and so do the entries of
+// etcd's other buckets. All else is carved, because the page may be another's, or may have been
+// made to hide something.
 func takeFreeLeaf(ev *seen.Evidence, p page.Page) {
 	gaps := gapCarver{ev: ev, page: p, end: p.Table(ev.DB.PageSize)}
 	defer gaps.close()
-	ofKeys := false // it was of the bucket "key": one of its elements is a record
 	for e, err := range p.LeafElements() {
 		if !seen.HoldsResidue.Takes(e, err) {
 			continue
 		}
 		if inline, ok := p.InlineBucket(e); ok {
-			gaps.cover(e)
+			gaps.coverBucket(e, inline)
 			takeFreeLeaf(ev, inline)
 			continue
 		}
-		r, err := mvcc.ParseRecord(e.Key, e.Value, e.Off)
-		if err != nil && (ofKeys || !isOthers(e)) {
-			continue // a broken record: gaps carves it
-		}
-		gaps.cover(e)
-		if err != nil {
-			carveOthers(ev, p, e)
+		if isOthers(p, e, ev.Tree.HighWater()) {
+			gaps.cover(e)
 			continue
 		}
-		ofKeys = true
+		r, err := mvcc.ParseRecord(e.Key, e.Value, e.Off)
+		if err != nil {
+			continue // gaps carves it
+		}
+		gaps.coverRecord(e, &r)
 		ev.Residue.Records++
+		checkParts(ev, r.Value, r.ValueOff, isWatched(ev, r.Key), seen.PlaceOf(p))
 		noteRecord(ev, &r, nil, isWatched(ev, r.Key), seen.Copy{
 			File: seen.DBFile, Place: seen.PlaceOf(p), Off: e.Off, Page: report.PageOf(uint64(p.ID)),
 		})
 	}
 }
 
-// leaseKey is the size of a key of the bucket "lease", in bytes.
-const leaseKey = 8
-
-// isOthers reports whether e can be of another of etcd's buckets than "key": their keys are
-// names or the numbers of leases, or their values are empty.
-func isOthers(e page.LeafElement) bool {
-	return seen.IsPlainName(e.Key) || len(e.Key) == leaseKey || len(e.Value) == 0
+// isOthers reports whether e is an entry of another of etcd's buckets than "key", or one of
+// these buckets.
+func isOthers(p page.Page, e page.LeafElement, high page.ID) bool {
+	if e.IsBucket() {
+		root, ok := p.BucketRoot(e)
+		return ok && root > 0 && root < high && isBucketName(e.Key)
+	}
+	return mvcc.IsState(e.Key, e.Value)
 }
 
-// carveOthers carves the value of an element of another bucket than "key". No object belongs
-// there, but the page may have been made to hide one. What is no object is not kept.
-func carveOthers(ev *seen.Evidence, p page.Page, e page.LeafElement) {
-	pieces, skipped := len(ev.Pieces), ev.SkippedPieceBytes
-	carvePage(ev, p, e.Value, e.ValueOff())
-	ev.Pieces, ev.SkippedPieceBytes = ev.Pieces[:pieces], skipped
+// isBucketName reports whether etcd has a bucket of that name.
+func isBucketName(name []byte) bool {
+	return string(name) == mvcc.BucketKey || slices.Contains(mvcc.StateBuckets, string(name))
 }

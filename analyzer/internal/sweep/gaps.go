@@ -1,7 +1,11 @@
 package sweep
 
 import (
+	"bytes"
+	"unicode/utf8"
+
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
+	"github.com/etcdsift/etcdsift/decode/mvcc"
 	"github.com/etcdsift/etcdsift/decode/page"
 )
 
@@ -25,6 +29,37 @@ func (g *gapCarver) cover(e page.LeafElement) {
 	g.end = max(g.end, start+len(e.Key)+len(e.Value))
 }
 
+// coverRecord is cover for r, a record outside of the tree that e holds. If its key is none of
+// an API server's, that is carved, too: another object may lie there.
+func (g *gapCarver) coverRecord(e page.LeafElement, r *mvcc.Record) {
+	if !isPath(r.Key) {
+		end := e.ValueOff() + int64(len(e.Value))
+		if len(r.Value) > 0 {
+			end = r.ValueOff
+		}
+		g.carveTo(int(end - g.page.Off))
+	}
+	g.cover(e)
+}
+
+// coverBucket is cover for an inline bucket. What stands before its elements is carved if it is
+// not as etcd has it.
+func (g *gapCarver) coverBucket(e page.LeafElement, inline page.Page) {
+	if _, ok := g.page.BucketRoot(e); !ok || !isBucketName(e.Key) || inline.Header.ID != 0 {
+		g.carveTo(int(inline.Off-g.page.Off) + page.HeaderSize)
+	}
+	g.cover(e)
+}
+
+// maxPath bounds what is taken for a key of an API server, in bytes: a prefix, a resource, a
+// namespace and a name.
+const maxPath = 1024
+
+// isPath reports whether key looks like one of an API server.
+func isPath(key []byte) bool {
+	return len(key) <= maxPath && !bytes.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r >= utf8.RuneSelf || r == 0x7f })
+}
+
 // close carves what lies behind the last element.
 func (g *gapCarver) close() { g.carveTo(len(g.page.Data)) }
 
@@ -35,4 +70,5 @@ func (g *gapCarver) carveTo(start int) {
 	if b := g.page.Data[g.end:start]; !page.IsZero(b) {
 		carvePage(g.ev, g.page, b, g.page.Off+int64(g.end))
 	}
+	g.end = start
 }
