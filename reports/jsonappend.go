@@ -174,6 +174,15 @@ func appendExposure(t *jsonText, x *report.Exposure) {
 		appendCopy(t, c)
 	}
 	t.end(']')
+	if len(x.AlsoIn) > 0 {
+		t.field("alsoIn")
+		t.begin('[')
+		for _, key := range x.AlsoIn {
+			t.element()
+			t.quote(key)
+		}
+		t.end(']')
+	}
 	t.end('}')
 }
 

@@ -86,6 +86,9 @@ func (sample) Generate(r *mathrand.Rand, _ int) reflect.Value {
 			x.Validity.DataKeys = append(x.Validity.DataKeys, report.DatumUse{Name: report.Text(anyText(r)), Status: report.Gone})
 		}
 	}
+	for range r.Intn(3) {
+		x.AlsoIn = append(x.AlsoIn, report.Text(anyText(r)))
+	}
 	x.Copies = []*report.Copy{}
 	for range r.Intn(3) {
 		x.Copies = append(x.Copies, &report.Copy{

@@ -34,6 +34,9 @@ type Exposure struct {
 	Validity *Validity `json:"validity,omitempty"`
 	// Copies are by revision, then by where they lie. There is at least one.
 	Copies []*Copy `json:"copies"`
+	// AlsoIn are the keys of objects of other resources that hold bytes of these copies, too: a
+	// piece that fits both counts for this object.
+	AlsoIn []Text `json:"alsoIn,omitempty"`
 }
 
 // Current is the newest value of a key. It is empty for a deleted key, or one that no tree has.

@@ -180,14 +180,39 @@ func (x *Index) candidates(value []byte, c byte, yield func(Candidate) bool) boo
 	return true
 }
 
+// minMost is the least length at which most bytes of a piece count as coming from a value that
+// the rest of the piece does not fit.
+const minMost = 4 * MinMatch
+
 // Match tells which bytes of the piece, from lo up to hi, come from value. They do if piece
 // and value are equal around the anchor as far as both go: back to the start of one of them,
 // and on to the end of one of them. Mere boilerplate, which many objects have in common, ends
-// before that.
+// before that. Where they are not, they still do if seven in eight bytes of the piece are equal
+// side by side: a few bytes of another origin lie at an end of the piece.
 func (c Candidate) Match(piece, value []byte) (lo, hi int, ok bool) {
 	lo, hi = max(0, -c.Delta), min(len(piece), len(value)-c.Delta)
 	if lo > c.at || c.at+anchorSize > hi || hi-lo < min(MinMatch, len(piece)) {
 		return 0, 0, false
 	}
-	return lo, hi, bytes.Equal(piece[lo:hi], value[lo+c.Delta:hi+c.Delta])
+	if bytes.Equal(piece[lo:hi], value[lo+c.Delta:hi+c.Delta]) {
+		return lo, hi, true
+	}
+	end := c.at + commonPrefix(piece[c.at:hi], value[c.at+c.Delta:hi+c.Delta])
+	start := c.at
+	for start > lo && piece[start-1] == value[start-1+c.Delta] {
+		start--
+	}
+	if end-c.at < anchorSize || end-start < minMost || 8*(end-start) < 7*len(piece) {
+		return 0, 0, false
+	}
+	return start, end, true
+}
+
+// commonPrefix is how many bytes at the start of a and b, which are of one length, are equal.
+func commonPrefix(a, b []byte) int {
+	n := 0
+	for n < len(a) && a[n] == b[n] {
+		n++
+	}
+	return n
 }

@@ -121,6 +121,17 @@ func (x *exposer) expose(s *Subject) {
 	if s.form != nil && s.form.DataKeys != nil {
 		e.Type, e.DataKeys = s.form.Kind, s.form.DataKeys
 	}
+	for _, at := range x.copies {
+		if !at.Owned {
+			continue
+		}
+		for _, key := range at.In.AlsoIn[s.key] {
+			if text := report.Text(key); !slices.Contains(e.AlsoIn, text) {
+				e.AlsoIn = append(e.AlsoIn, text)
+			}
+		}
+	}
+	slices.Sort(e.AlsoIn)
 	x.addPlaintextFindings(&e)
 	x.exposures = append(x.exposures, e)
 }

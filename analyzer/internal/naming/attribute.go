@@ -51,7 +51,21 @@ type attributor struct {
 	index  *carve.Index
 	pieces []pieceOf       // by their numbers in index
 	owners map[int][]owner // by the same numbers; most pieces have none
+
+	// Text that repeats itself has the same anchors at every place of it, in every piece of it. So
+	// a piece that lies in a value is not compared with that once more, and the bytes that may be
+	// read to compare are limited by those of all values.
+	whole  []int32 // by the same numbers: the last value in which all of the piece lies, by its number
+	values int32   // values so far
+	room   int64   // bytes of pieces that may still be read
 }
+
+// How many bytes of pieces may be read to compare them with values: some, whatever the values
+// are, and some for each byte of a value.
+const (
+	compareRoom   = 256 << 20
+	compareEffort = 16
+)
 
 // A pieceOf is a piece and the evidence that it is of.
 type pieceOf struct {
@@ -75,7 +89,7 @@ type owner struct {
 // newAttributor puts the pieces of all evidence into an index. Those in which nothing is
 // distinctive go to Unattributed at once.
 func newAttributor(evs []*seen.Evidence) *attributor {
-	a := &attributor{index: carve.NewIndex(), owners: map[int][]owner{}}
+	a := &attributor{index: carve.NewIndex(), owners: map[int][]owner{}, room: compareRoom}
 	for _, ev := range evs {
 		for _, p := range ev.Pieces {
 			b, err := ev.ReadPiece(p)
@@ -85,11 +99,12 @@ func newAttributor(evs []*seen.Evidence) *attributor {
 			if _, ok := a.index.Add(b); ok {
 				a.pieces = append(a.pieces, pieceOf{p, ev})
 			} else {
-				ev.Unattributed = append(ev.Unattributed, p)
+				pieceOf{p, ev}.leave(0, p.Size)
 			}
 		}
 		ev.Pieces = nil
 	}
+	a.whole = make([]int32, len(a.pieces))
 	return a
 }
 
@@ -102,11 +117,17 @@ func (a *attributor) compare(v *seen.Value) {
 		rev: v.Rev, create: v.Create, version: v.Version,
 		reachable: v.Place == seen.InTree, plaintext: !envelope.IsEncrypted(v.Value),
 	}
+	a.values++
+	a.room += compareEffort * int64(len(v.Value))
 	for c := range a.index.Candidates(v.Value) {
 		p := a.pieces[c.Piece]
+		if a.whole[c.Piece] == a.values || a.room < int64(p.Size) {
+			continue // what is not compared is left to no value
+		}
 		if p.liesIn(v) || !o.plaintext && p.Class == carve.Text {
 			continue // no ciphertext has text in it
 		}
+		a.room -= int64(p.Size)
 		b, err := p.in.ReadPiece(p.Piece)
 		if err != nil {
 			continue // newAttributor could read it; AddUnread tells
@@ -114,6 +135,9 @@ func (a *attributor) compare(v *seen.Value) {
 		lo, hi, ok := c.Match(b, v.Value)
 		if !ok {
 			continue
+		}
+		if lo == 0 && hi == len(b) {
+			a.whole[c.Piece] = a.values
 		}
 		o.key, o.lo, o.hi, o.start = string(v.Key), int32(lo), int32(hi), lo+c.Delta == 0
 		parse := p.in.Keys.ParseStorage
@@ -158,33 +182,90 @@ func (a *attributor) add(number int, o owner) {
 	}
 }
 
-// assign gives each byte of p to one of its owners, or to Unattributed. The owner that starts first
-// comes first. Of those that start together a watched key does, then the longest.
+// assign gives each byte of p to its owners, or to Unattributed. First come the owners that may be
+// in scope, because a piece of a Secret that another object embeds is a piece of the Secret: of
+// these the one that starts first, then the longest. Others get what is left.
+//
+// Two keys that have the same bytes of p both own them, and nobody knows which revision of which
+// these were.
 func (p pieceOf) assign(owners []owner) {
-	watched := func(o owner) bool { return p.in.Interest.KeepsKey([]byte(o.key)) }
 	slices.SortFunc(owners, func(x, y owner) int {
-		return cmp.Or(
-			cmp.Compare(x.lo, y.lo),
-			seen.CompareBool(watched(y), watched(x)),
-			cmp.Compare(y.hi, x.hi),
-			cmp.Compare(x.key, y.key),
-		)
+		return cmp.Or(cmp.Compare(x.lo, y.lo), cmp.Compare(y.hi, x.hi), cmp.Compare(x.key, y.key))
 	})
-	end := int32(0)
+	var inScope, others []owner
 	for _, o := range owners {
-		if o.lo = max(o.lo, end); o.lo >= o.hi {
+		if p.mayBeInScope(o) {
+			inScope = append(inScope, o)
+		} else {
+			others = append(others, o)
+		}
+	}
+	end := int32(0)
+	for i := 0; i < len(inScope); {
+		o, same := inScope[i], i+1
+		for same < len(inScope) && inScope[same].lo == o.lo && inScope[same].hi == o.hi {
+			same++
+		}
+		equals := inScope[i:same]
+		i = same
+		if o.hi <= end {
 			continue
 		}
-		p.leave(end, o.lo)
-		p.give(o)
+		p.assignOthers(end, o.lo, others)
+		for _, e := range equals {
+			e.lo = max(e.lo, end)
+			if len(equals) > 1 {
+				// If the tree has the bytes under one key alone, they may be residue of another.
+				e.rev, e.create, e.version = mvcc.Revision{}, 0, 0
+				e.reachable = !slices.ContainsFunc(equals, func(o owner) bool { return !o.reachable })
+			}
+			p.give(e)
+			p.noteAlsoIn(e, others)
+		}
 		end = o.hi
 	}
-	p.leave(end, p.Size)
+	p.assignOthers(end, p.Size, others)
+}
+
+// mayBeInScope reports whether the bytes of an owner count as an exposure of it.
+func (p pieceOf) mayBeInScope(o owner) bool {
+	return o.plaintext && (p.in.Interest.MayBeInScope([]byte(o.key)) || p.in.Disguised[o.key].Name != "")
+}
+
+// assignOthers gives the bytes from lo to hi of p to owners, which come in order.
+func (p pieceOf) assignOthers(lo, hi int32, owners []owner) {
+	for _, o := range owners {
+		if o.lo = max(o.lo, lo); o.lo >= min(o.hi, hi) {
+			continue
+		}
+		o.hi = min(o.hi, hi)
+		p.leave(lo, o.lo)
+		p.give(o)
+		lo = o.hi
+	}
+	p.leave(lo, hi)
+}
+
+// maxAlsoIn bounds the other objects that are named beside one.
+const maxAlsoIn = 16
+
+// noteAlsoIn notes which others have the bytes of o, too.
+func (p pieceOf) noteAlsoIn(o owner, others []owner) {
+	for _, other := range others {
+		names := p.in.AlsoIn[o.key]
+		if other.plaintext && other.lo < o.hi && o.lo < other.hi && len(names) < maxAlsoIn && !slices.Contains(names, other.key) {
+			p.in.AlsoIn[o.key] = append(names, other.key)
+		}
+	}
 }
 
 // leave puts the bytes lo to hi of p into Unattributed.
 func (p pieceOf) leave(lo, hi int32) {
-	if lo < hi {
+	switch {
+	case lo >= hi:
+	case p.Claimed:
+		p.in.Residue.Other += int64(hi - lo)
+	default:
 		p.in.Unattributed = append(p.in.Unattributed, seen.Piece{Off: p.Off + int64(lo), Size: hi - lo, File: p.File, Class: p.Class})
 	}
 }
@@ -230,8 +311,8 @@ func mergePieces(ev *seen.Evidence) {
 
 // keepOwned joins copies in Owned that are of one key and lie side by side, and keeps them.
 func keepOwned(ev *seen.Evidence) {
-	slices.SortStableFunc(ev.Owned, func(a, b seen.Copy) int {
-		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Off, b.Off))
+	slices.SortStableFunc(ev.Owned, func(a, b seen.Copy) int { // two keys may own the same bytes
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Off, b.Off))
 	})
 	merged := ev.Owned[:0]
 	for _, at := range ev.Owned {
@@ -248,6 +329,9 @@ func keepOwned(ev *seen.Evidence) {
 		}
 		merged = append(merged, at)
 	}
+	slices.SortStableFunc(merged, func(a, b seen.Copy) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Off, b.Off), cmp.Compare(a.Key, b.Key))
+	})
 	for _, at := range merged {
 		ev.Keep(at)
 	}

@@ -39,6 +39,9 @@ func Resolve(ev *seen.Evidence) {
 			ev.Pieces = append(ev.Pieces, o.AsPiece())
 			continue
 		}
+		if o.Key != "" && ev.Interest.OnlyKey != "" && o.Key != ev.Interest.OnlyKey && ev.Interest.MayBeInScope([]byte(o.Key)) {
+			ev.Ledger.AddCarved(nil, o.Copy, true) // its pieces are its own, and not those of the one key
+		}
 		if o.Key == "" || ev.Interest.OnlyKey != "" && o.Key != ev.Interest.OnlyKey {
 			continue
 		}

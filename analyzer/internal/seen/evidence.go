@@ -84,6 +84,7 @@ type Evidence struct {
 
 	Names        *resource.Registry           // how this etcd names its objects
 	Disguised    map[string]resource.Identity // Secrets whose keys do not say so, by key
+	AlsoIn       map[string][]string          // keys of other objects that have bytes of pieces of a key in scope, too, by that key
 	Owned        []Copy                       // pieces that belong to a known value; empty once they are among Copies
 	Unattributed []Piece                      // pieces that belong to nothing known, in file order
 
@@ -117,6 +118,7 @@ func (ev *Evidence) Reset() {
 		OtherKeys:        map[string]string{},
 		Contents:         newContents(ev.Interest.Seed),
 		Disguised:        map[string]resource.Identity{},
+		AlsoIn:           map[string][]string{},
 	}
 }
 

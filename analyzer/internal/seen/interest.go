@@ -95,6 +95,12 @@ func (in *Interest) KeepsKey(key []byte) bool {
 	if in.OnlyKey != "" {
 		return string(key) == in.OnlyKey
 	}
+	return in.MayBeInScope(key)
+}
+
+// MayBeInScope reports whether the verdict may be about the key, whichever keys are kept: who asks
+// for the copies of one key must hear of the same pieces as who asks for all exposures.
+func (in *Interest) MayBeInScope(key []byte) bool {
 	if in.all {
 		return true
 	}

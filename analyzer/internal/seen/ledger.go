@@ -232,11 +232,11 @@ func (k *KMSFacts) Names() []report.Text {
 // MaxCarved bounds the encrypted values outside of records that EachValue yields.
 const MaxCarved = 1 << 18
 
-// AddCarved remembers where an encrypted value lies that no record of a page holds, so that
-// EachValue finds it again. It leaves plaintext alone.
-func (l *Ledger) AddCarved(value []byte, at Copy) {
+// AddCarved remembers where a value lies that no record of a page holds and of which no copy is
+// kept, so that EachValue finds it again. It leaves plaintext alone unless plain is set.
+func (l *Ledger) AddCarved(value []byte, at Copy, plain bool) {
 	switch {
-	case !envelope.IsEncrypted(value):
+	case !plain && !envelope.IsEncrypted(value):
 	case len(l.carved) == MaxCarved:
 		l.CarvedSkipped++
 	default:

@@ -17,6 +17,9 @@ type Piece struct {
 	Size  int32 // in bytes
 	File  FileID
 	Class carve.Class
+	// Claimed says that the bytes lie where a known value of another resource should have them:
+	// they count if they are a Secret's, too, and else belong to that value.
+	Claimed bool
 }
 
 // Suspicious reports whether a piece may be plaintext.
@@ -27,6 +30,7 @@ func (p Piece) Suspicious() bool { return p.Class != carve.Random }
 type Unvouched struct {
 	Off, Size int64 // in the db
 	Place     Place // of the value
+	Broken    bool  // something else on these pages is not as it should be
 }
 
 // An Unkeyed is an object that was found by its signature: it says itself what it is, and

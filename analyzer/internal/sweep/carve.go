@@ -38,6 +38,8 @@ type stretch struct {
 	data  []byte
 	off   int64 // of data in the file
 	block int   // at each multiple of it in the file, content may change its nature, in bytes
+	// claimed says that its pieces are so: see seen.Piece.
+	claimed bool
 	// next is where the next stretch of the file starts. That one has all of what is found
 	// from there on, so this one leaves it. 0 if none follows.
 	next int64
@@ -82,8 +84,9 @@ func noteCarved(ev *seen.Evidence, f carve.Find, at seen.Copy) {
 	}
 	at.Rev = mvcc.Revision{Main: f.ModRevision, Sub: f.Sub}
 	at.Create, at.Version = f.CreateRevision, f.Version
-	ev.Ledger.AddCarved(f.Value, at)
 	watched := ev.Interest.KeepsKey([]byte(f.Key))
+	// Who asks for one key needs the values of the others, to know which of them a piece is of.
+	ev.Ledger.AddCarved(f.Value, at, !watched && ev.Interest.OnlyKey != "" && ev.Interest.MayBeInScope([]byte(f.Key)))
 	noteValue(ev, f.Value, watched, at)
 	if at.File == seen.DBFile && !envelope.IsEncrypted(f.Value) { // an encrypted one ends before text
 		checkParts(ev, f.Value, at.Off, watched, at.Place)
@@ -119,10 +122,13 @@ func countEnvelope(ev *seen.Evidence, f carve.Find, at seen.Copy) {
 // another origin.
 func addPieces(ev *seen.Evidence, s stretch, f carve.Find) {
 	for off, b := range carve.Pieces(f.Bytes, f.Off, s.block) {
+		if len(ev.Pieces) == seen.MaxPieces && s.claimed {
+			return
+		}
 		if len(ev.Pieces) == seen.MaxPieces {
 			ev.SkippedPieceBytes += int64(len(b))
 			continue
 		}
-		ev.Pieces = append(ev.Pieces, seen.Piece{Off: off, Size: int32(len(b)), File: s.file, Class: f.Class})
+		ev.Pieces = append(ev.Pieces, seen.Piece{Off: off, Size: int32(len(b)), File: s.file, Class: f.Class, Claimed: s.claimed})
 	}
 }

@@ -50,8 +50,10 @@ const leaseKey = 8
 func takeFreeLeaf(ev *seen.Evidence, p page.Page) {
 	gaps := gapCarver{ev: ev, page: p, end: p.Table(ev.DB.PageSize)}
 	defer gaps.close()
+	first, broken := ev.Unvouched.Len(), false
 	for e, err := range p.LeafElements() {
 		if !seen.HoldsResidue.Takes(e, err) {
+			broken = broken || e.Key != nil // else its end is not there any more
 			continue
 		}
 		if inline, ok := p.InlineBucket(e); ok {
@@ -65,6 +67,7 @@ func takeFreeLeaf(ev *seen.Evidence, p page.Page) {
 		}
 		r, err := mvcc.ParseRecord(e.Key, e.Value, e.Off)
 		if err != nil {
+			broken = true
 			continue // gaps carves it
 		}
 		gaps.coverRecord(e, &r)
@@ -73,6 +76,9 @@ func takeFreeLeaf(ev *seen.Evidence, p page.Page) {
 		noteRecord(ev, &r, nil, isWatched(ev, r.Key), seen.Copy{
 			File: seen.DBFile, Place: seen.PlaceOf(p), Off: e.Off, Page: report.PageOf(uint64(p.ID)),
 		})
+	}
+	for i := first; broken && i < ev.Unvouched.Len(); i++ {
+		ev.Unvouched.At(i).Broken = true
 	}
 }
 

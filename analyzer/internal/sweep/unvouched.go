@@ -19,9 +19,10 @@ import (
 //   - A page in the middle of an encrypted value must look random. Where it does not, it is
 //     carved, and in the tree it is damage.
 //   - Of plaintext nothing tells. The pages behind the first are put aside as Unvouched, and
-//     carved when the sweep has ended, unless the hash of the snapshot vouches for the file. In
-//     the tree they are carved only if that hash is wrong: without a hash they are what etcd
-//     would read there, too.
+//     carved when the sweep has ended. Where something beside the value is broken, or the hash of
+//     the snapshot is wrong, what is found there belongs to nothing. Where there is no hash, it
+//     is the value's unless a Secret has the same bytes; in the tree it is what etcd would read,
+//     too. Where the hash is right, it vouches for all pages.
 
 // minJudged is how many bytes tell whether a part of a value is ciphertext.
 const minJudged = 64
@@ -82,8 +83,8 @@ func putAside(ev *seen.Evidence, off, size int64, place seen.Place) {
 		return
 	}
 	if ev.Unvouched.Len() == seen.MaxPieces {
-		if place != seen.InTree {
-			ev.SkippedPieceBytes += rest
+		if ev.Facts.Kind == report.KindSnapshot && place != seen.InTree {
+			ev.SkippedPieceBytes += rest // its hash may be wrong
 		}
 		return
 	}
@@ -92,12 +93,10 @@ func putAside(ev *seen.Evidence, off, size int64, place seen.Place) {
 
 // carveUnvouched carves what was put aside, and empties the list. The hash of the file is known.
 func carveUnvouched(ev *seen.Evidence) {
-	if ev.Facts.SnapshotHash != report.HashValid {
-		eachUnvouched(ev, carveStretch)
-		// What was put aside meanwhile is parts of these parts. They are not searched again: values
-		// in values in values could make that take long.
-		eachUnvouched(ev, pieceStretch)
-	}
+	eachUnvouched(ev, carveStretch)
+	// What was put aside meanwhile is parts of these parts. They are not searched again: values
+	// in values in values could make that take long.
+	eachUnvouched(ev, pieceStretch)
 	ev.Unvouched = mem.List[seen.Unvouched]{}
 }
 
@@ -112,7 +111,9 @@ func eachUnvouched(ev *seen.Evidence, each func(*seen.Evidence, stretch)) {
 	ev.Unvouched = mem.List[seen.Unvouched]{}
 	var buf []byte
 	for _, u := range list.Drain() {
-		if u.Place == seen.InTree && ev.Facts.SnapshotHash != report.HashMismatch {
+		hash := ev.Facts.SnapshotHash
+		claimed := !u.Broken && hash != report.HashMismatch
+		if claimed && (hash == report.HashValid || u.Place == seen.InTree) {
 			continue
 		}
 		place := seen.InPieces
@@ -126,7 +127,11 @@ func eachUnvouched(ev *seen.Evidence, each func(*seen.Evidence, stretch)) {
 				ev.AddDamage(&decode.FormatError{Off: off, What: "data", Err: err})
 				continue
 			}
-			each(ev, stretch{file: seen.DBFile, place: place, data: buf, off: off, block: ev.DB.PageSize})
+			nested := ev.Unvouched.Len()
+			each(ev, stretch{file: seen.DBFile, place: place, data: buf, off: off, block: ev.DB.PageSize, claimed: claimed})
+			for i := nested; i < ev.Unvouched.Len(); i++ {
+				ev.Unvouched.At(i).Broken = u.Broken
+			}
 		}
 	}
 }
