@@ -146,11 +146,10 @@ func isURL(s string) bool {
 	return slices.Contains([]string{"http", "https", "unix", "unixs"}, u.Scheme)
 }
 
-// isMemberID tells the number of a member as etcd writes it: in hexadecimal, and no longer than
-// it must be.
+// isMemberID tells the number of a member: up to 16 hexadecimal digits.
 func isMemberID(key []byte) bool {
-	id, err := strconv.ParseUint(string(key), 16, 64)
-	return err == nil && strconv.FormatUint(id, 16) == string(key)
+	_, err := strconv.ParseUint(string(key), 16, 64)
+	return err == nil && len(key) <= 16
 }
 
 // isUser tells an authpb.User of that name: 1 name, 2 the hash of the password, 3 roles, 4
