@@ -9,12 +9,14 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures"
+	"github.com/etcdsift/etcdsift/fixtures/captured"
 )
 
 var havocFlag = flag.Int("havoc", 0, "how many more random damages to try, of a seed that is printed")
@@ -96,6 +98,89 @@ func (g target) unnamed(b []byte) bool {
 	return true
 }
 
+// hidden is where in b a canary stands that a report says nothing of: it is in no copy and in no
+// extent of bytes that belong to nothing known, and the report is complete.
+func hidden(r *allAnswers, b []byte, canaries ...string) (at []int64) {
+	if !r.Verdict.Complete || r.Coverage.Unread() || r.Coverage.UnattributedMore > 0 {
+		return nil
+	}
+	for _, canary := range canaries {
+		for from := 0; ; from++ {
+			i := bytes.Index(b[from:], []byte(canary))
+			if i < 0 {
+				break
+			}
+			from += i
+			lo, hi := int64(from), int64(from+len(canary))
+			told := slices.ContainsFunc(r.Coverage.Unattributed, func(x report.Extent) bool { return x.Offset <= lo && hi <= x.Offset+x.Length })
+			for _, x := range r.Exposures {
+				told = told || slices.ContainsFunc(x.Copies, func(c *report.Copy) bool { return c.Offset <= lo && hi <= c.Offset+c.Length })
+			}
+			if !told {
+				at = append(at, lo)
+			}
+		}
+	}
+	return at
+}
+
+// TestSwappedPages swaps pages of what a real cluster left, in which many Secrets lie in all
+// regions. However it is, each place of each value is told of.
+func TestSwappedPages(t *testing.T) {
+	canaries, err := captured.Canaries()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, name := range []string{"00-plain", "01-aescbc", "02-rewritten", "03-compacted", "04-reused"} {
+		b, err := captured.ReadFile(name + "/snapshot.db")
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, err := fixtures.NewHavoc(b, 0, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check := func(b []byte, what string) (complete bool) {
+			t.Helper()
+			r, err := askAll(context.Background(), []evidence.Source{inMemory(b)}, Options{FailOn: report.SeverityHigh})
+			if err != nil {
+				t.Fatalf("%s: %s: %v", name, what, err)
+			}
+			if at := hidden(r, b, canaries...); len(at) > 0 {
+				t.Errorf("%s: %s: nothing tells of the values at %d", name, what, at)
+			}
+			return r.Verdict.Complete
+		}
+		if !check(b, "healthy") {
+			t.Errorf("%s is not complete", name)
+		}
+		whole := 0
+		for i := range 24 + *havocFlag {
+			if check(h.Swap(fixtures.NewDice(uint64(i*10 + n)))) {
+				whole++
+			}
+		}
+		if whole == 0 {
+			t.Errorf("%s: no report on swapped pages is complete: the test looks at nothing", name)
+		}
+	}
+	// A leaf of which two elements lie on the page of another: their keys are 17 letters of text.
+	b, err := captured.ReadFile("04-reused/snapshot.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const x, y, size = 74, 85, 4096
+	swapped := bytes.Clone(b)
+	copy(swapped[x*size:], b[y*size:(y+1)*size])
+	copy(swapped[y*size:], b[x*size:(x+1)*size])
+	for _, b := range [][]byte{swapped, swapped[:len(swapped)-len(swapped)%512]} { // a snapshot, and a bare db
+		r, _ := run(t, Options{FailOn: report.SeverityHigh}, inMemory(b))
+		if at := hidden(r, b, canaries...); len(at) > 0 || !r.Verdict.Complete {
+			t.Errorf("nothing tells of the values at %d", at)
+		}
+	}
+}
+
 // try damages the target once. However it is damaged, the Secret is found, or the exit
 // status says that not all could be read, unless nothing says that it is a Secret.
 //
@@ -108,6 +193,9 @@ func (g target) try(t testing.TB, d *fixtures.Dice) {
 	r, err := askAll(context.Background(), []evidence.Source{inMemory(b)}, Options{FailOn: report.SeverityHigh})
 	if err != nil {
 		t.Fatalf("%s: %s: %v", g.Name, strings.Join(what, "; "), err)
+	}
+	if at := hidden(r, b, g.Canary); len(at) > 0 && !g.unnamed(b) {
+		t.Errorf("%s: %s: nothing tells of the value at %d", g.Name, strings.Join(what, "; "), at)
 	}
 	switch {
 	case r.Verdict.ExitStatus >= report.ExitIncomplete && r.Verdict.Status != report.StatusClean && !r.Verdict.Complete:
