@@ -30,16 +30,13 @@ func (g *gapCarver) cover(e page.LeafElement) {
 }
 
 // coverRecord is cover for r, a record outside of the tree that e holds. If its key is none of
-// an API server's, that is carved, too: another object may lie there.
+// an API server's, that is carved, too, by itself: another object may lie there.
 func (g *gapCarver) coverRecord(e page.LeafElement, r *mvcc.Record) {
-	if !isPath(r.Key) {
-		end := e.ValueOff() + int64(len(e.Value))
-		if len(r.Value) > 0 {
-			end = r.ValueOff
-		}
-		g.carveTo(int(end - g.page.Off))
-	}
 	g.cover(e)
+	if !isPath(r.Key) {
+		at := max(0, bytes.Index(e.Value, r.Key)) // the first field: this finds it at once
+		carvePage(g.ev, g.page, r.Key, e.ValueOff()+int64(at))
+	}
 }
 
 // coverBucket is cover for an inline bucket. What stands before its elements is carved if it is
