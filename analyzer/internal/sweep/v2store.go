@@ -64,7 +64,7 @@ func noteV2(ev *seen.Evidence, v v2store.Value) {
 		}
 	case ok:
 		at.Key = key
-		ev.Ledger.AddCarved(value, at)
+		ev.Ledger.AddCarved(value, at, false)
 		noteValue(ev, value, ev.Interest.KeepsKey([]byte(key)), at)
 	}
 }
