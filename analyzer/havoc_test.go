@@ -155,7 +155,10 @@ func TestSwappedPages(t *testing.T) {
 			t.Errorf("%s is not complete", name)
 		}
 		whole := 0
-		for i := range 24 + *havocFlag {
+		for i := range 60 + *havocFlag {
+			if i >= 24+*havocFlag && whole > 0 {
+				break
+			}
 			if check(h.Swap(fixtures.NewDice(uint64(i*10 + n)))) {
 				whole++
 			}

@@ -139,6 +139,7 @@ func (r *v2Request) ops(isCut bool) []Op {
 		}
 		op := r.value.op(OpV2Put, key)
 		op.IgnoreValue = r.refreshes
+		op.Complete = op.Complete && r.value.b != nil // etcd writes the field of an empty value, too
 		ops = append(ops, op)
 	}
 	return ops
