@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/etcdsift/etcdsift/analyzer/report"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
 // A planted is an element of a leaf or branch page that a test makes.
@@ -62,7 +63,7 @@ func TestCarriers(t *testing.T) {
 		return []planted{{flags: 1, key: name, value: head + string(pageOf(0, leaf, elements))}}
 	}
 	noRoot := strings.Repeat("\x00", 16)
-	rev := string(revision(3))
+	rev := string(forged.Revision(3))
 	tests := []struct {
 		name, text string
 		page       func(id uint64) []byte
@@ -114,8 +115,8 @@ func TestCarriers(t *testing.T) {
 			return pageOf(id, leaf, []planted{{key: "x", value: `{"apiVersion":"v1","kind":"Secret","metadata":{},"stringData":{"a":"` + canary + `"}}`}})
 		}},
 	}
-	db := forgery{records: []record{{rev: 5, key: "/registry/pods/default/p", value: []byte("{}")}, {rev: 6, key: secretKey(1), value: sealed("aesgcm:v1:key1", "s")}},
-		index: 10, member: 7}.bytes(t)
+	db := forged.DB{Records: []forged.Record{{Rev: 5, Key: "/registry/pods/default/p", Value: []byte("{}")}, {Rev: 6, Key: forged.SecretKey(1), Value: forged.Sealed("aesgcm:v1:key1", "s")}},
+		Index: 10, Member: 7}.Bytes(t)
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			p := test.page(uint64(len(db) / 4096))

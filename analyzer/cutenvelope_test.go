@@ -11,6 +11,7 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
 // An envelope that is cut at any byte behind its first eight is neither proven nor passed
@@ -40,14 +41,14 @@ func TestCutEnvelopes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var f forgery
+		var f forged.DB
 		for n := len("k8s:enc:"); n < len(whole); n++ {
-			f.records = append(f.records, record{rev: int64(n), key: fmt.Sprintf("/registry/secrets/payments/cut-%04d", n), value: whole[:n]})
+			f.Records = append(f.Records, forged.Record{Rev: int64(n), Key: fmt.Sprintf("/registry/secrets/payments/cut-%04d", n), Value: whole[:n]})
 		}
 		const absent = "aescbc:absent"
 		var values []report.Value
 		o := Options{Encryption: config, Keys: true, Retire: []string{absent}, Values: func(v report.Value) error { values = append(values, v); return nil }}
-		r, err := askAll(t.Context(), []evidence.Source{f.source(t)}, o)
+		r, err := askAll(t.Context(), []evidence.Source{inMemory(f.Bytes(t))}, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -61,8 +62,8 @@ func TestCutEnvelopes(t *testing.T) {
 				t.Errorf("%s, %s: %s, finding %q", key.Provider, v.Key, v.Proof, found[v.Key])
 			}
 		}
-		if len(values) != len(f.records) || r.Retire[0].Safe || r.Retire[0].Unreadable == 0 {
-			t.Errorf("%s: %d of %d values, %+v", key.Provider, len(values), len(f.records), r.Retire)
+		if len(values) != len(f.Records) || r.Retire[0].Safe || r.Retire[0].Unreadable == 0 {
+			t.Errorf("%s: %d of %d values, %+v", key.Provider, len(values), len(f.Records), r.Retire)
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/resource"
 	"github.com/etcdsift/etcdsift/fixtures"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
 // snapshotBytes is the snapshot of a scenario.
@@ -334,7 +335,7 @@ func TestZeroPageInValue(t *testing.T) {
 		{"plaintext", bytes.Repeat([]byte("k8s\x00 no object"), 1500), 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			db := forgery{records: []record{{rev: 5, key: secretKey(1), value: tt.value}}, index: 10}.bytes(t)
+			db := forged.DB{Records: []forged.Record{{Rev: 5, Key: forged.SecretKey(1), Value: tt.value}}, Index: 10}.Bytes(t)
 			page := bytes.Index(db, tt.value)/4096 + 2
 			clear(db[page*4096:][:4096])
 			r, _ := run(t, Options{FailOn: report.SeverityHigh}, inMemory(db))

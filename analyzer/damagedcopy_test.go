@@ -3,19 +3,19 @@ package analyzer
 import (
 	"bytes"
 	"fmt"
-	"slices"
 	"testing"
 
 	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/internal/keys"
 	"github.com/etcdsift/etcdsift/analyzer/report"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
 const gcmKey = "aesgcm:v1:key1"
 
 // gcm is a value of n bytes behind a nonce, as aesgcm:key1 stores it. Nothing opens it.
 func gcm(nonce, seed string, n int) []byte {
-	return slices.Concat([]byte("k8s:enc:"+gcmKey+":"), noise(nonce, 12), noise(seed, n))
+	return forged.Envelope(gcmKey, forged.Noise(nonce, 12), forged.Noise(seed, n))
 }
 
 // reuse are the findings of a nonce that was used twice in a db and perhaps a WAL.
@@ -33,9 +33,9 @@ func reuse(t *testing.T, sources ...evidence.Source) []report.Finding {
 func TestDamagedCopyOfRecord(t *testing.T) {
 	for _, n := range []int{80, 1500} { // the ends of a longer value are looked at alone
 		value := gcm("nonce", "value", n)
-		f := forgery{records: []record{{rev: 5, key: secretKey(1), value: value}, {rev: 6, key: secretKey(2), value: gcm("other", "other", 80)}},
-			freed: []int64{6}, index: 10, member: 7}
-		db := f.bytes(t)
+		f := forged.DB{Records: []forged.Record{{Rev: 5, Key: forged.SecretKey(1), Value: value}, {Rev: 6, Key: forged.SecretKey(2), Value: gcm("other", "other", 80)}},
+			Freed: []int64{6}, Index: 10, Member: 7}
+		db := f.Bytes(t)
 		copies := offsets(db, value)
 		if len(copies) != 2 {
 			t.Fatalf("%d copies, want the live one and that on a free page", len(copies))
@@ -56,9 +56,9 @@ func TestDamagedCopyOfRecord(t *testing.T) {
 func TestDamagedCopyBesideLog(t *testing.T) {
 	for _, n := range []int{80, 1500} {
 		value, newest := gcm("nonce", "value", n), gcm("other", "other", n)
-		f := forgery{records: []record{{rev: 5, key: secretKey(1), value: value}, {rev: 6, create: 5, version: 2, key: secretKey(1), value: newest}},
-			freed: []int64{5}, index: 12, member: 7}
-		db := f.bytes(t)
+		f := forged.DB{Records: []forged.Record{{Rev: 5, Key: forged.SecretKey(1), Value: value}, {Rev: 6, Create: 5, Version: 2, Key: forged.SecretKey(1), Value: newest}},
+			Freed: []int64{5}, Index: 12, Member: 7}
+		db := f.Bytes(t)
 		copies := offsets(db, value)
 		if len(copies) != 1 {
 			t.Fatalf("%d copies, want that on a free page", len(copies))
@@ -79,17 +79,17 @@ func TestDamagedCopyBesideLog(t *testing.T) {
 // More damaged copies than there is room to look at are no reuse either; that some were
 // not looked at is told.
 func TestManyDamagedCopies(t *testing.T) {
-	f := forgery{index: 10, member: 7}
+	f := forged.DB{Index: 10, Member: 7}
 	for i := range keys.MaxReused + keys.MaxReused/4 {
 		rev := int64(i + 5)
 		seed := fmt.Sprint(i)
-		f.records = append(f.records, record{rev: rev, key: secretKey(i), value: gcm(seed, seed, 24)})
+		f.Records = append(f.Records, forged.Record{Rev: rev, Key: forged.SecretKey(i), Value: gcm(seed, seed, 24)})
 		if i%16 == 0 {
-			f.freed = append(f.freed, rev) // one on each page, so that all pages are written anew
+			f.Freed = append(f.Freed, rev) // one on each page, so that all pages are written anew
 		}
 	}
-	db := f.bytes(t)
-	size := len(f.records[0].value)
+	db := f.Bytes(t)
+	size := len(f.Records[0].Value)
 	seen, damaged := map[string]bool{}, 0
 	for _, off := range offsets(db, []byte("k8s:enc:"+gcmKey+":")) {
 		value := string(db[off : off+size])
@@ -115,10 +115,10 @@ func TestManyDamagedCopies(t *testing.T) {
 // of the tree, on a free one, or in bytes that are no page any more.
 func TestReuseInResidue(t *testing.T) {
 	first, second := gcm("nonce", "first", 80), gcm("nonce", "second", 80)
-	for _, key := range []string{secretKey(1), secretKey(2)} {
-		f := forgery{records: []record{{rev: 5, key: secretKey(1), value: first}, {rev: 6, key: key, value: second},
-			{rev: 7, key: secretKey(3), value: gcm("other", "other", 80)}}, freed: []int64{5}, index: 10, member: 7}
-		db := f.bytes(t)
+	for _, key := range []string{forged.SecretKey(1), forged.SecretKey(2)} {
+		f := forged.DB{Records: []forged.Record{{Rev: 5, Key: forged.SecretKey(1), Value: first}, {Rev: 6, Key: key, Value: second},
+			{Rev: 7, Key: forged.SecretKey(3), Value: gcm("other", "other", 80)}}, Freed: []int64{5}, Index: 10, Member: 7}
+		db := f.Bytes(t)
 		copies := offsets(db, first)
 		if len(copies) != 1 {
 			t.Fatalf("%d copies, want that on a free page", len(copies))
@@ -128,7 +128,7 @@ func TestReuseInResidue(t *testing.T) {
 		clear(db[start : start+16+3*16]) // the header and the elements
 		for region, source := range map[report.Region]evidence.Source{report.RegionFree: free, report.RegionFragment: inMemory(db)} {
 			found := reuse(t, source)
-			if len(found) != 1 || found[0].Key != report.Text(secretKey(1)) || found[0].Severity != report.SeverityHigh {
+			if len(found) != 1 || found[0].Key != report.Text(forged.SecretKey(1)) || found[0].Severity != report.SeverityHigh {
 				t.Errorf("%s, with a value of %s: %+v", region, key, found)
 			}
 		}

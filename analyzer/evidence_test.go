@@ -150,3 +150,33 @@ func extract(t testing.TB, name string) string {
 }
 
 var configmaps = resource.GroupResource{Resource: "configmaps"}
+
+// withLog makes a db and a WAL those of one member.
+func withLog(db, log evidence.Source) []evidence.Source {
+	db.Kind, db.Member, log.Member = report.KindDB, "member", "member"
+	return []evidence.Source{db, log}
+}
+
+// offsets are where b holds part.
+func offsets(b, part []byte) []int {
+	var all []int
+	for at := 0; ; at++ {
+		i := bytes.Index(b[at:], part)
+		if i < 0 {
+			return all
+		}
+		at += i
+		all = append(all, at)
+	}
+}
+
+// of are the findings of a rule.
+func of(r *allAnswers, rule report.RuleID) []report.Finding {
+	var found []report.Finding
+	for _, f := range r.Findings {
+		if f.Rule == rule {
+			found = append(found, f)
+		}
+	}
+	return found
+}

@@ -4,13 +4,12 @@ import (
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/etcdsift/etcdsift/analyzer/encryption"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
 // What was exposed is compared with the current value as what it is, however either is
@@ -61,13 +60,13 @@ func TestValidityAcrossForms(t *testing.T) {
 	})
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			sealed, err := providers.Seal(t.Context(), schema.GroupResource{Resource: "secrets"}, secretKey(1), secretWith(t, test.now, test.nowEncoding))
+			sealed, err := providers.Seal(t.Context(), schema.GroupResource{Resource: "secrets"}, forged.SecretKey(1), secretWith(t, test.now, test.nowEncoding))
 			if err != nil {
 				t.Fatal(err)
 			}
-			f := forgery{records: []record{{rev: 5, key: secretKey(1), value: secretWith(t, test.old, test.oldEncoding)},
-				{rev: 6, create: 5, version: 2, key: secretKey(1), value: sealed}}, index: 10, member: 7}
-			r, _ := run(t, Options{Encryption: config}, f.source(t))
+			f := forged.DB{Records: []forged.Record{{Rev: 5, Key: forged.SecretKey(1), Value: secretWith(t, test.old, test.oldEncoding)},
+				{Rev: 6, Create: 5, Version: 2, Key: forged.SecretKey(1), Value: sealed}}, Index: 10, Member: 7}
+			r, _ := run(t, Options{Encryption: config}, inMemory(f.Bytes(t)))
 			if len(r.Exposures) != 1 || r.Exposures[0].Status != report.StatusExposed {
 				t.Fatalf("%+v", r.Exposures)
 			}
@@ -82,14 +81,10 @@ func TestValidityAcrossForms(t *testing.T) {
 	}
 }
 
-// secretWith is the Secret of secretKey(1) as the API server stores it.
+// secretWith is the Secret of forged.SecretKey(1) as the API server stores it.
 func secretWith(t *testing.T, data map[string]string, encoding string) []byte {
 	t.Helper()
-	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "s-1"}, Data: map[string][]byte{}}
-	for name, value := range data {
-		s.Data[name] = []byte(value)
-	}
-	b, err := fixtures.Encode(s, encoding)
+	b, err := fixtures.EncodeSecret("default", "s-1", data, encoding)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/page"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
 // setFreelist makes the newest meta of a db name another page for its freelist.
@@ -35,14 +36,14 @@ func TestWrongFreelist(t *testing.T) {
 	secret := func(name string) []byte {
 		return []byte(`{"apiVersion":"v1","kind":"Secret","metadata":{"namespace":"default","name":"` + name + `"},"data":{"password":"aHVudGVyMg=="}}`)
 	}
-	f := forgery{index: 1, member: 7, compacted: 3}
+	f := forged.DB{Index: 1, Member: 7, Compacted: 3}
 	for i := range 60 { // the first of these leave free leaves behind
-		f.records = append(f.records, record{rev: int64(4 + i), key: secretKey(i), value: secret(strings.TrimPrefix(secretKey(i), "/registry/secrets/default/"))})
+		f.Records = append(f.Records, forged.Record{Rev: int64(4 + i), Key: forged.SecretKey(i), Value: secret(strings.TrimPrefix(forged.SecretKey(i), "/registry/secrets/default/"))})
 		if i < 30 {
-			f.freed = append(f.freed, int64(4+i))
+			f.Freed = append(f.Freed, int64(4+i))
 		}
 	}
-	db := f.bytes(t)
+	db := f.Bytes(t)
 	r, _ := run(t, Options{}, inMemory(db))
 	want := map[report.Text]report.State{}
 	for _, x := range r.Exposures {

@@ -17,6 +17,7 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures"
 	"github.com/etcdsift/etcdsift/fixtures/captured"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
 var havocFlag = flag.Int("havoc", 0, "how many more random damages to try, of a seed that is printed")
@@ -235,7 +236,7 @@ func TestHavoc(t *testing.T) {
 func FuzzDamage(f *testing.F) {
 	all := targets(f)
 	for i := range len(all) {
-		f.Add(append([]byte{byte(i)}, noise("damage", 40)...))
+		f.Add(append([]byte{byte(i)}, forged.Noise("damage", 40)...))
 	}
 	f.Fuzz(func(t *testing.T, choices []byte) {
 		if len(choices) > 0 {

@@ -12,6 +12,7 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
 // hostile is a snapshot with a free page that a test may write to: where it starts,
@@ -30,22 +31,6 @@ func hostile(t *testing.T) (db []byte, free []byte, id uint64) {
 	return db, free, id
 }
 
-func pageHeader(b []byte, id uint64, flags, count uint16, overflow uint32) {
-	binary.LittleEndian.PutUint64(b, id)
-	binary.LittleEndian.PutUint16(b[8:], flags)
-	binary.LittleEndian.PutUint16(b[10:], count)
-	binary.LittleEndian.PutUint32(b[12:], overflow)
-}
-
-func element(b []byte, i int, pos, key, value uint32) {
-	e := b[16+16*i:]
-	binary.LittleEndian.PutUint32(e[4:], pos)
-	binary.LittleEndian.PutUint32(e[8:], key)
-	binary.LittleEndian.PutUint32(e[12:], value)
-}
-
-const leafFlag = 2
-
 // tellAll is a Secret, payments/tell-all, as an API server stores it.
 var tellAll = []byte("k8s\x00\n\x0c\n\x02v1\x12\x06Secret\x12\x2a\n\x16\n\x08tell-all\x12\x00\x1a\x08payments\x12\x10\n\x03key\x12\x09tell-tale")
 
@@ -56,24 +41,28 @@ func TestHostileFreePages(t *testing.T) {
 		name  string
 		write func(free []byte, id uint64)
 	}{
-		{"overflow past the end", func(b []byte, id uint64) { pageHeader(b, id, leafFlag, 0, 1<<32-1) }},
-		{"65535 elements", func(b []byte, id uint64) { pageHeader(b, id, leafFlag, 1<<16-1, 0) }},
+		{"overflow past the end", func(b []byte, id uint64) { forged.Header{ID: id, Flags: forged.FlagLeaf, Overflow: 1<<32 - 1}.Put(b) }},
+		{"65535 elements", func(b []byte, id uint64) { forged.Header{ID: id, Flags: forged.FlagLeaf, Count: 1<<16 - 1}.Put(b) }},
 		{"a value of 2 GiB", func(b []byte, id uint64) {
-			pageHeader(b, id, leafFlag, 1, 0)
-			element(b, 0, 16, 17, 2<<30)
+			forged.Header{ID: id, Flags: forged.FlagLeaf, Count: 1}.Put(b)
+			forged.PutElement(b, 0, 0, 16, 17, 2<<30)
 		}},
 		{"elements that overlap", func(b []byte, id uint64) {
-			pageHeader(b, id, leafFlag, 3, 0)
+			forged.Header{ID: id, Flags: forged.FlagLeaf, Count: 3}.Put(b)
 			for i := range 3 {
-				element(b, i, uint32(64-16*i), 17, 3000)
+				forged.PutElement(b, i, 0, uint32(64-16*i), 17, 3000)
 			}
 		}},
-		{"a branch page", func(b []byte, id uint64) { pageHeader(b, id, 1, 20, 7) }},
+		{"a branch page", func(b []byte, id uint64) {
+			forged.Header{ID: id, Flags: forged.FlagBranch, Count: 20, Overflow: 7}.Put(b)
+		}},
 		{"a freelist of billions", func(b []byte, id uint64) {
-			pageHeader(b, id, 0x10, 1<<16-1, 0)
+			forged.Header{ID: id, Flags: forged.FlagFreelist, Count: 1<<16 - 1}.Put(b)
 			binary.LittleEndian.PutUint64(b[16:], 1<<62)
 		}},
-		{"the header of another page", func(b []byte, id uint64) { pageHeader(b, id+1, leafFlag, 3, 3) }},
+		{"the header of another page", func(b []byte, id uint64) {
+			forged.Header{ID: id + 1, Flags: forged.FlagLeaf, Count: 3, Overflow: 3}.Put(b)
+		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/etcdsift/etcdsift/analyzer/report"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
 // Where the bytes behind a prefix were written over, what stands there now is no name of a
@@ -14,9 +15,9 @@ import (
 func TestForeignBytesBehindPrefix(t *testing.T) {
 	const secret = "hunter2-hunter2 and the rest of a private key\nMIIEvQIBADANBg\nusername: admin\n"
 	freed := gcm("nonce", "value", 400)
-	f := forgery{records: []record{{rev: 5, key: secretKey(1), value: freed}, {rev: 6, key: secretKey(2), value: gcm("other", "other", 400)}},
-		freed: []int64{5}, index: 10, member: 7}
-	db := f.bytes(t)
+	f := forged.DB{Records: []forged.Record{{Rev: 5, Key: forged.SecretKey(1), Value: freed}, {Rev: 6, Key: forged.SecretKey(2), Value: gcm("other", "other", 400)}},
+		Freed: []int64{5}, Index: 10, Member: 7}
+	db := f.Bytes(t)
 	copies := offsets(db, freed)
 	if len(copies) != 1 {
 		t.Fatalf("%d copies, want that on a free page", len(copies))
@@ -24,7 +25,7 @@ func TestForeignBytesBehindPrefix(t *testing.T) {
 	for _, kept := range []string{"k8s:enc:aesgcm:v1:", "k8s:enc:aesgcm:v1:ke", "k8s:enc:aesgcm:"} {
 		broken := append([]byte{}, db...)
 		copy(broken[copies[0]+len(kept):copies[0]+len(freed)], strings.Repeat(secret, 10))
-		for name, o := range map[string]Options{"keys": {Keys: true}, "history": {Key: report.Text(secretKey(1))}, "scan": {}} {
+		for name, o := range map[string]Options{"keys": {Keys: true}, "history": {Key: report.Text(forged.SecretKey(1))}, "scan": {}} {
 			r, values := run(t, o, inMemory(broken))
 			if name == "history" && len(r.History.Copies) == 0 {
 				t.Error("the freed copy is not in the history: the test looks at nothing")
@@ -54,17 +55,17 @@ func TestManyNames(t *testing.T) {
 	}{
 		{"namespaces", 100_000, func(i int) string { return fmt.Sprintf("/registry/secrets/n-%06d/s", i) }, func(int) string { return oldKey }, 1},
 		{"resources", 20_000, func(i int) string { return fmt.Sprintf("/registry/x.example.com/kind%06ds/n/s", i) }, func(int) string { return oldKey }, 1},
-		{"keys of aesgcm", 20_000, secretKey, func(i int) string { return fmt.Sprintf("aesgcm:v1:key%d", i) }, 20_000},
+		{"keys of aesgcm", 20_000, forged.SecretKey, func(i int) string { return fmt.Sprintf("aesgcm:v1:key%d", i) }, 20_000},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			f := forgery{index: 10, member: 7}
-			tail := noise("tail", 48)
+			f := forged.DB{Index: 10, Member: 7}
+			tail := forged.Noise("tail", 48)
 			for i := range test.n {
-				value := append([]byte("k8s:enc:"+test.how(i)+":"), tail...)
-				f.records = append(f.records, record{rev: int64(i + 5), key: test.key(i), value: value})
+				value := forged.Envelope(test.how(i), tail)
+				f.Records = append(f.Records, forged.Record{Rev: int64(i + 5), Key: test.key(i), Value: value})
 			}
-			r, _ := run(t, Options{Keys: true}, f.source(t))
+			r, _ := run(t, Options{Keys: true}, inMemory(f.Bytes(t)))
 			newest, places := 0, 0
 			for _, k := range r.Keys {
 				newest += k.Newest

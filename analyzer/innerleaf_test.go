@@ -6,12 +6,10 @@ import (
 	"slices"
 	"testing"
 
-	"go.etcd.io/etcd/api/v3/mvccpb"
-	"google.golang.org/protobuf/proto"
-
 	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/page"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
 const tellAllKey = "/registry/secrets/payments/tell-all"
@@ -27,10 +25,10 @@ type longLeaf struct {
 
 func newLongLeaf(t *testing.T) longLeaf {
 	t.Helper()
-	db := forgery{records: []record{
-		{rev: 5, key: "/registry/configmaps/default/long", value: bytes.Repeat([]byte("a long value "), 1500)},
-		{rev: 6, key: secretKey(1), value: sealed(gcmKey, "1")},
-	}, index: 10}.bytes(t)
+	db := forged.DB{Records: []forged.Record{
+		{Rev: 5, Key: "/registry/configmaps/default/long", Value: bytes.Repeat([]byte("a long value "), 1500)},
+		{Rev: 6, Key: forged.SecretKey(1), Value: forged.Sealed(gcmKey, "1")},
+	}, Index: 10}.Bytes(t)
 	f, err := page.Open(bytes.NewReader(db), int64(len(db)))
 	if err != nil {
 		t.Fatal(err)
@@ -47,29 +45,6 @@ func newLongLeaf(t *testing.T) longLeaf {
 // page is the bytes of a page, and of those behind it.
 func (l longLeaf) page(id int) []byte { return l.db[id*4096:] }
 
-// elementOf is a record as it stands in a leaf: the key of the bucket, and the value.
-func elementOf(t *testing.T, r record) (key, value []byte) {
-	t.Helper()
-	value, err := proto.Marshal(&mvccpb.KeyValue{Key: []byte(r.key), Value: r.value, ModRevision: r.rev, CreateRevision: r.rev, Version: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return revision(r.rev), value
-}
-
-// writeLeaf writes the leaf page id to b, which keeps what the leaf does not take.
-func writeLeaf(t *testing.T, b []byte, id int, overflow uint32, records ...record) {
-	t.Helper()
-	pageHeader(b, uint64(id), leafFlag, uint16(len(records)), overflow)
-	at := 16 + 16*len(records)
-	for i, r := range records {
-		key, value := elementOf(t, r)
-		clear(b[16+16*i:][:4])
-		element(b, i, uint32(at-16-16*i), uint32(len(key)), uint32(len(value)))
-		at += copy(b[at:], slices.Concat(key, value))
-	}
-}
-
 // copies are those of the Secret tell-all.
 func tellAllCopies(r *allAnswers) (all []*report.Copy, state report.State) {
 	for _, x := range r.Exposures {
@@ -83,30 +58,30 @@ func tellAllCopies(r *allAnswers) (all []*report.Copy, state report.State) {
 // A leaf among the overflow pages of another is a free one: its records are copies, and its
 // bytes are residue, each once. The tree stays what it was.
 func TestInnerLeaf(t *testing.T) {
-	secret := record{rev: 9, key: tellAllKey, value: tellAll}
-	newer := record{rev: 99, key: secretKey(1), value: sealed(gcmKey, "forged")}
-	long := record{rev: 8, key: "/registry/configmaps/default/other", value: bytes.Repeat([]byte("other "), 1000)}
+	secret := forged.Record{Rev: 9, Key: tellAllKey, Value: tellAll}
+	newer := forged.Record{Rev: 99, Key: forged.SecretKey(1), Value: forged.Sealed(gcmKey, "forged")}
+	long := forged.Record{Rev: 8, Key: "/registry/configmaps/default/other", Value: bytes.Repeat([]byte("other "), 1000)}
 	tests := []struct {
 		name  string
 		write func(l longLeaf)
 		pages int64 // that are residue then
 		want  int   // copies of the Secret
 	}{
-		{"one", func(l longLeaf) { writeLeaf(t, l.page(l.first+1), l.first+1, 0, secret, newer) }, 1, 1},
-		{"one with a page of its own", func(l longLeaf) { writeLeaf(t, l.page(l.first+1), l.first+1, 1, long, secret) }, 2, 1},
+		{"one", func(l longLeaf) { copy(l.page(l.first+1), forged.Leaf(t, uint64(l.first+1), 0, secret, newer)) }, 1, 1},
+		{"one with a page of its own", func(l longLeaf) { copy(l.page(l.first+1), forged.Leaf(t, uint64(l.first+1), 1, long, secret)) }, 2, 1},
 		{"two side by side, the first cut", func(l longLeaf) {
-			writeLeaf(t, l.page(l.first+1), l.first+1, 1, long)
-			writeLeaf(t, l.page(l.first+2), l.first+2, 0, secret)
+			copy(l.page(l.first+1), forged.Leaf(t, uint64(l.first+1), 1, long))
+			copy(l.page(l.first+2), forged.Leaf(t, uint64(l.first+2), 0, secret))
 		}, 2, 1},
-		{"one that claims all pages", func(l longLeaf) { writeLeaf(t, l.page(l.first+1), l.first+1, 1<<32-1, secret) }, 4, 1},
-		{"the header of another page", func(l longLeaf) { writeLeaf(t, l.page(l.first+1), l.first+2, 0, secret) }, 0, 0},
+		{"one that claims all pages", func(l longLeaf) { copy(l.page(l.first+1), forged.Leaf(t, uint64(l.first+1), 1<<32-1, secret)) }, 4, 1},
+		{"the header of another page", func(l longLeaf) { copy(l.page(l.first+1), forged.Leaf(t, uint64(l.first+2), 0, secret)) }, 0, 0},
 		{"a branch page", func(l longLeaf) {
-			writeLeaf(t, l.page(l.first+1), l.first+1, 0, secret)
+			copy(l.page(l.first+1), forged.Leaf(t, uint64(l.first+1), 0, secret))
 			binary.LittleEndian.PutUint16(l.page(l.first + 1)[8:], 1)
 		}, 0, 0},
 		{"an element past the end", func(l longLeaf) {
-			writeLeaf(t, l.page(l.first+1), l.first+1, 0, secret)
-			element(l.page(l.first+1), 0, 4000, 17, 1<<31)
+			copy(l.page(l.first+1), forged.Leaf(t, uint64(l.first+1), 0, secret))
+			forged.PutElement(l.page(l.first+1), 0, 0, 4000, 17, 1<<31)
 		}, 0, 0},
 	}
 	healthy, _ := run(t, Options{FailOn: report.SeverityHigh}, newLongLeaf(t).source())
@@ -147,13 +122,13 @@ func (l longLeaf) source() evidence.Source { return inMemory(l.db) }
 // also where the tree has the leaf in another bucket than "key".
 func TestRecordAcrossElements(t *testing.T) {
 	l := newLongLeaf(t)
-	_, at := elementOf(t, record{rev: 6, key: secretKey(1), value: sealed(gcmKey, "1")})
+	_, at := forged.Record{Rev: 6, Key: forged.SecretKey(1), Value: forged.Sealed(gcmKey, "1")}.Element(t)
 	start := bytes.LastIndex(l.db[:(l.last+1)*4096], at)
 	if start < l.last*4096 {
 		t.Fatal("the second element is not on the last page")
 	}
-	key, value := elementOf(t, record{rev: 9, key: tellAllKey, value: tellAll})
-	copy(l.db[start-50:], slices.Concat(key, value))
+	record := forged.Record{Rev: 9, Key: tellAllKey, Value: tellAll}.Bytes(t)
+	copy(l.db[start-50:], record)
 	bucket := binary.LittleEndian.AppendUint64([]byte("key"), uint64(l.first))
 	for _, name := range []string{"key", "kez"} {
 		db := bytes.ReplaceAll(l.db, bucket, append([]byte(name), bucket[3:]...))
@@ -178,13 +153,13 @@ func TestRecordAcrossElements(t *testing.T) {
 func TestRecordAcrossFreeElements(t *testing.T) {
 	l := newLongLeaf(t)
 	id := l.first + 1
-	last := record{rev: 8, key: secretKey(2), value: sealed(gcmKey, "2")}
-	writeLeaf(t, l.page(id), id, 1, record{rev: 7, key: secretKey(3), value: gcm("nonce", "value", 6000)}, last)
-	key, value := elementOf(t, record{rev: 9, key: tellAllKey, value: tellAll})
-	_, at := elementOf(t, last)
+	last := forged.Record{Rev: 8, Key: forged.SecretKey(2), Value: forged.Sealed(gcmKey, "2")}
+	copy(l.page(id), forged.Leaf(t, uint64(id), 1, forged.Record{Rev: 7, Key: forged.SecretKey(3), Value: gcm("nonce", "value", 6000)}, last))
+	record := forged.Record{Rev: 9, Key: tellAllKey, Value: tellAll}.Bytes(t)
+	_, at := last.Element(t)
 	start := bytes.Index(l.db, at) - 17
-	copy(l.db[start:], "a-seventeen-bytes"+string(noise("other", len(at))))
-	copy(l.db[start+len(at)-20:], slices.Concat(key, value))
+	copy(l.db[start:], "a-seventeen-bytes"+string(forged.Noise("other", len(at))))
+	copy(l.db[start+len(at)-20:], record)
 	r, _ := run(t, Options{FailOn: report.SeverityHigh}, l.source())
 	copies, _ := tellAllCopies(r)
 	if len(copies) != 1 || !copies[0].Complete || int(copies[0].Offset) != bytes.Index(l.db, tellAll) {

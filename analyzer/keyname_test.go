@@ -14,6 +14,7 @@ import (
 
 	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
 // namesIn is how many newest values each key has, by its name; "..." behind one that may go on.
@@ -32,12 +33,12 @@ func namesIn(t *testing.T, sources ...evidence.Source) map[string]int {
 }
 
 // written is a db with so many Secrets under each key, such as "aesgcm:v1:key1".
-func written(counts map[string]int, seed string) forgery {
-	var f forgery
+func written(counts map[string]int, seed string) forged.DB {
+	var f forged.DB
 	n := 0
 	for _, how := range slices.Sorted(maps.Keys(counts)) {
 		for range counts[how] {
-			f.records = append(f.records, record{rev: int64(2 + n), key: secretKey(n), value: sealed(how, fmt.Sprintf("%s %d", seed, n))})
+			f.Records = append(f.Records, forged.Record{Rev: int64(2 + n), Key: forged.SecretKey(n), Value: forged.Sealed(how, fmt.Sprintf("%s %d", seed, n))})
 			n++
 		}
 	}
@@ -71,7 +72,7 @@ func TestKeyNames(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := gocmp.Diff(tt.want, namesIn(t, written(tt.written, "k").source(t))); diff != "" {
+			if diff := gocmp.Diff(tt.want, namesIn(t, inMemory(written(tt.written, "k").Bytes(t)))); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -81,14 +82,14 @@ func TestKeyNames(t *testing.T) {
 // A nonce that starts like the rest of a name is none: of many values some do.
 func TestKeyNamesByChance(t *testing.T) {
 	const values = 20_000
-	var f forgery
+	var f forged.DB
 	longer := map[string]int{}
 	rnd := rand.NewChaCha8([32]byte{7})
 	for i := range values {
 		b := make([]byte, 40)
 		_, _ = rnd.Read(b) // never fails
-		value := append([]byte("k8s:enc:aesgcm:v1:key1:"), b...)
-		f.records = append(f.records, record{rev: int64(i + 2), key: secretKey(i), value: value})
+		value := forged.Envelope("aesgcm:v1:key1", b)
+		f.Records = append(f.Records, forged.Record{Rev: int64(i + 2), Key: forged.SecretKey(i), Value: value})
 		if end := bytes.LastIndexByte(b[:12], ':'); end >= 0 && strings.ToValidUTF8(string(b[:end]), "?") == string(b[:end]) && !strings.ContainsFunc(string(b[:end]), func(r rune) bool { return r < ' ' || r > '~' }) {
 			longer[string(b[:end])]++
 		}
@@ -101,7 +102,7 @@ func TestKeyNamesByChance(t *testing.T) {
 		t.Fatalf("%d nonces start with text and a colon, %d of them alike: the test looks at little", len(longer), most)
 	}
 	want := map[string]int{"aesgcm key1": values}
-	if diff := gocmp.Diff(want, namesIn(t, f.source(t))); diff != "" {
+	if diff := gocmp.Diff(want, namesIn(t, inMemory(f.Bytes(t)))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -109,26 +110,26 @@ func TestKeyNamesByChance(t *testing.T) {
 // Copies of one value are no witnesses for each other: a free page may hold it several
 // times, the WAL has it once more, and so have the other members.
 func TestKeyNamesOfCopies(t *testing.T) {
-	value := sealed("aesgcm:v1:a:b", "once")
-	freed := forgery{index: 10, member: 7}
+	value := forged.Sealed("aesgcm:v1:a:b", "once")
+	freed := forged.DB{Index: 10, Member: 7}
 	for rev := int64(5); rev < 9; rev++ {
-		freed.records = append(freed.records, record{rev: rev, key: secretKey(1), value: value})
+		freed.Records = append(freed.Records, forged.Record{Rev: rev, Key: forged.SecretKey(1), Value: value})
 	}
-	freed.freed = []int64{5, 6, 7}
-	db := freed.source(t)
+	freed.Freed = []int64{5, 6, 7}
+	db := inMemory(freed.Bytes(t))
 	if names := namesIn(t, db, db, db); names["aesgcm a..."] != 1 || len(names) != 1 {
 		t.Errorf("%v", names)
 	}
-	one := forgery{records: []record{{rev: 5, key: secretKey(1), value: value}}, index: 10, member: 7}
-	log := laterLog(t, 12, [3]string{"9", "s-1", string(value)}, [3]string{"11", "s-2", string(sealed("aescbc:v1:k", "x"))}, [3]string{"12", "s-3", string(sealed("aescbc:v1:k", "y"))})
-	if names := namesIn(t, withLog(one.source(t), log)...); names["aesgcm a..."] != 1 {
+	one := forged.DB{Records: []forged.Record{{Rev: 5, Key: forged.SecretKey(1), Value: value}}, Index: 10, Member: 7}
+	log := laterLog(t, 12, [3]string{"9", "s-1", string(value)}, [3]string{"11", "s-2", string(forged.Sealed("aescbc:v1:k", "x"))}, [3]string{"12", "s-3", string(forged.Sealed("aescbc:v1:k", "y"))})
+	if names := namesIn(t, withLog(inMemory(one.Bytes(t)), log)...); names["aesgcm a..."] != 1 {
 		t.Errorf("%v", names)
 	}
 }
 
 // Whatever a name may be is not dropped, and what it can not be is not seen.
 func TestRetireUnsureName(t *testing.T) {
-	db := written(map[string]int{"aesgcm:v1:a:b": 1, "secretbox:v1:k-2026-03-09T11:02:10Z": 1, "aescbc:v1:c": 1}, "k").source(t)
+	db := inMemory(written(map[string]int{"aesgcm:v1:a:b": 1, "secretbox:v1:k-2026-03-09T11:02:10Z": 1, "aescbc:v1:c": 1}, "k").Bytes(t))
 	for name, want := range map[string]report.RetireAnswer{
 		"aesgcm:a": report.RetireNeeded, "aesgcm:a:b": report.RetireNeeded, "aesgcm:a:b:c": report.RetireUnseen, "aesgcm:b": report.RetireUnseen,
 		"secretbox:k-2026-03-09T11:02:10Z": report.RetireNeeded, "secretbox:k-2026-03-09T11": report.RetireUnseen, "aescbc:c": report.RetireNeeded,
@@ -145,10 +146,10 @@ func TestRetireUnsureName(t *testing.T) {
 func TestNoNameOfPieces(t *testing.T) {
 	const canary = "hunter2-hunter2-hunter2"
 	f := written(map[string]int{"aesgcm:v1:key1": 20}, "k")
-	db := f.bytes(t)
+	db := f.Bytes(t)
 	for i := range 6 { // alike, as names are
 		tail := make([]byte, 4096)
-		copy(tail[100:], "k8s:enc:aesgcm:v1:key1:"+canary+":with:a:colon:"+string(noise(fmt.Sprint(i), 60)))
+		copy(tail[100:], "k8s:enc:aesgcm:v1:key1:"+canary+":with:a:colon:"+string(forged.Noise(fmt.Sprint(i), 60)))
 		copy(tail[2000:], "/registry/secrets/default/s-1\x00k8s:enc:secretbox:v1:box1:"+canary+": and text")
 		db = append(db, tail...)
 	}
@@ -169,17 +170,17 @@ func TestNoNameOfPieces(t *testing.T) {
 func TestNoncesOfColonNames(t *testing.T) {
 	const how = "aesgcm:v1:key-2026-03-09T11:02:10.123456Z" // longer than a nonce behind its first colon
 	f := written(map[string]int{how: 30}, "k")
-	r, _ := run(t, Options{}, f.source(t))
+	r, _ := run(t, Options{}, inMemory(f.Bytes(t)))
 	if found := of(r, report.RuleNonceReuse); len(found) > 0 {
 		t.Errorf("%+v", found)
 	}
-	same := noise("same", 12)
+	same := forged.Noise("same", 12)
 	for i := range 2 {
-		f.records = append(f.records, record{rev: int64(100 + i), key: secretKey(100 + i), value: slices.Concat(
-			[]byte("k8s:enc:"+how+":"), same, noise(fmt.Sprint(i), 60))})
+		f.Records = append(f.Records, forged.Record{Rev: int64(100 + i), Key: forged.SecretKey(100 + i), Value: slices.Concat(
+			[]byte("k8s:enc:"+how+":"), same, forged.Noise(fmt.Sprint(i), 60))})
 	}
-	r, _ = run(t, Options{}, f.source(t))
-	if found := of(r, report.RuleNonceReuse); len(found) != 1 || found[0].Key != report.Text(secretKey(100)) || !strings.Contains(found[0].Message(), "key-2026-03-09T11:02:10.123456Z") {
+	r, _ = run(t, Options{}, inMemory(f.Bytes(t)))
+	if found := of(r, report.RuleNonceReuse); len(found) != 1 || found[0].Key != report.Text(forged.SecretKey(100)) || !strings.Contains(found[0].Message(), "key-2026-03-09T11:02:10.123456Z") {
 		t.Errorf("%+v", found)
 	}
 }

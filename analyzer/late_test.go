@@ -9,19 +9,20 @@ import (
 
 	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
 // A db whose damage shows only when the question is asked, to a second witness or to the reads that
 // compare values, has lost no key by that: what is not in its tree may be missing there.
 func TestLateDamage(t *testing.T) {
-	f := forgery{index: 1, member: 7, compacted: 5}
+	f := forged.DB{Index: 1, Member: 7, Compacted: 5}
 	for i := range 60 {
 		object := fmt.Appendf(nil, `{"apiVersion":"v1","kind":"Secret","metadata":{"namespace":"default","name":"s-%d"},"data":{"password":"aHVudGVyMg=="}}`, i)
-		f.records = append(f.records, record{rev: int64(4 + i), key: secretKey(i), value: object})
+		f.Records = append(f.Records, forged.Record{Rev: int64(4 + i), Key: forged.SecretKey(i), Value: object})
 	}
-	f.freed = []int64{4, 5}
-	last := f.records[len(f.records)-1]
-	f.records = append(f.records, record{rev: 70, create: last.rev, version: 2, key: last.key, value: sealed(oldKey, "1")})
+	f.Freed = []int64{4, 5}
+	last := f.Records[len(f.Records)-1]
+	f.Records = append(f.Records, forged.Record{Rev: 70, Create: last.Rev, Version: 2, Key: last.Key, Value: forged.Sealed(oldKey, "1")})
 	states := func(s evidence.Source, o Options) (report.State, bool) {
 		t.Helper()
 		reading, err := Read(t.Context(), []evidence.Source{s}, o.interest())
@@ -33,14 +34,14 @@ func TestLateDamage(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, x := range r.Exposures {
-			if string(x.Key) == secretKey(0) {
+			if string(x.Key) == forged.SecretKey(0) {
 				return x.State, r.Verdict.Complete
 			}
 		}
 		t.Fatal("no exposure")
 		return "", false
 	}
-	db := f.bytes(t)
+	db := f.Bytes(t)
 	if got, complete := states(inMemory(db), Options{}); got != report.StateDeleted || !complete {
 		t.Fatalf("%s, complete %v", got, complete)
 	}
@@ -54,7 +55,7 @@ func TestLateDamage(t *testing.T) {
 	fading := func(from int32) evidence.Source {
 		reads.Store(0)
 		s := inMemory(db)
-		s.File = fadingDisk{s.File, int64(offsets(db, last.value)[0]), from, math.MaxInt32, reads}
+		s.File = fadingDisk{s.File, int64(offsets(db, last.Value)[0]), from, math.MaxInt32, reads}
 		return s
 	}
 	states(fading(math.MaxInt32), Options{})

@@ -3,62 +3,56 @@ package analyzer
 import (
 	"bytes"
 	"fmt"
-	"os"
-	"path/filepath"
+	"strconv"
 	"testing"
-
-	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"go.etcd.io/etcd/server/v3/storage/wal"
-	"go.etcd.io/raft/v3/raftpb"
-	"go.uber.org/zap"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
-// logOf writes entries with etcd's own code, each an index and what it puts under
-// /registry/secrets/default/NAME, with the given commit index, and opens the segment.
+// logOf is a segment of a WAL with entries, each an index and what it puts under
+// /registry/secrets/default/NAME, or no value to delete that. Each entry has a term of its own,
+// and the commit index is never above what is written.
 func logOf(t *testing.T, commit uint64, entries ...[3]string) evidence.Source {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "wal")
-	metadata, err := proto.Marshal(&pb.Metadata{NodeID: proto.Uint64(7), ClusterID: proto.Uint64(9)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, err := wal.Create(zap.NewNop(), dir, metadata)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.SetUnsafeNoFsync()
+	var log forged.Log
 	for term, e := range entries {
-		var index uint64
-		if _, err := fmt.Sscan(e[0], &index); err != nil {
-			t.Fatal(err)
-		}
-		r := &pb.InternalRaftRequest{ID: 1, Put: &pb.PutRequest{Key: []byte("/registry/secrets/default/" + e[1]), Value: []byte(e[2])}}
-		if e[2] == "" {
-			r = &pb.InternalRaftRequest{ID: 1, DeleteRange: &pb.DeleteRangeRequest{Key: []byte("/registry/secrets/default/" + e[1])}}
-		}
-		data, err := proto.Marshal(r)
+		index, err := strconv.ParseUint(e[0], 10, 64)
 		if err != nil {
 			t.Fatal(err)
 		}
-		state := &raftpb.HardState{Term: proto.Uint64(uint64(term + 1)), Vote: proto.Uint64(7), Commit: proto.Uint64(min(commit, index-1))}
-		entry := &raftpb.Entry{Term: proto.Uint64(uint64(term + 1)), Index: proto.Uint64(index), Data: data}
-		if err := w.Save(state, []*raftpb.Entry{entry}); err != nil {
-			t.Fatal(err)
+		key := "/registry/secrets/default/" + e[1]
+		request := forged.Put(key, []byte(e[2]))
+		if e[2] == "" {
+			request = forged.Delete(key)
 		}
+		log.Entries = append(log.Entries, forged.Entry{Index: index, Term: uint64(term + 1), Commit: min(commit, index-1), Request: request})
 	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
+	segments := log.Segments(t)
+	if len(segments) != 1 {
+		t.Fatalf("%d segments, want one", len(segments))
 	}
-	const name = "0000000000000000-0000000000000000.wal"
-	b, err := os.ReadFile(filepath.Join(dir, name))
+	return segmentSource(segments[0].Name, segments[0].Data)
+}
+
+// laterLog is logOf for a segment that is not the first of its WAL: its first entry, whose
+// index is in its name, need not be the first of all.
+func laterLog(t *testing.T, commit uint64, entries ...[3]string) evidence.Source {
+	t.Helper()
+	first, err := strconv.ParseUint(entries[0][0], 10, 64)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return evidence.Source{Path: name, Name: name, Kind: report.KindWAL, File: bytes.NewReader(b), Size: int64(len(b))}
+	s := logOf(t, commit, entries...)
+	s.Name = fmt.Sprintf("%016x-%016x.wal", 1, first)
+	s.Path = report.Text(s.Name)
+	return s
+}
+
+// segmentSource is a segment as a Source.
+func segmentSource(name string, b []byte) evidence.Source {
+	return evidence.Source{Path: report.Text(name), Name: name, Kind: report.KindWAL, File: bytes.NewReader(b), Size: int64(len(b))}
 }
 
 // An entry that another leader's entry replaced never counted, and its bytes are

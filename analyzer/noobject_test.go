@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/etcdsift/etcdsift/analyzer/report"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
 // What no API server writes at the key of a Secret is plaintext if it may be text, and else neither
@@ -20,19 +21,19 @@ func TestNoObject(t *testing.T) {
 		"empty":           {nil, false},
 		"zeros":           {make([]byte, 300), false},
 		"one zero":        {make([]byte, 1), false},
-		"random":          {noise("random", 400), false},
+		"random":          {forged.Noise("random", 400), false},
 		"YAML":            {[]byte(yaml), true},
 		"base64":          {[]byte(base64.StdEncoding.EncodeToString([]byte(yaml))), true},
 		"short text":      {[]byte("hunter2"), true},
-		"short noise":     {noise("short", 16), true}, // too short to tell
-		"text in noise":   {append(append(noise("a", 300), yaml...), noise("b", 300)...), true},
+		"short noise":     {forged.Noise("short", 16), true}, // too short to tell
+		"text in noise":   {append(append(forged.Noise("a", 300), yaml...), forged.Noise("b", 300)...), true},
 		"text in zeros":   {append(make([]byte, 300), "hunter2"...), true},
 		"JSON, no object": {[]byte(`{"password":"hunter2"}`), true},
 	} {
-		f := forgery{index: 1, member: 7, records: []record{{rev: 4, key: secretKey(1), value: tt.value}, {rev: 5, key: secretKey(2), value: sealed(newKey, "x")},
-			{rev: 6, key: "/registry/pods/default/p", value: []byte("filler")}}, freed: []int64{6}}
+		f := forged.DB{Index: 1, Member: 7, Records: []forged.Record{{Rev: 4, Key: forged.SecretKey(1), Value: tt.value}, {Rev: 5, Key: forged.SecretKey(2), Value: forged.Sealed(newKey, "x")},
+			{Rev: 6, Key: "/registry/pods/default/p", Value: []byte("filler")}}, Freed: []int64{6}}
 		log := logOf(t, 1, [3]string{"1", "s-1", string(tt.value)})
-		r, _ := run(t, Options{}, withLog(f.source(t), log)...)
+		r, _ := run(t, Options{}, withLog(inMemory(f.Bytes(t)), log)...)
 		exposed := len(r.Exposures) > 0
 		if exposed != tt.plain || tt.plain && r.Exposures[0].Status != report.StatusPlaintext {
 			t.Errorf("%s: %+v", name, r.Exposures)

@@ -8,11 +8,12 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/etcdsift/etcdsift/analyzer/report"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
 // versionOf is the write of a version of the Secret s-N with aesgcm:NAME.
-func versionOf(rev, create, version int64, n int, name string) record {
-	return record{rev: rev, create: create, version: version, key: secretKey(n), value: sealed("aesgcm:v1:"+name, fmt.Sprint(rev))}
+func versionOf(rev, create, version int64, n int, name string) forged.Record {
+	return forged.Record{Rev: rev, Create: create, Version: version, Key: forged.SecretKey(n), Value: forged.Sealed("aesgcm:v1:"+name, fmt.Sprint(rev))}
 }
 
 // A version counts the writes to an object, whichever key they were made with. They are a
@@ -20,20 +21,20 @@ func versionOf(rev, create, version int64, n int, name string) record {
 func TestOveruseOfSeveralKeys(t *testing.T) {
 	tests := []struct {
 		name    string
-		records []record
+		records []forged.Record
 		want    []report.Severity
 	}{
 		// key1 wrote most of it, of which a compaction left nothing.
-		{"one value, of the key after another", []record{versionOf(1_000_000, 5, 300_000, 1, "key2")}, []report.Severity{report.SeverityLow}},
-		{"one value, seldom written", []record{versionOf(1_000_000, 5, 3_000, 1, "key2")}, nil},
-		{"beside a value that is older", []record{versionOf(4, 4, 1, 1, "key1"), versionOf(400_000, 10, 300_000, 2, "key1")}, []report.Severity{report.SeverityMedium}},
-		{"two values, of which the first writes are gone", []record{versionOf(150_000, 10, 110_000, 1, "key1"), versionOf(400_000, 11, 110_000, 2, "key1")}, []report.Severity{report.SeverityLow}},
-		{"a key, then another that wrote most", []record{versionOf(10, 10, 1, 1, "key1"), versionOf(20, 10, 2, 1, "key2"), versionOf(500_020, 10, 500_002, 1, "key2")},
+		{"one value, of the key after another", []forged.Record{versionOf(1_000_000, 5, 300_000, 1, "key2")}, []report.Severity{report.SeverityLow}},
+		{"one value, seldom written", []forged.Record{versionOf(1_000_000, 5, 3_000, 1, "key2")}, nil},
+		{"beside a value that is older", []forged.Record{versionOf(4, 4, 1, 1, "key1"), versionOf(400_000, 10, 300_000, 2, "key1")}, []report.Severity{report.SeverityMedium}},
+		{"two values, of which the first writes are gone", []forged.Record{versionOf(150_000, 10, 110_000, 1, "key1"), versionOf(400_000, 11, 110_000, 2, "key1")}, []report.Severity{report.SeverityLow}},
+		{"a key, then another that wrote most", []forged.Record{versionOf(10, 10, 1, 1, "key1"), versionOf(20, 10, 2, 1, "key2"), versionOf(500_020, 10, 500_002, 1, "key2")},
 			[]report.Severity{report.SeverityMedium}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			r, _ := run(t, Options{}, forgery{records: test.records, index: 10, member: 7}.source(t))
+			r, _ := run(t, Options{}, inMemory(forged.DB{Records: test.records, Index: 10, Member: 7}.Bytes(t)))
 			var got []report.Severity
 			for _, f := range of(r, report.RuleKeyOveruse) {
 				got = append(got, f.Severity)
@@ -48,9 +49,9 @@ func TestOveruseOfSeveralKeys(t *testing.T) {
 
 // Of what was written between two versions under a key, all may be another key's.
 func TestOveruseOfKeyUsedAgain(t *testing.T) {
-	records := []record{versionOf(4, 4, 1, 9, "key1"), versionOf(10, 10, 1, 1, "key1"), versionOf(20, 10, 11, 1, "key2"),
+	records := []forged.Record{versionOf(4, 4, 1, 9, "key1"), versionOf(10, 10, 1, 1, "key1"), versionOf(20, 10, 11, 1, "key2"),
 		versionOf(500_020, 10, 500_011, 1, "key2"), versionOf(500_021, 10, 500_012, 1, "key1")}
-	r, _ := run(t, Options{}, forgery{records: records, index: 10, member: 7}.source(t))
+	r, _ := run(t, Options{}, inMemory(forged.DB{Records: records, Index: 10, Member: 7}.Bytes(t)))
 	for _, f := range of(r, report.RuleKeyOveruse) {
 		if f.Severity > report.SeverityLow {
 			t.Errorf("%+v", f)

@@ -11,11 +11,12 @@ import (
 
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
 // letters is n letters that are the same for each seed.
 func letters(seed string, n int) string {
-	b := noise(seed, n)
+	b := forged.Noise(seed, n)
 	for i := range b {
 		b[i] = 'a' + b[i]%26
 	}
@@ -51,7 +52,7 @@ func TestOwners(t *testing.T) {
 	secret := secretWith(t, map[string]string{"password": text}, fixtures.Protobuf)
 	other := secretWith(t, map[string]string{"another": text}, fixtures.Protobuf)
 	long := letters("long", 10_670)
-	later := sealed("aesgcm:v1:key1", "later")
+	later := forged.Sealed("aesgcm:v1:key1", "later")
 	type owner struct {
 		Key         string
 		Off, Length int64 // Off in the tail
@@ -59,32 +60,32 @@ func TestOwners(t *testing.T) {
 	}
 	tests := []struct {
 		name    string
-		records []record
+		records []forged.Record
 		piece   string
 		want    []owner
 		alsoIn  []report.Text
 		left    int64 // bytes that nobody owns
 	}{
-		{"one Secret", []record{{rev: 5, key: secretKey(1), value: secret}, {rev: 6, create: 5, version: 2, key: secretKey(1), value: later}},
-			piece, []owner{{secretKey(1), 0, 500, 5}}, nil, 0},
-		{"a Secret, and a ConfigMap that embeds it", []record{{rev: 4, key: configKey, value: configWith(t, map[string]string{"a": text})}, {rev: 5, key: secretKey(1), value: secret}},
-			piece, []owner{{secretKey(1), 0, 500, 5}}, []report.Text{configKey}, 0},
-		{"a ConfigMap that has more of it", []record{{rev: 4, key: configKey, value: configWith(t, map[string]string{"a": "some words before it: " + text})}, {rev: 5, key: secretKey(1), value: secretWith(t, map[string]string{"p": text[:600]}, fixtures.JSON)},
-			{rev: 6, key: secretKey(2), value: secret}},
-			piece, []owner{{secretKey(2), 0, 500, 6}}, []report.Text{configKey}, 0},
-		{"two Secrets with the same data", []record{{rev: 5, key: secretKey(1), value: secret}, {rev: 6, key: secretKey(2), value: other}},
-			piece, []owner{{secretKey(1), 0, 500, 0}, {secretKey(2), 0, 500, 0}}, nil, 0},
-		{"two revisions with the same data", []record{{rev: 5, key: secretKey(1), value: secret}, {rev: 6, create: 5, version: 2, key: secretKey(1), value: other}},
-			piece, []owner{{secretKey(1), 0, 500, 0}}, nil, 0},
-		{"most of it", []record{{rev: 5, key: secretKey(1), value: secretWith(t, map[string]string{"password": long + "tail"}, fixtures.Protobuf)}},
-			long[5000:8000] + "XXXXXXXXXXX", []owner{{secretKey(1), 0, 3000, 5}}, nil, 11},
-		{"a part of it", []record{{rev: 5, key: secretKey(1), value: secretWith(t, map[string]string{"password": long + "tail"}, fixtures.Protobuf)}},
+		{"one Secret", []forged.Record{{Rev: 5, Key: forged.SecretKey(1), Value: secret}, {Rev: 6, Create: 5, Version: 2, Key: forged.SecretKey(1), Value: later}},
+			piece, []owner{{forged.SecretKey(1), 0, 500, 5}}, nil, 0},
+		{"a Secret, and a ConfigMap that embeds it", []forged.Record{{Rev: 4, Key: configKey, Value: configWith(t, map[string]string{"a": text})}, {Rev: 5, Key: forged.SecretKey(1), Value: secret}},
+			piece, []owner{{forged.SecretKey(1), 0, 500, 5}}, []report.Text{configKey}, 0},
+		{"a ConfigMap that has more of it", []forged.Record{{Rev: 4, Key: configKey, Value: configWith(t, map[string]string{"a": "some words before it: " + text})}, {Rev: 5, Key: forged.SecretKey(1), Value: secretWith(t, map[string]string{"p": text[:600]}, fixtures.JSON)},
+			{Rev: 6, Key: forged.SecretKey(2), Value: secret}},
+			piece, []owner{{forged.SecretKey(2), 0, 500, 6}}, []report.Text{configKey}, 0},
+		{"two Secrets with the same data", []forged.Record{{Rev: 5, Key: forged.SecretKey(1), Value: secret}, {Rev: 6, Key: forged.SecretKey(2), Value: other}},
+			piece, []owner{{forged.SecretKey(1), 0, 500, 0}, {forged.SecretKey(2), 0, 500, 0}}, nil, 0},
+		{"two revisions with the same data", []forged.Record{{Rev: 5, Key: forged.SecretKey(1), Value: secret}, {Rev: 6, Create: 5, Version: 2, Key: forged.SecretKey(1), Value: other}},
+			piece, []owner{{forged.SecretKey(1), 0, 500, 0}}, nil, 0},
+		{"most of it", []forged.Record{{Rev: 5, Key: forged.SecretKey(1), Value: secretWith(t, map[string]string{"password": long + "tail"}, fixtures.Protobuf)}},
+			long[5000:8000] + "XXXXXXXXXXX", []owner{{forged.SecretKey(1), 0, 3000, 5}}, nil, 11},
+		{"a part of it", []forged.Record{{Rev: 5, Key: forged.SecretKey(1), Value: secretWith(t, map[string]string{"password": long + "tail"}, fixtures.Protobuf)}},
 			long[5000:6000] + letters("else", 1000), nil, nil, 2000},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			f := forgery{records: test.records, index: 10, member: 7}
-			db := f.bytes(t)
+			f := forged.DB{Records: test.records, Index: 10, Member: 7}
+			db := f.Bytes(t)
 			file := withTail(db, test.piece)
 			r, _ := run(t, Options{FailOn: report.SeverityHigh}, inMemory(file))
 			var got []owner

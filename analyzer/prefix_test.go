@@ -7,13 +7,11 @@ import (
 	"strings"
 	"testing"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/internal/naming"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
 // store makes a db that holds these keys and values.
@@ -33,11 +31,7 @@ func store(t *testing.T, puts map[string][]byte) evidence.Source {
 // plainSecret is a Secret as the API server stores it.
 func plainSecret(t *testing.T, namespace, name string) []byte {
 	t.Helper()
-	b, err := fixtures.Encode(&corev1.Secret{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Type: "Opaque",
-		Data: map[string][]byte{"password": []byte("hunter2")},
-	}, fixtures.Protobuf)
+	b, err := fixtures.EncodeSecret(namespace, name, map[string]string{"password": "hunter2"}, fixtures.Protobuf)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +190,7 @@ func TestUnkeyedObjectOfTheRightTenant(t *testing.T) {
 		{"/tenants_alpha/secrets/ns/db", "/tenants_beta/secrets/ns/db"},
 		{"/registry/core/secrets/2x9k/ns/db", "/registry/core/secrets/root/ns/db"},
 	} {
-		b := forgery{records: []record{{rev: 2, key: keys[0], value: sealedValue}, {rev: 3, key: keys[1], value: db}}}.bytes(t)
+		b := forged.DB{Records: []forged.Record{{Rev: 2, Key: keys[0], Value: sealedValue}, {Rev: 3, Key: keys[1], Value: db}}}.Bytes(t)
 		page := make([]byte, 4096)
 		copy(page[512:], db) // behind the high water mark
 		r, _ := run(t, Options{FailOn: report.SeverityHigh}, inMemory(append(b, page...)))

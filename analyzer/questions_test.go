@@ -6,14 +6,15 @@ import (
 
 	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
 // A reading answers questions one after the other, and refuses those that it cannot answer: a key
 // would seem to be needed by less than it is.
 func TestQuestions(t *testing.T) {
-	f := forgery{records: []record{{rev: 3, key: secretKey(1), value: sealed(oldKey, "1")}, {rev: 4, key: secretKey(2), value: tellAll}}}
+	f := forged.DB{Records: []forged.Record{{Rev: 3, Key: forged.SecretKey(1), Value: forged.Sealed(oldKey, "1")}, {Rev: 4, Key: forged.SecretKey(2), Value: tellAll}}}
 	ask := func(in Interest) *Reading {
-		r, err := Read(t.Context(), []evidence.Source{f.source(t)}, in)
+		r, err := Read(t.Context(), []evidence.Source{inMemory(f.Bytes(t))}, in)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/decode/resource"
 	"github.com/etcdsift/etcdsift/fixtures"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
 // examined is the evidence of a source, as the passes after the sweep find it.
@@ -127,10 +128,10 @@ func keyLeaves(m fixtures.PageMap, all []fixtures.Record) (leaves []uint64) {
 // A put in the WAL is a value in either branch of its transaction, and a record in another
 // bucket than "key" is residue: all passes see them.
 func TestEveryPlace(t *testing.T) {
-	db := forgery{index: 10, member: 7, records: []record{
-		{rev: 5, key: secretKey(1), value: sealed(oldKey, "tree")},
-		{rev: 6, key: secretKey(2), value: sealed(oldKey, "freed")},
-	}, freed: []int64{6}, others: []record{{rev: 7, key: secretKey(5), value: sealed(oldKey, "elsewhere")}}}.source(t)
+	db := inMemory(forged.DB{Index: 10, Member: 7, Records: []forged.Record{
+		{Rev: 5, Key: forged.SecretKey(1), Value: forged.Sealed(oldKey, "tree")},
+		{Rev: 6, Key: forged.SecretKey(2), Value: forged.Sealed(oldKey, "freed")},
+	}, Freed: []int64{6}, Others: []forged.Record{{Rev: 7, Key: forged.SecretKey(5), Value: forged.Sealed(oldKey, "elsewhere")}}}.Bytes(t))
 	log := laterLog(t, 12, put("11", "s-3", newKey), put("12", "s-4", newKey))
 	ev := examined(t, withLog(db, log)...)
 	got := map[string][]seen.Place{}
@@ -146,7 +147,7 @@ func TestEveryPlace(t *testing.T) {
 		slices.Sort(places)
 	}
 	// The first transaction's leaves are free, with all that they hold.
-	want := map[string][]seen.Place{secretKey(1): {seen.InTree, seen.OnFreePage}, secretKey(2): {seen.OnFreePage}, secretKey(3): {seen.InWAL}, secretKey(4): {seen.InWAL}, secretKey(5): {seen.OnFreePage}}
+	want := map[string][]seen.Place{forged.SecretKey(1): {seen.InTree, seen.OnFreePage}, forged.SecretKey(2): {seen.OnFreePage}, forged.SecretKey(3): {seen.InWAL}, forged.SecretKey(4): {seen.InWAL}, forged.SecretKey(5): {seen.OnFreePage}}
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -15,14 +15,13 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
-	kmstypes "k8s.io/apiserver/pkg/storage/value/encrypt/envelope/kmsv2/v2"
 	kmsv2 "k8s.io/kms/apis/v2"
 
 	"github.com/etcdsift/etcdsift/analyzer/encryption"
 	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
 // A refuser is a KMS v2 plugin that is well, and decrypts nothing.
@@ -74,24 +73,14 @@ func (r *refuser) config(t *testing.T) *encryption.Config {
 	return config
 }
 
-// wrapped is a value of the KMS v2 provider "vault" behind a wrapped data encryption key.
-func wrapped(t *testing.T, dek, seed string) []byte {
-	t.Helper()
-	b, err := proto.Marshal(&kmstypes.EncryptedObject{KeyID: "kek-1", EncryptedDEKSource: []byte(dek), EncryptedData: noise(seed, 300)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return append([]byte("k8s:enc:kms:v2:vault:"), b...)
-}
-
 // refused is a db of n Secrets, each wrapped by one of the data encryption keys.
 func refused(t *testing.T, n int, deks ...string) evidence.Source {
 	t.Helper()
-	f := forgery{index: 10, member: 7}
+	f := forged.DB{Index: 10, Member: 7}
 	for i := range n {
-		f.records = append(f.records, record{rev: int64(i + 5), key: secretKey(i), value: wrapped(t, deks[i%len(deks)], fmt.Sprint(i))})
+		f.Records = append(f.Records, forged.Record{Rev: int64(i + 5), Key: forged.SecretKey(i), Value: forged.KMSv2(t, "kek-1", deks[i%len(deks)], forged.Noise(fmt.Sprint(i), 300))})
 	}
-	return f.source(t)
+	return inMemory(f.Bytes(t))
 }
 
 // A plugin that says that it can not decrypt a data encryption key is not asked again, and

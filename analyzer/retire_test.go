@@ -9,6 +9,7 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/encryption"
 	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
 const (
@@ -41,14 +42,14 @@ func retire(t *testing.T, sources ...evidence.Source) *allAnswers {
 
 // put is an entry of a WAL that puts a Secret.
 func put(index, name, how string) [3]string {
-	return [3]string{index, name, string(sealed(how, index))}
+	return [3]string{index, name, string(forged.Sealed(how, index))}
 }
 
 // A key is safe to drop only where each newest value was seen, and none needs it, whatever
 // becomes of entries that are not known to be committed.
 func TestRetire(t *testing.T) {
 	dbOf := func(how string) evidence.Source {
-		return forgery{records: []record{{rev: 5, key: secretKey(1), value: sealed(how, "db")}}, index: 10, member: 7}.source(t)
+		return inMemory(forged.DB{Records: []forged.Record{{Rev: 5, Key: forged.SecretKey(1), Value: forged.Sealed(how, "db")}}, Index: 10, Member: 7}.Bytes(t))
 	}
 	tests := []struct {
 		name       string
@@ -66,23 +67,23 @@ func TestRetire(t *testing.T) {
 			put("9", "s-1", oldKey), put("10", "s-1", newKey), put("11", "s-2", newKey), put("12", "s-2", newKey))), true, true, nil},
 		{"a WAL alone", []evidence.Source{laterLog(t, 1001, put("1000", "s-1", newKey), put("1001", "s-2", newKey))}, false, false, nil},
 		{"a put that is not committed", withLog(dbOf(oldKey), laterLog(t, 10, put("11", "s-1", newKey))),
-			false, true, []report.Text{report.Text(secretKey(1))}},
+			false, true, []report.Text{report.Text(forged.SecretKey(1))}},
 		{"a deletion that is not committed", withLog(dbOf(oldKey), laterLog(t, 10, [3]string{"11", "s-1", ""})),
-			false, true, []report.Text{report.Text(secretKey(1))}},
+			false, true, []report.Text{report.Text(forged.SecretKey(1))}},
 		{"two puts that are not committed", withLog(dbOf(oldKey), laterLog(t, 10, put("11", "s-1", newKey), put("12", "s-1", newKey))),
-			false, true, []report.Text{report.Text(secretKey(1))}},
+			false, true, []report.Text{report.Text(forged.SecretKey(1))}},
 		{"a put of the key between two that are not committed", withLog(dbOf(newKey), laterLog(t, 10, put("11", "s-1", oldKey), put("12", "s-1", newKey))),
-			false, true, []report.Text{report.Text(secretKey(1))}},
+			false, true, []report.Text{report.Text(forged.SecretKey(1))}},
 		{"a put of the key before a deletion, neither committed", withLog(dbOf(newKey), laterLog(t, 10, put("11", "s-1", oldKey), [3]string{"12", "s-1", ""})),
-			false, true, []report.Text{report.Text(secretKey(1))}},
+			false, true, []report.Text{report.Text(forged.SecretKey(1))}},
 		{"a db that does not say what it has applied", withLog(
-			forgery{records: []record{{rev: 5, key: secretKey(1), value: sealed(newKey, "db")}}, member: 7}.source(t),
+			inMemory(forged.DB{Records: []forged.Record{{Rev: 5, Key: forged.SecretKey(1), Value: forged.Sealed(newKey, "db")}}, Member: 7}.Bytes(t)),
 			laterLog(t, 1001, put("1000", "s-2", newKey), put("1001", "s-3", newKey))), false, false, nil},
 		{"a committed put", withLog(dbOf(oldKey), laterLog(t, 11, put("11", "s-1", newKey), put("12", "s-2", newKey))), true, true, nil},
 		{"a committed put, and one that is not", withLog(dbOf(newKey), laterLog(t, 11, put("11", "s-1", oldKey), put("12", "s-1", newKey))),
-			false, true, []report.Text{report.Text(secretKey(1))}},
+			false, true, []report.Text{report.Text(forged.SecretKey(1))}},
 		{"a put with the key that is not committed", withLog(dbOf(newKey), laterLog(t, 10, put("11", "s-1", oldKey))),
-			false, true, []report.Text{report.Text(secretKey(1))}},
+			false, true, []report.Text{report.Text(forged.SecretKey(1))}},
 		{"a committed deletion", withLog(dbOf(oldKey), laterLog(t, 11, [3]string{"11", "s-1", ""}, put("12", "s-2", newKey))), true, true, nil},
 	}
 	for _, test := range tests {
@@ -105,12 +106,12 @@ func TestRetire(t *testing.T) {
 // state of the cluster: the newest values are those of the db alone.
 func TestLeftoverBesideDB(t *testing.T) {
 	const n = 10
-	var before, now []record
+	var before, now []forged.Record
 	for i := range n {
-		before = append(before, record{rev: int64(5 + i), key: secretKey(i), value: sealed(oldKey, secretKey(i))})
-		now = append(now, record{rev: int64(105 + i), create: int64(5 + i), version: 2, key: secretKey(i), value: sealed(newKey, secretKey(i))})
+		before = append(before, forged.Record{Rev: int64(5 + i), Key: forged.SecretKey(i), Value: forged.Sealed(oldKey, forged.SecretKey(i))})
+		now = append(now, forged.Record{Rev: int64(105 + i), Create: int64(5 + i), Version: 2, Key: forged.SecretKey(i), Value: forged.Sealed(newKey, forged.SecretKey(i))})
 	}
-	db, left := forgery{records: now, index: 10, member: 7}.source(t), forgery{records: before}.source(t)
+	db, left := inMemory(forged.DB{Records: now, Index: 10, Member: 7}.Bytes(t)), inMemory(forged.DB{Records: before}.Bytes(t))
 	db.Path, db.Kind, db.Member = "member/snap/db", report.KindDB, "member"
 	left.Path, left.Kind, left.What = "member/snap/db.tmp.123", report.KindDB, "unfinished defragmentation"
 	for _, sources := range [][]evidence.Source{{db, left}, {left, db}} {

@@ -9,16 +9,17 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/fixtures"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
 // twoTrees is a db whose two metas lead to different trees.
 func twoTrees(t *testing.T) ([]byte, fixtures.PageMap) {
 	t.Helper()
-	b := forgery{records: []record{
-		{rev: 5, key: secretKey(1), value: sealed(gcmKey, "1")},
-		{rev: 6, key: "/registry/configmaps/default/c", value: []byte("k8s\x00 no object")},
-		{rev: 7, key: secretKey(1), create: 5, version: 2, value: sealed(gcmKey, "7")},
-	}, freed: []int64{6}, index: 10}.bytes(t)
+	b := forged.DB{Records: []forged.Record{
+		{Rev: 5, Key: forged.SecretKey(1), Value: forged.Sealed(gcmKey, "1")},
+		{Rev: 6, Key: "/registry/configmaps/default/c", Value: []byte("k8s\x00 no object")},
+		{Rev: 7, Key: forged.SecretKey(1), Create: 5, Version: 2, Value: forged.Sealed(gcmKey, "7")},
+	}, Freed: []int64{6}, Index: 10}.Bytes(t)
 	m, err := fixtures.MapPages(b)
 	if err != nil {
 		t.Fatal(err)
@@ -74,9 +75,9 @@ func TestOneMetaLost(t *testing.T) {
 // is gone. A plaintext Secret among it is exposed, and not as a live one.
 func TestSalvagedState(t *testing.T) {
 	secret := []byte("k8s\x00\n\x0c\n\x02v1\x12\x06Secret\x12\x10\n\x0e\n\x03s-1\x1a\x07default\x1a\x00\"\x00")
-	f := forgery{records: []record{{rev: 5, key: secretKey(1), value: secret}, {rev: 6, key: secretKey(2), value: sealed(gcmKey, "2")}},
-		freed: []int64{5}, index: 10}
-	healthy := f.bytes(t)
+	f := forged.DB{Records: []forged.Record{{Rev: 5, Key: forged.SecretKey(1), Value: secret}, {Rev: 6, Key: forged.SecretKey(2), Value: forged.Sealed(gcmKey, "2")}},
+		Freed: []int64{5}, Index: 10}
+	healthy := f.Bytes(t)
 	r, values := run(t, Options{}, inMemory(healthy))
 	if len(values) != 1 || r.Verdict.ExitStatus == report.ExitIncomplete || r.Exposures[0].State != report.StateDeleted {
 		t.Fatalf("%+v, %+v", values, r.Exposures)

@@ -8,12 +8,13 @@ import (
 
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/page"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
 // Of a key that no tree tells of any more nobody knows which value is the newest, nor whether it is
 // in use, and nothing says so.
 func TestUnknownIsNothingElse(t *testing.T) {
-	f := forgery{index: 1, member: 7}
+	f := forged.DB{Index: 1, Member: 7}
 	plain := func(i, n int) []byte {
 		return fmt.Appendf(nil, `{"apiVersion":"v1","kind":"Secret","metadata":{"namespace":"default","name":"s-%d"},"data":{"password":"aHVudGVyMg%d="}}`, i, n)
 	}
@@ -21,7 +22,7 @@ func TestUnknownIsNothingElse(t *testing.T) {
 	add := func(i int, values ...[]byte) {
 		create := rev
 		for n, v := range values {
-			f.records = append(f.records, record{rev: rev, create: create, version: int64(n + 1), key: secretKey(i), value: v})
+			f.Records = append(f.Records, forged.Record{Rev: rev, Create: create, Version: int64(n + 1), Key: forged.SecretKey(i), Value: v})
 			rev++
 		}
 	}
@@ -32,12 +33,12 @@ func TestUnknownIsNothingElse(t *testing.T) {
 		case 1:
 			add(i, plain(i, 0), plain(i, 1))
 		case 2:
-			add(i, plain(i, 0), sealed(newKey, fmt.Sprint("a", i)))
+			add(i, plain(i, 0), forged.Sealed(newKey, fmt.Sprint("a", i)))
 		default:
-			add(i, sealed(oldKey, fmt.Sprint("b", i)), sealed(oldKey, fmt.Sprint("c", i)))
+			add(i, forged.Sealed(oldKey, fmt.Sprint("b", i)), forged.Sealed(oldKey, fmt.Sprint("c", i)))
 		}
 	}
-	db := f.bytes(t)
+	db := f.Bytes(t)
 	pf, err := page.Open(bytes.NewReader(db), int64(len(db)))
 	if err != nil {
 		t.Fatal(err)

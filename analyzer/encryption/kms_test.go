@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/aes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -26,6 +24,7 @@ import (
 	"github.com/etcdsift/etcdsift/decode/envelope"
 	"github.com/etcdsift/etcdsift/decode/resource"
 	"github.com/etcdsift/etcdsift/fixtures"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
 // kmsFile is a configuration with a KMS provider called vault.
@@ -144,9 +143,7 @@ func legacyV1(t testing.TB, plain string) []byte {
 
 // behindDEK puts a ciphertext behind the DEK raw32 in a value of KMS v1.
 func behindDEK(ciphertext []byte) []byte {
-	wrapped := wrap("v1", []byte(raw32))
-	out := binary.BigEndian.AppendUint16([]byte("k8s:enc:kms:v1:vault:"), uint16(len(wrapped)))
-	return slices.Concat(out, wrapped, ciphertext)
+	return forged.KMSv1(wrap("v1", []byte(raw32)), ciphertext)
 }
 
 func TestOpenLegacyKMSv1(t *testing.T) {

@@ -2,16 +2,15 @@ package encryption
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -229,9 +228,7 @@ func TestOpenKMSOddDEK(t *testing.T) {
 	path, _ := serve(t, &pluginV1{})
 	c := openKMS(t, kmsFile("v1", path, patient))
 	for n := range 33 {
-		wrapped := wrap("v1", make([]byte, n))
-		sealed := binary.BigEndian.AppendUint16([]byte("k8s:enc:kms:v1:vault:"), uint16(len(wrapped)))
-		sealed = slices.Concat(sealed, wrapped, make([]byte, 29))
+		sealed := forged.KMSv1(wrap("v1", make([]byte, n)), make([]byte, 29))
 		checkClosed(t, only(t, c.Match(sealed)), sealed, etcdKey, fmt.Sprintf("DEK of %d bytes", n))
 	}
 }

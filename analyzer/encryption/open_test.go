@@ -15,6 +15,7 @@ import (
 	aestransformer "k8s.io/apiserver/pkg/storage/value/encrypt/aes"
 
 	"github.com/etcdsift/etcdsift/decode/envelope"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
 // sealers are a configuration of each provider that has its keys in the file.
@@ -302,7 +303,7 @@ func TestOpenOddPadding(t *testing.T) {
 		{"second byte differs", "0123456789abcd\x01\x02", "closed", false},
 		{"longer than the value", strings.Repeat("\x11", 16), "closed", false},
 	} {
-		sealed := append([]byte("k8s:enc:aescbc:v1:k:"), encryptCBC(t, []byte(raw32), iv, []byte(tt.blocks))...)
+		sealed := forged.Envelope("aescbc:v1:k", encryptCBC(t, []byte(raw32), iv, []byte(tt.blocks)))
 		o, err := only(t, c.Match(sealed)).Open(t.Context(), sealed, []byte(etcdKey))
 		if tt.want == "closed" {
 			if !errors.Is(err, ErrClosed) {

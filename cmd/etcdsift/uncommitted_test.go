@@ -2,24 +2,21 @@ package main
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	bolt "go.etcd.io/bbolt"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/etcdsift/etcdsift/fixtures"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
 // secretOf is the Secret payments/db with a password, as the API server stores it.
 func secretOf(t *testing.T, password string) []byte {
 	t.Helper()
-	b, err := fixtures.Encode(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "payments", Name: "db"},
-		Data: map[string][]byte{"password": []byte(password)}}, fixtures.Protobuf)
+	b, err := fixtures.EncodeSecret("payments", "db", map[string]string{"password": password}, fixtures.Protobuf)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,8 +39,7 @@ func TestShowPassesOverFreeRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = db.Update(func(tx *bolt.Tx) error {
-		revision := append(binary.BigEndian.AppendUint64(nil, uint64(lost)), "_\x00\x00\x00\x00\x00\x00\x00\x00"...)
-		return tx.Bucket([]byte("key")).Delete(revision)
+		return tx.Bucket([]byte("key")).Delete(forged.Revision(lost))
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +72,7 @@ func TestKeysOfManyResources(t *testing.T) {
 	const n = 20_000
 	file := filepath.Join(t.TempDir(), "db")
 	s := fixtures.OpenStore(file)
-	value := append([]byte("k8s:enc:secretbox:v1:key1:"), bytes.Repeat([]byte{0x5a}, 64)...)
+	value := forged.Sealed("secretbox:v1:key1", "the same")
 	for i := range n {
 		s.Put(fmt.Appendf(nil, "/registry/x.example.com/kind%05ds/default/x", i), value)
 	}

@@ -3,17 +3,12 @@ package carve
 import (
 	"bytes"
 	"context"
-	"crypto/aes"
-	"crypto/cipher"
 	"encoding/base64"
-	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
 
-	"go.etcd.io/etcd/api/v3/mvccpb"
-	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
 	"github.com/etcdsift/etcdsift/decode/internal/keyvalue"
@@ -21,6 +16,7 @@ import (
 	"github.com/etcdsift/etcdsift/decode/internal/unknown"
 	"github.com/etcdsift/etcdsift/fixtures"
 	"github.com/etcdsift/etcdsift/fixtures/alloc"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
 const block = 4096
@@ -50,31 +46,14 @@ func someValues(t testing.TB, n int) []stored {
 	return list
 }
 
-// record is a write as it stands in a leaf page.
+// record is a second write of the key as it stands in a leaf page.
 func record(t testing.TB, s stored, rev int64) []byte {
 	t.Helper()
-	kv, err := proto.Marshal(&mvccpb.KeyValue{
-		Key: []byte(s.key), CreateRevision: rev - 1, ModRevision: rev, Version: 2, Value: s.value,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := binary.BigEndian.AppendUint64(nil, uint64(rev))
-	b = append(b, '_')
-	return append(binary.BigEndian.AppendUint64(b, 0), kv...)
+	return forged.Record{Rev: rev, Create: rev - 1, Version: 2, Key: s.key, Value: s.value}.Bytes(t)
 }
 
 // ciphertext is n bytes that no test can tell from AES.
-func ciphertext(seed uint64, n int) []byte {
-	key := binary.LittleEndian.AppendUint64(make([]byte, 8), seed)
-	b, err := aes.NewCipher(key)
-	if err != nil {
-		panic(err)
-	}
-	out := make([]byte, n)
-	cipher.NewCTR(b, make([]byte, 16)).XORKeyStream(out, out)
-	return out
-}
+func ciphertext(seed uint64, n int) []byte { return forged.Noise(fmt.Sprint(seed), n) }
 
 // checkFinds checks what is true of all finds, and returns them.
 func checkFinds(t interface{ Fatalf(string, ...any) }, b []byte, off int64) []Find {
@@ -162,18 +141,17 @@ func TestScanCut(t *testing.T) {
 	}
 }
 
-// Objects without anything before them say what they are.
 // Plaintext does not hide behind the length that a ciphertext had, in the same block.
 func TestScanTextInCiphertext(t *testing.T) {
 	for _, how := range []string{"aescbc", "aesgcm", "secretbox"} {
-		sealed := append([]byte("k8s:enc:"+how+":v1:key1:"), ciphertext(1, 800)...)
+		sealed := forged.Envelope(how+":v1:key1", ciphertext(1, 800))
 		whole := record(t, stored{"/registry/secrets/a/b", sealed}, 9)
 		finds := checkFinds(t, whole, 0)
 		if len(finds) != 1 || !finds[0].Complete {
 			t.Errorf("%s: %d finds of a whole record", how, len(finds))
 		}
 		text := strings.Repeat("password: this is no ciphertext\n", 10)
-		copy(whole[len(whole)-500:], text)
+		copy(whole[len(whole)-501:], "\xff"+text) // the byte before it is none of a text
 		finds = checkFinds(t, whole, 0)
 		if len(finds) < 2 || finds[0].Kind != Record || finds[0].Complete || finds[1].Kind != Orphan || !bytes.HasPrefix(finds[1].Bytes, []byte(text)) {
 			t.Errorf("%s: %d finds, the first %v, complete %v", how, len(finds), finds[0].Kind, finds[0].Complete)
@@ -181,6 +159,7 @@ func TestScanTextInCiphertext(t *testing.T) {
 	}
 }
 
+// Objects without anything before them say what they are.
 func TestScanObjects(t *testing.T) {
 	for _, s := range someValues(t, 200) {
 		if !bytes.HasPrefix(s.value, unknown.Magic) && !bytes.HasPrefix(s.value, jsonMagic) {
@@ -204,7 +183,7 @@ func TestScanGroupWithLongLabel(t *testing.T) {
 		apiVersion := group + "/v1"
 		for encoding, value := range map[string]string{
 			"JSON":     `{"apiVersion":"` + apiVersion + `","kind":"Vault","metadata":{"name":"main","namespace":"payments"}}` + "\n",
-			"protobuf": "k8s\x00" + lengthed(1, lengthed(1, apiVersion)+lengthed(2, "Vault")) + lengthed(2, lengthed(1, lengthed(1, "main")+lengthed(3, "payments"))) + lengthed(3, "") + lengthed(4, ""),
+			"protobuf": "k8s\x00" + forged.Field(1, forged.Field(1, apiVersion)+forged.Field(2, "Vault")) + forged.Field(2, forged.Field(1, forged.Field(1, "main")+forged.Field(3, "payments"))) + forged.Field(3, "") + forged.Field(4, ""),
 		} {
 			finds := checkFinds(t, []byte(value), 0)
 			if len(finds) != 1 || finds[0].Kind != Object || finds[0].APIVersion != apiVersion || finds[0].Name != "main" || !finds[0].Complete {
@@ -212,11 +191,6 @@ func TestScanGroupWithLongLabel(t *testing.T) {
 			}
 		}
 	}
-}
-
-// lengthed is field num of a message, with text in it.
-func lengthed(num protowire.Number, text string) string {
-	return string(protowire.AppendString(protowire.AppendTag(nil, num, protowire.BytesType), text))
 }
 
 // Of ciphertext and random bytes, none may be called anything else; of text, base64

@@ -4,21 +4,16 @@ import (
 	"strings"
 	"testing"
 
-	"google.golang.org/protobuf/encoding/protowire"
-
 	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 	"github.com/etcdsift/etcdsift/fixtures/stored"
 )
-
-func bytesField(num protowire.Number, content string) string {
-	return string(protowire.AppendString(protowire.AppendTag(nil, num, protowire.BytesType), content))
-}
 
 // Each limit of the API server, at it and one past it. That the API server
 // agrees is compared, too.
 func TestParseEncryptedObject(t *testing.T) {
-	data, id, dek := bytesField(1, strings.Repeat("d", 60)), bytesField(2, "kek"), bytesField(3, "dek")
-	annotation := func(name, value string) string { return bytesField(4, bytesField(1, name)+bytesField(2, value)) }
+	data, id, dek := forged.Field(1, strings.Repeat("d", 60)), forged.Field(2, "kek"), forged.Field(3, "dek")
+	annotation := func(name, value string) string { return forged.Field(4, forged.Field(1, name)+forged.Field(2, value)) }
 	a := strings.Repeat("a", 63)
 	tests := []struct {
 		name    string
@@ -32,19 +27,19 @@ func TestParseEncryptedObject(t *testing.T) {
 		{"negative source", data + id + dek + "\x28\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", decode.ErrUnknown},
 		{"source beyond 32 bits", data + id + dek + "\x28\x81\x80\x80\x80\x10", nil},
 		{"source as bytes", data + id + dek + "\x2a\x01\x02", nil},
-		{"data at the least, key", bytesField(1, strings.Repeat("d", 28)) + id + dek, nil},
-		{"data too short, key", bytesField(1, strings.Repeat("d", 27)) + id + dek, decode.ErrTruncated},
-		{"data too short, seed", bytesField(1, strings.Repeat("d", 59)) + id + dek + "\x28\x01", decode.ErrTruncated},
+		{"data at the least, key", forged.Field(1, strings.Repeat("d", 28)) + id + dek, nil},
+		{"data too short, key", forged.Field(1, strings.Repeat("d", 27)) + id + dek, decode.ErrTruncated},
+		{"data too short, seed", forged.Field(1, strings.Repeat("d", 59)) + id + dek + "\x28\x01", decode.ErrTruncated},
 		{"no data", id + dek, decode.ErrValue},
-		{"empty data", bytesField(1, "") + id + dek, decode.ErrValue},
+		{"empty data", forged.Field(1, "") + id + dek, decode.ErrValue},
 		{"no keyID", data + dek, decode.ErrValue},
-		{"longest keyID", data + dek + bytesField(2, strings.Repeat("k", 1024)), nil},
-		{"keyID too long", data + dek + bytesField(2, strings.Repeat("k", 1025)), decode.ErrValue},
-		{"keyID not UTF-8", data + dek + bytesField(2, "\xff"), decode.ErrValue},
-		{"last keyID counts", data + dek + id + bytesField(2, ""), decode.ErrValue},
+		{"longest keyID", data + dek + forged.Field(2, strings.Repeat("k", 1024)), nil},
+		{"keyID too long", data + dek + forged.Field(2, strings.Repeat("k", 1025)), decode.ErrValue},
+		{"keyID not UTF-8", data + dek + forged.Field(2, "\xff"), decode.ErrValue},
+		{"last keyID counts", data + dek + id + forged.Field(2, ""), decode.ErrValue},
 		{"no source", data + id, decode.ErrValue},
-		{"longest source", data + id + bytesField(3, strings.Repeat("k", 1024)), nil},
-		{"source too long", data + id + bytesField(3, strings.Repeat("k", 1025)), decode.ErrValue},
+		{"longest source", data + id + forged.Field(3, strings.Repeat("k", 1024)), nil},
+		{"source too long", data + id + forged.Field(3, strings.Repeat("k", 1025)), decode.ErrValue},
 		{"annotation", data + id + dek + annotation("a.b", "x"), nil},
 		{"annotation, dot at the end", data + id + dek + annotation("a.b.", ""), nil},
 		{"annotation, one label", data + id + dek + annotation("localhost", "x"), decode.ErrValue},
@@ -58,8 +53,8 @@ func TestParseEncryptedObject(t *testing.T) {
 		{"annotation, longest name", data + id + dek + annotation(a+"."+a+"."+a+"."+a[:61], "x"), nil},
 		{"annotation, name too long", data + id + dek + annotation(a+"."+a+"."+a+"."+a[:62], "x"), decode.ErrValue},
 		{"annotation, not UTF-8", data + id + dek + annotation("a.b\xff", "x"), decode.ErrValue},
-		{"annotation, first name not UTF-8", data + id + dek + bytesField(4, bytesField(1, "\xff")+bytesField(1, "a.b")), decode.ErrValue},
-		{"annotation, cut", data + id + dek + bytesField(4, "\x0a\x05a.b"), decode.ErrTruncated},
+		{"annotation, first name not UTF-8", data + id + dek + forged.Field(4, forged.Field(1, "\xff")+forged.Field(1, "a.b")), decode.ErrValue},
+		{"annotation, cut", data + id + dek + forged.Field(4, "\x0a\x05a.b"), decode.ErrTruncated},
 		{"most annotations", data + id + dek + annotation("a.b", strings.Repeat("x", 32<<10-3)), nil},
 		{"too many annotations", data + id + dek + annotation("a.b", strings.Repeat("x", 32<<10-6)) + annotation("a.c", "x"), decode.ErrValue},
 		{"unknown fields", data + "\x31" + "12345678" + id + "\x35" + "1234" + dek + "\x3b\x3c" + "\x40\x05", nil},
@@ -83,7 +78,7 @@ func TestParseEncryptedObject(t *testing.T) {
 }
 
 func TestAnnotationsStop(t *testing.T) {
-	o := EncryptedObject{Raw: []byte(bytesField(1, "x") + bytesField(4, bytesField(1, "a.b")) + bytesField(4, bytesField(1, "c.d")) + "\xff")}
+	o := EncryptedObject{Raw: []byte(forged.Field(1, "x") + forged.Field(4, forged.Field(1, "a.b")) + forged.Field(4, forged.Field(1, "c.d")) + "\xff")}
 	for range 2 {
 		var names []string
 		for name := range o.Annotations() {

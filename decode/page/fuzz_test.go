@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"slices"
 	"testing"
 
@@ -13,6 +12,7 @@ import (
 
 	"github.com/etcdsift/etcdsift/decode"
 	"github.com/etcdsift/etcdsift/fixtures/alloc"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
 // causes are all that a *decode.FormatError of elements may wrap.
@@ -277,22 +277,6 @@ func number(b []byte, big bool) (v uint64) {
 	return v
 }
 
-// encodeMeta is the inverse of ParseMeta; the unused flags are those of b.
-func encodeMeta(m Meta, b []byte, big bool) []byte {
-	var order binary.AppendByteOrder = binary.LittleEndian
-	if big {
-		order = binary.BigEndian
-	}
-	out := order.AppendUint32(nil, magic)
-	out = order.AppendUint32(out, version)
-	out = order.AppendUint32(out, uint32(m.PageSize))
-	out = append(out, b[12:16]...)
-	for _, v := range []uint64{uint64(m.Root), m.Sequence, uint64(m.Freelist), uint64(m.HighWater), m.TxID, m.Checksum} {
-		out = order.AppendUint64(out, v)
-	}
-	return out
-}
-
 // signMetas gives both metas of a file with pages of 1 KiB the right checksum.
 func signMetas(b []byte) {
 	for off := HeaderSize; off < 2048 && off+metaSize <= len(b); off += 1024 {
@@ -302,11 +286,21 @@ func signMetas(b []byte) {
 
 // signMeta puts the right checksum into a meta.
 func signMeta(meta []byte, big bool) {
-	h := fnv.New64a()
-	h.Write(meta[:metaSummed])
 	if big {
-		binary.BigEndian.PutUint64(meta[metaSummed:], h.Sum64())
+		forged.SignMeta(meta, binary.BigEndian)
 	} else {
-		binary.LittleEndian.PutUint64(meta[metaSummed:], h.Sum64())
+		forged.SignMeta(meta, binary.LittleEndian)
 	}
+}
+
+// encodeMeta is the inverse of ParseMeta; the unused flags are those of b.
+func encodeMeta(m Meta, b []byte, big bool) []byte {
+	out := forged.Meta{PageSize: uint32(m.PageSize), Root: uint64(m.Root), Sequence: m.Sequence, Freelist: uint64(m.Freelist),
+		HighWater: uint64(m.HighWater), TxID: m.TxID, Checksum: m.Checksum}
+	if big {
+		out.Flags = binary.BigEndian.Uint32(b[12:])
+		return out.Bytes(binary.BigEndian)
+	}
+	out.Flags = binary.LittleEndian.Uint32(b[12:])
+	return out.Bytes(binary.LittleEndian)
 }

@@ -3,6 +3,7 @@ package page
 import (
 	"bytes"
 	"encoding/binary"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 	"math"
 	"runtime"
 	"testing"
@@ -47,16 +48,16 @@ func TestClaimedLengthsAreNotAllocated(t *testing.T) {
 // Leaves that each claim all that follows are not read again and again.
 func TestOverflowOfEachPage(t *testing.T) {
 	const leaves = 2000
-	var children []element
+	var children []forged.Element
 	pages := [][]byte{nil, nil}
 	for i := range leaves {
 		id := ID(40 + i)
-		children = append(children, element{key: binary.BigEndian.AppendUint32(nil, uint32(i)), child: id})
+		children = append(children, forged.Element{Key: binary.BigEndian.AppendUint32(nil, uint32(i)), Child: uint64(id)})
 	}
-	pages[0] = craftPage(2, FlagLeaf, 0, element{flags: 1, key: []byte("b"), value: craftBucket(3)})
+	pages[0] = craftPage(2, FlagLeaf, 0, forged.Element{Flags: forged.ElementBucket, Key: []byte("b"), Value: forged.Bucket(3)})
 	pages[1] = craftPage(3, FlagBranch, 36, children...)
 	for i := range leaves {
-		pages = append(pages, craftPage(ID(40+i), FlagLeaf, math.MaxUint32, element{key: []byte("k")}))
+		pages = append(pages, craftPage(ID(40+i), FlagLeaf, math.MaxUint32, forged.Element{Key: []byte("k")}))
 	}
 	b := craft(t, 1024, 40+leaves, pages...)
 	if got := allocated(func() { consume(t, b, Thorough) }); got > uint64(8*len(b)) {
@@ -67,15 +68,11 @@ func TestOverflowOfEachPage(t *testing.T) {
 // Keys that all lie over each other do not multiply.
 func TestOverlappingNames(t *testing.T) {
 	const n, size = 1800, 30_000
-	elements := make([]element, n)
-	elements[0] = element{flags: 1, key: make([]byte, size), value: make([]byte, 64)}
+	elements := make([]forged.Element, n)
+	elements[0] = forged.Element{Flags: forged.ElementBucket, Key: make([]byte, size), Value: make([]byte, 64)}
 	p := craftPage(2, FlagLeaf, 0, elements...)
 	for i := range n {
-		e := p[16+16*i:]
-		binary.LittleEndian.PutUint32(e, 1)
-		binary.LittleEndian.PutUint32(e[4:], uint32(16*(n-i)))
-		binary.LittleEndian.PutUint32(e[8:], uint32(size-i))
-		binary.LittleEndian.PutUint32(e[12:], 64)
+		forged.PutElement(p, i, forged.ElementBucket, uint32(16*(n-i)), uint32(size-i), 64)
 	}
 	b := craft(t, 65536, 3, p)
 	var yielded int
@@ -93,7 +90,7 @@ func TestDeepNesting(t *testing.T) {
 	var pages [][]byte
 	for i := range ID(n) {
 		name := bytes.Repeat([]byte{'a' + byte(i%26)}, 900)
-		pages = append(pages, craftPage(2+i, FlagLeaf, 0, element{flags: 1, key: name, value: craftBucket(3 + i)}))
+		pages = append(pages, craftPage(2+i, FlagLeaf, 0, forged.Element{Flags: forged.ElementBucket, Key: name, Value: forged.Bucket(uint64(3 + i))}))
 	}
 	b := craft(t, 1024, 2+n, pages...)
 	f, err := Open(bytes.NewReader(b), int64(len(b)))
@@ -143,53 +140,15 @@ func allocated(do func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// An element to be crafted: of a leaf, or of a branch if it has a child.
-type element struct {
-	flags uint32
-	key   []byte
-	value []byte
-	child ID
+// craftPage is a page that is right in itself.
+func craftPage(id ID, kind Flags, overflow uint32, elements ...forged.Element) []byte {
+	return forged.Page{ID: uint64(id), Flags: uint16(kind), Overflow: overflow, Elements: elements}.Bytes()
 }
 
-func craftBucket(root ID) []byte {
-	return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, uint64(root)), 0)
-}
-
-func craftPage(id ID, kind Flags, overflow uint32, elements ...element) []byte {
-	order := binary.LittleEndian
-	b := order.AppendUint64(nil, uint64(id))
-	b = order.AppendUint16(b, uint16(kind))
-	b = order.AppendUint16(b, uint16(len(elements)))
-	b = order.AppendUint32(b, overflow)
-	var data []byte
-	for i, e := range elements {
-		pos := uint32(16*(len(elements)-i) + len(data))
-		if kind == FlagBranch {
-			b = order.AppendUint32(order.AppendUint32(b, pos), uint32(len(e.key)))
-			b = order.AppendUint64(b, uint64(e.child))
-		} else {
-			b = order.AppendUint32(order.AppendUint32(b, e.flags), pos)
-			b = order.AppendUint32(order.AppendUint32(b, uint32(len(e.key))), uint32(len(e.value)))
-		}
-		data = append(append(data, e.key...), e.value...)
-	}
-	return append(b, data...)
-}
-
-// craft makes a file of the pages, each of which starts at its own ID. The root
-// bucket is page 2.
+// craft is a file of the pages, whose metas are right.
 func craft(t *testing.T, pageSize int, high ID, pages ...[]byte) []byte {
 	t.Helper()
-	b := make([]byte, int(high)*pageSize)
-	for id := range ID(2) {
-		copy(b[int(id)*pageSize:], craftPage(id, FlagMeta, 0))
-		meta := b[int(id)*pageSize+HeaderSize:][:metaSize]
-		copy(meta, encodeMeta(Meta{PageSize: pageSize, Root: 2, Freelist: noFreelist, HighWater: high, TxID: uint64(id)}, meta, false))
-		signMeta(meta, false)
-	}
-	for _, p := range pages {
-		copy(b[int(binary.LittleEndian.Uint64(p))*pageSize:], p)
-	}
+	b := forged.File(pageSize, uint64(high), pages...)
 	if f, err := Open(bytes.NewReader(b), int64(len(b))); err != nil || f.MetaErrs != [2]error{} {
 		t.Fatalf("crafted file: %v", err)
 	}

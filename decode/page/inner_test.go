@@ -3,6 +3,7 @@ package page
 import (
 	"bytes"
 	"encoding/binary"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 	"slices"
 	"testing"
 )
@@ -67,12 +68,9 @@ func TestInnerLeaves(t *testing.T) {
 		binary.LittleEndian.PutUint32(run[12:], last)
 		leaf := func(i, overflow uint32) {
 			at := run[int(i)*size:]
-			binary.LittleEndian.PutUint64(at, uint64(outer)+uint64(i))
-			binary.LittleEndian.PutUint32(at[8:], uint32(FlagLeaf)|2<<16)
-			binary.LittleEndian.PutUint32(at[12:], overflow)
-			clear(at[16:48])
-			at[20], at[24], at[28] = 32, 5, 100
-			at[36], at[40], at[44] = 121, 5, 100
+			forged.Header{ID: uint64(outer) + uint64(i), Flags: forged.FlagLeaf, Count: 2, Overflow: overflow}.Put(at)
+			forged.PutElement(at, 0, 0, 32, 5, 100)
+			forged.PutElement(at, 1, 0, 121, 5, 100)
 		}
 		leaf(1, 0)
 		leaf(3, 1<<20)

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
 // zeros is a file of size bytes that starts with head.
@@ -35,7 +36,7 @@ func (z zeros) ReadAt(p []byte, off int64) (int, error) {
 // is yielded as pages of their own.
 func TestRunLimit(t *testing.T) {
 	const pageSize, pages = 65536, 1100
-	head := craft(t, pageSize, pages, craftPage(2, FlagLeaf, pages-3, element{key: []byte("k"), value: []byte("v")}))[:3*pageSize]
+	head := craft(t, pageSize, pages, craftPage(2, FlagLeaf, pages-3, forged.Element{Key: []byte("k"), Value: []byte("v")}))[:3*pageSize]
 	f, err := Open(zeros{head, pages * pageSize}, pages*pageSize)
 	if err != nil {
 		t.Fatal(err)
@@ -61,9 +62,9 @@ func TestRunLimit(t *testing.T) {
 // What is wrong with a tree is kept up to a number, and counted beyond it.
 func TestDamageLimit(t *testing.T) {
 	const n = maxDamage + 2000
-	children := make([]element, n)
+	children := make([]forged.Element, n)
 	for i := range children {
-		children[i] = element{key: fmt.Appendf(nil, "%06d", i), child: 1 << 40}
+		children[i] = forged.Element{Key: fmt.Appendf(nil, "%06d", i), Child: 1 << 40}
 	}
 	b := craft(t, 65536, 10, craftPage(2, FlagBranch, 7, children...))
 	rd := read(t, b)
@@ -79,14 +80,14 @@ func TestDamageLimit(t *testing.T) {
 
 func TestBucketLimit(t *testing.T) {
 	leaf := func(id ID, first, n int) []byte {
-		elements := make([]element, n)
+		elements := make([]forged.Element, n)
 		for i := range elements {
-			inline := append(craftBucket(0), craftPage(0, FlagLeaf, 0)...)
-			elements[i] = element{flags: 1, key: fmt.Appendf(nil, "%06d", first+i), value: inline}
+			inline := append(forged.Bucket(0), craftPage(0, FlagLeaf, 0)...)
+			elements[i] = forged.Element{Flags: forged.ElementBucket, Key: fmt.Appendf(nil, "%06d", first+i), Value: inline}
 		}
 		return craftPage(id, FlagLeaf, 59, elements...)
 	}
-	root := craftPage(2, FlagBranch, 0, element{key: []byte("000000"), child: 3}, element{key: []byte("060000"), child: 63})
+	root := craftPage(2, FlagBranch, 0, forged.Element{Key: []byte("000000"), Child: 3}, forged.Element{Key: []byte("060000"), Child: 63})
 	rd := read(t, craft(t, 65536, 123, root, leaf(3, 0, 60_000), leaf(63, 60_000, 6000)))
 	if len(rd.Tree.Buckets) != maxBuckets {
 		t.Errorf("%d buckets, want %d", len(rd.Tree.Buckets), maxBuckets)
@@ -102,10 +103,10 @@ func TestBucketLimit(t *testing.T) {
 
 // Two buckets of one name are damage, and both are read.
 func TestBucketNamedTwice(t *testing.T) {
-	bucket := element{flags: 1, key: []byte("b"), value: craftBucket(3)}
-	again := element{flags: 1, key: []byte("b"), value: craftBucket(4)}
+	bucket := forged.Element{Flags: forged.ElementBucket, Key: []byte("b"), Value: forged.Bucket(3)}
+	again := forged.Element{Flags: forged.ElementBucket, Key: []byte("b"), Value: forged.Bucket(4)}
 	root := craftPage(2, FlagLeaf, 0, bucket, again)
-	b := craft(t, 1024, 5, root, craftPage(3, FlagLeaf, 0, element{key: []byte("k3")}), craftPage(4, FlagLeaf, 0, element{key: []byte("k4")}))
+	b := craft(t, 1024, 5, root, craftPage(3, FlagLeaf, 0, forged.Element{Key: []byte("k3")}), craftPage(4, FlagLeaf, 0, forged.Element{Key: []byte("k4")}))
 	rd := read(t, b)
 	value := int64(2*1024 + 16 + 2*16 + 17 + 1)
 	want := []flaw{{value, decode.ErrOverlap}, {2*1024 + 16 + 16, decode.ErrOrder}}
@@ -119,9 +120,9 @@ func TestBucketNamedTwice(t *testing.T) {
 
 // A branch that claims more children than it has room for leads to those it has.
 func TestBranchCount(t *testing.T) {
-	root := craftPage(2, FlagBranch, 0, element{key: []byte("k"), child: 3})
+	root := craftPage(2, FlagBranch, 0, forged.Element{Key: []byte("k"), Child: 3})
 	put(root, 10, uint16(100))
-	rd := read(t, craft(t, 1024, 4, root, craftPage(3, FlagLeaf, 0, element{key: []byte("k"), value: []byte("v")})))
+	rd := read(t, craft(t, 1024, 4, root, craftPage(3, FlagLeaf, 0, forged.Element{Key: []byte("k"), Value: []byte("v")})))
 	if diff := cmp.Diff([]record{{"", "k", "v"}}, rd.Records); diff != "" {
 		t.Errorf("records (-want +got):\n%s", diff)
 	}
@@ -157,7 +158,7 @@ func TestNames(t *testing.T) {
 
 // The bytes of an element can not be grown into those of the next.
 func TestElementsHaveNoRoom(t *testing.T) {
-	b := craftPage(2, FlagLeaf, 0, element{key: []byte("a"), value: []byte("1")}, element{key: []byte("b"), value: []byte("2")})
+	b := craftPage(2, FlagLeaf, 0, forged.Element{Key: []byte("a"), Value: []byte("1")}, forged.Element{Key: []byte("b"), Value: []byte("2")})
 	want := bytes.Clone(b)
 	p := Page{Data: b, Header: Header{Flags: FlagLeaf, Count: 2}}
 	for e, err := range p.LeafElements() {

@@ -3,6 +3,7 @@ package page
 import (
 	"bytes"
 	"encoding/binary"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 	"testing"
 )
 
@@ -52,9 +53,8 @@ func TestResidueRuns(t *testing.T) {
 		}
 	}
 	header := func(i int, id ID, flags Flags, overflow uint32) {
-		binary.LittleEndian.PutUint64(at(i), uint64(id))
-		binary.LittleEndian.PutUint16(at(i)[8:], uint16(flags))
-		binary.LittleEndian.PutUint32(at(i)[12:], overflow)
+		count := binary.LittleEndian.Uint16(at(i)[10:]) // of the text
+		forged.Header{ID: uint64(id), Flags: uint16(flags), Count: count, Overflow: overflow}.Put(at(i))
 	}
 	text(0, 10)
 	header(0, first, FlagLeaf, 2)       // whole: 0, 1, 2
@@ -88,9 +88,7 @@ func TestResidueAcrossWindows(t *testing.T) {
 	first := ID(w.HighSize / size)
 	text := bytes.Repeat([]byte("text"), size/4)
 	run := bytes.Clone(text)
-	binary.LittleEndian.PutUint64(run, uint64(first))
-	binary.LittleEndian.PutUint16(run[8:], uint16(FlagLeaf))
-	binary.LittleEndian.PutUint32(run[12:], 599)
+	forged.Header{ID: uint64(first), Flags: forged.FlagLeaf, Count: binary.LittleEndian.Uint16(run[10:]), Overflow: 599}.Put(run)
 	b = append(bytes.Clone(b[:w.HighSize]), run...)
 	b = append(b, bytes.Repeat(text, 599)...)
 	b = append(b, bytes.Repeat(text, 1500)...)

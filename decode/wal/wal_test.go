@@ -4,19 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"go.etcd.io/etcd/server/v3/storage/wal"
-	"go.etcd.io/raft/v3/raftpb"
-	"go.uber.org/zap"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/etcdsift/etcdsift/decode"
+	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
 // A segmentFile is a segment that etcd's own code wrote.
@@ -54,48 +48,16 @@ func request(i int) *pb.InternalRaftRequest {
 	return &pb.InternalRaftRequest{ID: 1, DeleteRange: &pb.DeleteRangeRequest{Key: put.Key, RangeEnd: []byte("z")}}
 }
 
-// makeLog writes entries 1 to n with etcd's code, in segments of about size bytes.
+// makeLog writes entries 1 to n, in segments of about size bytes.
 func makeLog(t testing.TB, n int, size int64) []segmentFile {
 	t.Helper()
-	before := wal.SegmentSizeBytes
-	wal.SegmentSizeBytes = size
-	defer func() { wal.SegmentSizeBytes = before }()
-	dir := filepath.Join(t.TempDir(), "wal")
-	metadata, err := proto.Marshal(&pb.Metadata{NodeID: proto.Uint64(7), ClusterID: proto.Uint64(9)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, err := wal.Create(zap.NewNop(), dir, metadata)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.SetUnsafeNoFsync()
+	log := forged.Log{SegmentSize: size}
 	for i := 1; i <= n; i++ {
-		data, err := proto.Marshal(request(i))
-		if err != nil {
-			t.Fatal(err)
-		}
-		entry := &raftpb.Entry{Term: proto.Uint64(2), Index: proto.Uint64(uint64(i)), Data: data}
-		state := &raftpb.HardState{Term: proto.Uint64(2), Vote: proto.Uint64(7), Commit: proto.Uint64(uint64(i - 1))}
-		if err := w.Save(state, []*raftpb.Entry{entry}); err != nil {
-			t.Fatal(err)
-		}
+		log.Entries = append(log.Entries, forged.Entry{Index: uint64(i), Term: 2, Commit: uint64(i - 1), Request: request(i)})
 	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	names, err := filepath.Glob(filepath.Join(dir, "*.wal"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	slices.Sort(names)
 	var files []segmentFile
-	for _, name := range names {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files = append(files, segmentFile{filepath.Base(name), b})
+	for _, s := range log.Segments(t) {
+		files = append(files, segmentFile{s.Name, s.Data})
 	}
 	return files
 }
