@@ -15,7 +15,6 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/resource"
 	"github.com/etcdsift/etcdsift/fixtures"
-	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
 // snapshotBytes is the snapshot of a scenario.
@@ -320,28 +319,5 @@ func TestDetect(t *testing.T) {
 	}
 	if _, err := evidence.Detect(failingDisk{bytes.NewReader(nil), 0}, 100); !errors.Is(err, errDisk) {
 		t.Errorf("failing disk: %v", err)
-	}
-}
-
-// A page of zeros within an encrypted value is damage: no cipher writes it. In a plaintext
-// value it may be what was stored.
-func TestZeroPageInValue(t *testing.T) {
-	for _, tt := range []struct {
-		name  string
-		value []byte
-		want  int // damages
-	}{
-		{"aesgcm", gcm("nonce", "value", 20_000), 1},
-		{"plaintext", bytes.Repeat([]byte("k8s\x00 no object"), 1500), 0},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			db := forged.DB{Records: []forged.Record{{Rev: 5, Key: forged.SecretKey(1), Value: tt.value}}, Index: 10}.Bytes(t)
-			page := bytes.Index(db, tt.value)/4096 + 2
-			clear(db[page*4096:][:4096])
-			r, _ := run(t, Options{FailOn: report.SeverityHigh}, inMemory(db))
-			if len(r.Coverage.Damage) != tt.want || tt.want > 0 && r.Coverage.Damage[0].Offset != int64(page)*4096 {
-				t.Errorf("damage %+v", r.Coverage.Damage)
-			}
-		})
 	}
 }
