@@ -18,7 +18,7 @@ import (
 // newEvidence is an evidence of b of which nothing was seen yet. The run is about Secrets.
 func newEvidence(b []byte) *seen.Evidence {
 	return seen.New(sourceOf(b), seen.NewInterest(seen.Want{
-		Resources: []resource.GroupResource{seen.Secrets}, AnyPrefix: true, Sealed: func(envelope.Envelope, uint64) {},
+		Resources: []resource.GroupResource{seen.Secrets}, Sealed: func(envelope.Envelope, uint64) {},
 	}))
 }
 
