@@ -41,20 +41,21 @@ func parseContents(value []byte, off int64) (c Contents, ok bool) {
 		return c, false
 	}
 	ok = true
-	err = wire.Each(u.Raw, func(f wire.Field) error {
+	err = eachEntry(u.Raw, func(e dataEntry) {
+		// stringData is never stored.
+		ok = ok && !e.stringData && e.err == nil && e.name != "" && isDataKey(e.name) && len(c.Data) < maxData
+		if ok {
+			c.Data = append(c.Data, Datum{e.name, e.value})
+		}
+	}, func(f wire.Field) {
 		switch {
 		case !ok:
-		case f.Num == 2:
-			name, keyErr := dataKey(f.Bytes)
-			ok = f.Type == protowire.BytesType && keyErr == nil && name != "" && isDataKey(name) && len(c.Data) < maxData
-			c.Data = append(c.Data, Datum{name, datumOf(f.Bytes)})
+		case f.Num == 2, f.Num == 4: // of another wire type than an entry has
+			ok = false
 		case f.Num == 3:
 			c.Type = string(f.Bytes)
 			ok = f.Type == protowire.BytesType && kubename.IsPrintable(c.Type)
-		case f.Num == 4: // stringData, which is never stored
-			ok = false
 		}
-		return nil
 	})
 	slices.SortFunc(c.Data, func(a, b Datum) int { return cmp.Compare(a.Name, b.Name) })
 	for i, d := range c.Data {

@@ -41,6 +41,17 @@ func FuzzParseSecretData(f *testing.F) {
 	})
 }
 
+// One pass tells what two tell, whatever the value.
+func FuzzParseContents(f *testing.F) {
+	stored.Seed(f)
+	f.Fuzz(func(t *testing.T, value []byte) {
+		if diff := cmp.Diff(contentsTwice(value), ParseContents(value, 7)); diff != "" {
+			t.Fatalf("(-want +got):\n%s", diff)
+		}
+		objectBound.Check(t, len(value), func() { _ = ParseContents(value, 7) })
+	})
+}
+
 func FuzzParseMeta(f *testing.F) {
 	stored.Seed(f)
 	f.Fuzz(func(t *testing.T, value []byte) {

@@ -72,24 +72,22 @@ func protobufSecret(u *unknown.Object) (Secret, error) {
 // protobufSecretFields is all but the metadata.
 func protobufSecretFields(u *unknown.Object) (s Secret, err error) {
 	var keyErr error
-	err = wire.Each(u.Raw, func(f wire.Field) error {
+	err = eachEntry(u.Raw, func(e dataEntry) {
+		if e.err == nil && len(s.DataKeys) == maxData {
+			e.err = decode.ErrLimit
+		}
+		if e.err != nil {
+			keyErr = e.err
+			return
+		}
+		s.DataKeys = append(s.DataKeys, e.name)
+	}, func(f wire.Field) {
 		switch {
-		case f.Is(2, protowire.BytesType), f.Is(4, protowire.BytesType):
-			key, err := dataKey(f.Bytes)
-			if err == nil && len(s.DataKeys) == maxData {
-				err = decode.ErrLimit
-			}
-			if err != nil {
-				keyErr = err
-				return nil
-			}
-			s.DataKeys = append(s.DataKeys, key)
 		case f.Is(3, protowire.BytesType):
 			s.Type = string(f.Bytes)
 		case f.Is(5, protowire.VarintType):
 			s.Immutable = f.Varint != 0
 		}
-		return nil
 	})
 	slices.Sort(s.DataKeys)
 	s.DataKeys = slices.Compact(s.DataKeys)
@@ -102,26 +100,53 @@ func protobufSecretFields(u *unknown.Object) (s Secret, err error) {
 	return s, cmp.Or(err, keyErr)
 }
 
-// dataKey returns the key in an entry of data, if the entry has the only form that encoders
-// give it: the key, then the datum, either left out if it is empty.
-func dataKey(entry []byte) (string, error) {
-	var key string
+// A dataEntry is an entry of data or stringData in protobuf. Its value aliases the stored value.
+type dataEntry struct {
+	name       string
+	value      []byte
+	stringData bool
+	err        error // what is wrong with it: there is no name and no value then
+}
+
+// eachEntry calls entry with each entry of the data and stringData of a Secret in protobuf, in the
+// order in which they stand, and other with each other field. All that reads data goes by it: keys
+// alone, whole data, and both at once. The error is that of the message, behind the last good field.
+func eachEntry(raw []byte, entry func(dataEntry), other func(wire.Field)) error {
+	return wire.Each(raw, func(f wire.Field) error {
+		if !f.Is(2, protowire.BytesType) && !f.Is(4, protowire.BytesType) {
+			other(f)
+			return nil
+		}
+		e := dataEntry{stringData: f.Num == 4}
+		e.name, e.value, e.err = parseEntry(f.Bytes)
+		entry(e)
+		return nil
+	})
+}
+
+// parseEntry returns key and datum of an entry of data, if the entry has the only form that
+// encoders give it: the key, then the datum, either left out if it is empty.
+func parseEntry(entry []byte) (name string, value []byte, err error) {
 	last := protowire.Number(0)
-	err := wire.Each(entry, func(f wire.Field) error {
+	err = wire.Each(entry, func(f wire.Field) error {
 		if f.Type != protowire.BytesType || f.Num > 2 || f.Num <= last {
 			return decode.ErrValue
 		}
 		if last = f.Num; f.Num == 1 {
-			key = string(f.Bytes)
+			name = string(f.Bytes)
+		} else {
+			value = f.Bytes
 		}
 		return nil
 	})
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	return key, nil
+	return name, value, nil
 }
 
+// documentSecret stays apart from documentData, because it lists keys whose datum is not base64,
+// and because a datum that it does not decode can not get out. Both ask datum for the form.
 func documentSecret(doc *document.Document, err *error) Secret {
 	s := Secret{Meta: documentMeta(doc, err)}
 	doc.Get("type", &s.Type, err)

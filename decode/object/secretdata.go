@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 
-	"google.golang.org/protobuf/encoding/protowire"
 	"k8s.io/apimachinery/pkg/runtime/serializer/cbor/direct"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 
@@ -64,39 +63,21 @@ func parseSecretData(value []byte, off int64) (TypeMeta, map[string][]byte, erro
 func protobufData(u *unknown.Object) (map[string][]byte, error) {
 	data, stringData := map[string][]byte{}, map[string][]byte{}
 	var entryErr error
-	err := wire.Each(u.Raw, func(f wire.Field) error {
-		entries := data
+	err := eachEntry(u.Raw, func(e dataEntry) {
 		switch {
-		case f.Is(4, protowire.BytesType):
-			entries = stringData
-		case !f.Is(2, protowire.BytesType):
-			return nil
+		case e.err != nil:
+			entryErr = formatError(u.RawOff, "Secret, data", e.err)
+		case e.stringData:
+			stringData[e.name] = e.value
+		default:
+			data[e.name] = e.value
 		}
-		name, err := dataKey(f.Bytes)
-		if err != nil {
-			entryErr = formatError(u.RawOff, "Secret, data", err)
-			return nil
-		}
-		entries[name] = datumOf(f.Bytes)
-		return nil
-	})
+	}, func(wire.Field) {})
 	if err != nil {
 		err = formatError(u.RawOff, "Secret", err)
 	}
 	maps.Copy(data, stringData)
 	return data, cmp.Or(err, entryErr)
-}
-
-// datumOf returns the datum in an entry that dataKey has found good.
-func datumOf(entry []byte) []byte {
-	var value []byte
-	wire.Each(entry, func(f wire.Field) error {
-		if f.Num == 2 {
-			value = f.Bytes
-		}
-		return nil
-	})
-	return value
 }
 
 // A dataBytes is a datum of the same forms, with its bytes. It notes what is of that form but
