@@ -24,7 +24,7 @@ func TestOveruseOfSeveralKeys(t *testing.T) {
 		records []forged.Record
 		want    []report.Severity
 	}{
-		// key1 wrote most of it, of which a compaction left nothing.
+		// key1 wrote most of it, and a compaction left nothing of that.
 		{"one value, of the key after another", []forged.Record{versionOf(1_000_000, 5, 300_000, 1, "key2")}, []report.Severity{report.SeverityLow}},
 		{"one value, seldom written", []forged.Record{versionOf(1_000_000, 5, 3_000, 1, "key2")}, nil},
 		{"beside a value that is older", []forged.Record{versionOf(4, 4, 1, 1, "key1"), versionOf(400_000, 10, 300_000, 2, "key1")}, []report.Severity{report.SeverityMedium}},

@@ -60,7 +60,7 @@ func TestRecords(t *testing.T) {
 	for _, name := range []string{"deleted", "deleted-compacted", "providers", "page-1024", "page-65536", "freelist", "nested", "big-endian", "large-freed"} {
 		t.Run(name, func(t *testing.T) {
 			db := snapshotBytes(t, name)
-			if name == "big-endian" { // of which the walk knows nothing
+			if name == "big-endian" { // the walk knows nothing of it
 				if got := onPages(t, examined(t, inMemory(db))); len(got) == 0 {
 					t.Error("no values")
 				}

@@ -80,7 +80,7 @@ func (p pieces) addKeys(t *testing.T, config []byte) {
 	}
 }
 
-// A leakCheck runs commands of which no output may hold a piece of a secret.
+// A leakCheck runs commands, and no output of theirs may hold a piece of a secret.
 type leakCheck struct {
 	*testing.T
 	secrets pieces

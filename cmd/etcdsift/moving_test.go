@@ -107,7 +107,7 @@ func TestMovingEvidence(t *testing.T) {
 	}
 }
 
-// A failingReader is a file of which the disk gives nothing.
+// A failingReader is a file that the disk gives nothing of.
 type failingReader struct{ err error }
 
 func (r failingReader) ReadAt([]byte, int64) (int, error) { return 0, r.err }

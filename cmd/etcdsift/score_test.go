@@ -51,7 +51,7 @@ const (
 
 var fates = []fate{live, superseded, compacted, inPart, overwritten, walOnly, never}
 
-// TestScore examines evidence of which every write is known.
+// TestScore examines evidence whose every write is known.
 func TestScore(t *testing.T) {
 	var scores []score
 	for _, g := range fixtures.ResidueGroups() {

@@ -128,7 +128,7 @@ func splitArgs(text string) (args []string, rest string, ok bool) {
 
 var annotated = regexp.MustCompile(`(\d|AT_FDCWD)$`)
 
-// isAnnotated reports whether a file descriptor ends here, of which the path follows.
+// isAnnotated reports whether a file descriptor ends here, and its path follows.
 func isAnnotated(text string) bool { return annotated.MatchString(text) }
 
 // paths are all paths that a call names: those of its descriptors, and its strings, which

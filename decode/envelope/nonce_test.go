@@ -91,7 +91,7 @@ func TestNonceOfTheAPIServer(t *testing.T) {
 			}},
 		{"kms v1", "k8s:enc:kms:v1:a:b:", kmsv1.NewEnvelopeTransformer(xorV1{}, 0, newGCM), 12, 2,
 			func(dek, nonce, rest []byte) string { return openGCM(t, newBlock(t, unwrapV1(dek)), nonce, rest) }},
-		// Its IV is 16 bytes, of which Nonce takes as many as a nonce has.
+		// Its IV is 16 bytes, and Nonce takes as many of them as a nonce has.
 		{"kms v1 on AES-CBC", "k8s:enc:kms:v1:a:b:", kmsv1.NewEnvelopeTransformer(xorV1{}, 0, newCBC), 12, 2,
 			func(dek, nonce, rest []byte) string {
 				return openCBC(newBlock(t, unwrapV1(dek)), append(bytes.Clone(nonce), rest[:4]...), rest[4:])
@@ -151,7 +151,7 @@ func TestNonceCutAtEveryByte(t *testing.T) {
 		{"aesgcm", "k8s:enc:aesgcm:v1:k:", gcm40, 12},
 		{"secretbox", "k8s:enc:secretbox:v1:k:", secretbox4, 24},
 		{"kms v1", "k8s:enc:kms:v1:k:", kms1, 2 + 20 + 12},
-		// A message that is cut has the fields that are whole, of which the data is the first.
+		// A message that is cut has the fields that are whole, and the data is the first of them.
 		{"kms v2, key", "k8s:enc:kms:v2:k:", kms2[:len(kms2)-2], 2 + 60},
 		{"kms v2, seed", "k8s:enc:kms:v2:k:", kms2, 2 + 60},
 	} {

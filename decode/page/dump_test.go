@@ -275,8 +275,8 @@ func stateOf(e LeafElement) string {
 	return fmt.Sprintf("%q", e.Value)
 }
 
-// protoFields are the names of the fields of a message, and those of which the content is a
-// message itself.
+// protoFields are the names of the fields of a message, and the message that the
+// content is, if it is one.
 var protoFields = map[string]map[protowire.Number][2]string{
 	"KeyValue": {1: {"key"}, 2: {"create_revision"}, 3: {"mod_revision"}, 4: {"version"}, 5: {"value"}, 6: {"lease"}},
 	"Unknown":  {1: {"type", "TypeMeta"}, 2: {"raw", "Secret"}, 3: {"content encoding"}, 4: {"content type"}},

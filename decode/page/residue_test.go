@@ -39,7 +39,7 @@ func sweepResidue(t *testing.T, b []byte) []residuePages {
 	return got
 }
 
-// Behind the last page in use lie a run that is whole, one of which the middle was
+// Behind the last page in use lie a run that is whole, one whose middle was
 // used again, and what is left of one without its first page.
 func TestResidueRuns(t *testing.T) {
 	const size = 4096

@@ -15,7 +15,7 @@ import (
 	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
-// newEvidence is an evidence of b of which nothing was seen yet. The run is about Secrets.
+// newEvidence is an evidence of b before anything was seen of it. The run is about Secrets.
 func newEvidence(b []byte) *seen.Evidence {
 	return seen.New(sourceOf(b), seen.NewInterest(seen.Want{
 		Resources: []resource.GroupResource{seen.Secrets}, Sealed: func(envelope.Envelope, uint64) {},

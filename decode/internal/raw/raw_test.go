@@ -9,7 +9,7 @@ import (
 
 var errBroken = errors.New("broken")
 
-// reading is a file of that many bytes, of which ReadAt gives short with err.
+// reading is a file of that many bytes; ReadAt gives short of them, with err.
 type reading struct {
 	short int
 	err   error
