@@ -26,7 +26,7 @@ func (Table) Write(out io.Writer, r *report.Report) error {
 	inventory(w, r)
 	evidence(w, r)
 	w.printf("\n")
-	w.paragraph("  ", "Verdict: "+verdict(r))
+	w.printf("Verdict: %s\n", verdict(r)) // on one line, however long, because people search for it
 	return w.err
 }
 

@@ -286,7 +286,7 @@ func TestRetireThroughLinks(t *testing.T) {
 		{".", "x/member/snap/db", nil, 4},
 		{".", "x/member/snap", nil, 4},
 		{".", "x", nil, 4},
-		{".", "two/member/snap/db", []string{"two/member/wal/" + segmentName}, 1}, // of two segments
+		{".", "two/member/snap/db", []string{"two/member/wal/" + segmentName}, 4}, // the other segment is no part of the log
 		{".", "d/member/snap/db", []string{"d/member/wal/" + segmentName}, 0},
 	} {
 		// As a shell does, which keeps the way that it came.
