@@ -74,25 +74,31 @@ func exitReason(r *report.Report) string {
 func cleanOf(r *report.Report) string {
 	var judged []string
 	inScope := map[report.Text]bool{}
-	others := 0
+	others, resources := 0, 0
 	for _, scope := range r.Scope {
 		inScope[scope.Resource] = true
 		switch {
 		case scope.Keys == 0:
-		case scope.Configured && len(judged) >= maxJudged:
+		case scope.Configured:
 			others += scope.Keys
+			resources++
 		default:
 			judged = append(judged, fmt.Sprintf("%d %s", scope.Keys, noun(scope)))
 		}
 	}
 	if others > 0 {
-		judged = append(judged, fmt.Sprintf("%d other objects", others))
+		judged = append(judged, ofOthers(others, resources))
 	}
 	s := ": " + and(judged)
 	if aside := notJudged(r, inScope); aside != "" {
 		s += "; not judged and in plaintext: " + aside
 	}
 	return s
+}
+
+// ofOthers counts objects of resources that are not named.
+func ofOthers(objects, resources int) string {
+	return fmt.Sprintf("%d %s of %d other %s", objects, plural(objects, "object", "objects"), resources, plural(resources, "resource", "resources"))
 }
 
 // maxJudged bounds the resources that the verdict names.
@@ -132,7 +138,7 @@ func notJudged(r *report.Report, inScope map[report.Text]bool) string {
 		}
 	}
 	if rest > 0 {
-		parts = append(parts, fmt.Sprintf("%d %s of %d other %s", rest, plural(rest, "object", "objects"), resources, plural(resources, "resource", "resources")))
+		parts = append(parts, ofOthers(rest, resources))
 	}
 	return strings.Join(parts, ", ")
 }
