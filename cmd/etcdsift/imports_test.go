@@ -11,7 +11,7 @@ import (
 const module = "github.com/etcdsift/etcdsift/"
 
 // Imports point one way: cmd -> reports, analyzer -> decode, and all of them -> analyzer/report.
-// Inside of the analyzer seen <- sweep, naming, keys <- judge <- analyzer. What is made for
+// Inside of the analyzer seen <- sweep, naming, keys, cluster <- judge <- analyzer. What is made for
 // tests, and what only they use, stays out of the program.
 func TestImports(t *testing.T) {
 	const rooms = "analyzer/internal/"
@@ -47,6 +47,14 @@ func TestImports(t *testing.T) {
 		{rooms + "seen", rooms + "naming", "what was seen does not know who named it"},
 		{rooms + "seen", rooms + "keys", "what was seen does not know who opened it"},
 		{rooms + "seen", rooms + "judge", "what was seen does not know what it is worth"},
+		{rooms + "seen", rooms + "cluster", "what was seen does not know whose it is"},
+		{rooms + "cluster", rooms + "sweep", "whose a key is tells what was seen alone"},
+		{rooms + "cluster", rooms + "naming", "whose a key is tells what was seen alone"},
+		{rooms + "cluster", rooms + "keys", "whose a key is tells what was seen alone"},
+		{rooms + "cluster", rooms + "judge", "only who judges is above"},
+		{rooms + "sweep", rooms + "cluster", "passes look at one evidence at a time"},
+		{rooms + "naming", rooms + "cluster", "passes look at one evidence at a time"},
+		{rooms + "keys", rooms + "cluster", "passes look at one evidence at a time"},
 		{rooms + "sweep", rooms + "naming", "passes do not know each other"},
 		{rooms + "sweep", rooms + "keys", "passes do not know each other"},
 		{rooms + "sweep", rooms + "judge", "only the analyzer is above"},

@@ -24,8 +24,8 @@ func (j *Judge) history(evs []*seen.Evidence) report.History {
 			h.LogicalCluster = report.Text(id.LogicalCluster)
 		}
 		all = append(all, timedCopies(ev)...)
-		if e := ev.Keys.Entry(key); e != nil && j.clusters.isNewest(ev, e) {
-			h.State = j.stateOf(ev, e)
+		if e := ev.Keys.Entry(key); e != nil && j.clusters.IsNewest(ev, e) {
+			h.State = j.clusters.StateOf(ev, e)
 		}
 	}
 	slices.SortStableFunc(all, compareTimes)
@@ -35,7 +35,7 @@ func (j *Judge) history(evs []*seen.Evidence) report.History {
 		o.Proof = j.copyProofs[at.Copy]
 		h.Copies = append(h.Copies, o)
 		if !known {
-			h.State = j.clusters.stateOf(at.In, at.Copy) // by the newest copy, which is the last one
+			h.State = j.clusters.StateOfCopy(at.In, at.Copy) // by the newest copy, which is the last one
 		}
 	}
 	if len(h.Copies) == 0 {

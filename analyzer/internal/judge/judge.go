@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/etcdsift/etcdsift/analyzer/internal/cluster"
 	"github.com/etcdsift/etcdsift/analyzer/internal/keys"
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/analyzer/report"
@@ -20,11 +21,11 @@ type Judge struct {
 	proofs   *keys.Proofs // nil if no value was decrypted
 	nonces   *keys.Nonces
 
-	clusters *clusters // set by New
+	clusters *cluster.Clusters // set by New
 
 	// The keys in scope that have plaintext copies. New sets them; see Subject for what the other
 	// steps do to each. rereads counts their copies that the tree has elsewhere, too.
-	subjects map[etcdKey]*Subject
+	subjects map[cluster.Key]*Subject
 	exposed  []*Subject // all of subjects, by namespace, name and key
 	rereads  map[*seen.Evidence]int
 
@@ -66,8 +67,8 @@ type movedKey struct {
 func New(evs []*seen.Evidence, q Question, p *keys.Proofs, n *keys.Nonces) *Judge {
 	j := &Judge{
 		question: q, evs: evs, proofs: p, nonces: n,
-		clusters:   newClusters(evs),
-		subjects:   map[etcdKey]*Subject{},
+		clusters:   cluster.New(evs),
+		subjects:   map[cluster.Key]*Subject{},
 		inventory:  map[clusterResource]*report.ResourceCount{},
 		namespaces: map[clusterNamespace]*report.NamespaceCount{},
 		scope:      map[resource.GroupResource]*report.ScopeCount{},
@@ -111,9 +112,9 @@ func New(evs []*seen.Evidence, q Question, p *keys.Proofs, n *keys.Nonces) *Judg
 // addEntry takes what one evidence says of a key. err is what is wrong with its newest value, nil
 // if nothing is.
 func (j *Judge) addEntry(ev *seen.Evidence, e *seen.Entry, err error) {
-	newest, deleted := j.clusters.isNewest(ev, e), j.clusters.isDeleted(ev, e)
+	newest, deleted := j.clusters.IsNewest(ev, e), j.clusters.IsDeleted(ev, e)
 	id := ev.Identity(e.Key)
-	cluster := j.clusters.clusterOf(ev, e.Key)
+	cluster := j.clusters.Of(ev, e.Key)
 	if newest && !deleted {
 		j.countLive(ev, e, id, cluster)
 		j.addPolicyFinding(ev, e, id)
@@ -131,38 +132,17 @@ func (j *Judge) addEntry(ev *seen.Evidence, e *seen.Entry, err error) {
 	if !newest {
 		return // what counts is in another evidence
 	}
-	s := j.subjects[j.clusters.key(ev, e.Key)]
+	s := j.subjects[j.clusters.KeyOf(ev, e.Key)]
 	if s == nil {
 		if !deleted {
 			j.countStatus(id, cluster, ev.StatusOf(e))
 		}
 		return
 	}
-	s.state = j.stateOf(ev, e)
+	s.state = j.clusters.StateOf(ev, e)
 	if !deleted {
 		s.newest, s.in, s.status = e, ev, ev.StatusOf(e)
 	}
-}
-
-// stateOf is the state of a key whose newest revision is in ev.
-func (j *Judge) stateOf(ev *seen.Evidence, e *seen.Entry) report.State {
-	switch {
-	case e.Unknown && !j.clusters.isGone(ev, e):
-		return report.StateUnknown
-	case j.clusters.isDeleted(ev, e):
-		return report.StateDeleted
-	case ev.File == nil || ev.IsBlind() && e.Index != 0:
-		return report.StateUnknown // a WAL alone does not tell what was written after it
-	}
-	return report.StateLive
-}
-
-// stateAt is the state of a key of which ev has the copy at.
-func (j *Judge) stateAt(ev *seen.Evidence, key string, at *seen.Copy) report.State {
-	if e := ev.Keys.Entry(key); e != nil {
-		return j.stateOf(ev, e)
-	}
-	return j.clusters.stateOf(ev, at)
 }
 
 // Scan is the answer on which objects can be read. It takes the copies out of the evidence. Like
@@ -231,7 +211,7 @@ func (j *Judge) addFinding(f report.Finding) {
 func (j *Judge) objectFinding(rule report.RuleID, ev *seen.Evidence, key string, at ...report.Location) report.Finding {
 	id := ev.Identity(key)
 	return report.Finding{
-		Rule: rule, Cluster: j.clusters.clusterOf(ev, key), Resource: report.Text(id.GroupResource.String()), Namespace: report.Text(id.Namespace), Name: report.Text(id.Name),
+		Rule: rule, Cluster: j.clusters.Of(ev, key), Resource: report.Text(id.GroupResource.String()), Namespace: report.Text(id.Namespace), Name: report.Text(id.Name),
 		Key: report.Text(key), At: at,
 	}
 }

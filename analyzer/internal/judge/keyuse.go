@@ -67,9 +67,9 @@ func (j *Judge) addUse(ev *seen.Evidence, e *seen.Entry, id resource.Identity, n
 		// value.
 		needed.KeyName, needed.Unsure = key.Name, false
 	}
-	tied := !e.Deleted && j.clusters.disagrees(ev, e)
+	tied := !e.Deleted && j.clusters.Disagrees(ev, e)
 	j.addStraggler(ev, e, needed, newest || tied)
-	if j.question.Keys && (newest || j.clusters.holdsSame(ev, e)) {
+	if j.question.Keys && (newest || j.clusters.HoldsSame(ev, e)) {
 		j.uncountTree(ev, e)
 	}
 	if e.Deleted || how.Provider == envelope.Identity {

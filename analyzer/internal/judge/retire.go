@@ -138,7 +138,7 @@ func (j *Judge) candidateOf(text string, printed map[string][]seen.KeyID) *candi
 // how that was stored, with the name of the key that opened it. newest says that it is a newest
 // value.
 func (j *Judge) addStraggler(ev *seen.Evidence, e *seen.Entry, needed seen.Storage, newest bool) {
-	if len(j.candidates) == 0 || !j.clusters.isNewest(ev, e) && !newest {
+	if len(j.candidates) == 0 || !j.clusters.IsNewest(ev, e) && !newest {
 		return
 	}
 	broken := e.Proved().Key == nil && (e.Broken || needed.Provider.HasObject() && needed.KMSKeyID == "")

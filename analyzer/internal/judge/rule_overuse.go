@@ -96,7 +96,7 @@ func (j *Judge) eras(evs []*seen.Evidence) *eras {
 	byResource := map[resourceIn][]era{}
 	for _, ev := range evs {
 		for _, r := range ev.Ledger.Resources(ev.Identity) {
-			e := era{resourceIn: resourceIn{r.Resource, j.clusters.etcds[ev]}}
+			e := era{resourceIn: resourceIn{r.Resource, j.clusters.Etcd(ev)}}
 			if r.Storage != 0 {
 				e.use = ev.Keys.Storages[r.Storage].KeyID()
 			}
@@ -152,7 +152,7 @@ func (j *Judge) incarnations(evs []*seen.Evidence) iter.Seq2[era, seen.Incarnati
 				resources[i] = ev.Identity(key).GroupResource
 			}
 			for hash, life := range ev.Ledger.Written {
-				e := era{ev.Keys.Storages[life.Storage].KeyID(), resourceIn{resources[life.Dir-1], j.clusters.etcds[ev]}}
+				e := era{ev.Keys.Storages[life.Storage].KeyID(), resourceIn{resources[life.Dir-1], j.clusters.Etcd(ev)}}
 				if len(evs) > 1 {
 					if have, ok := joined[id{e, hash}]; ok {
 						life.Low, life.High = min(have.Low, life.Low), max(have.High, life.High)

@@ -68,7 +68,7 @@ func (j *Judge) addPolicyFinding(ev *seen.Evidence, e *seen.Entry, id resource.I
 	}
 	f := j.objectFinding(report.RuleID(reportedPolicy(policy)), ev, e.Key, locationOf(ev, e))
 	f.Detail = policyDetail(policy, entry, id.GroupResource, how, e.Proved().Stale)
-	f.Unknown = j.stateOf(ev, e) == report.StateUnknown
+	f.Unknown = j.clusters.StateOf(ev, e) == report.StateUnknown
 	j.addFinding(f)
 }
 

@@ -51,7 +51,7 @@ func (j *Judge) addProofs(proofs *keys.Proofs) {
 		case f.MovedFrom != "":
 			finding.Rule = report.RuleRelocated
 		}
-		finding.Unknown = j.stateAt(f.In, f.Key, &f.At) == report.StateUnknown
+		finding.Unknown = j.clusters.StateAt(f.In, f.Key, &f.At) == report.StateUnknown
 		finding.Superseded, finding.Detail = !f.Newest && !finding.Unknown, failureDetail(f)
 		j.addFinding(finding)
 	}

@@ -58,7 +58,7 @@ func (j *Judge) countStatus(id resource.Identity, cluster report.ClusterID, stat
 	}
 	n.Add(status)
 	all := j.scope[id.GroupResource]
-	for _, scope := range []*report.ScopeCount{all, j.clusters.scopeOf(cluster, id.GroupResource, all)} {
+	for _, scope := range []*report.ScopeCount{all, j.clusters.ScopeOf(cluster, id.GroupResource, all)} {
 		scope.Keys++
 		scope.Add(status)
 	}

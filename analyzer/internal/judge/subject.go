@@ -51,14 +51,14 @@ func (j *Judge) addCopies(ev *seen.Evidence, number int32) {
 
 // subjectOf is the subject that a plaintext copy is of, nil if its key is not in scope.
 func (j *Judge) subjectOf(ev *seen.Evidence, at *seen.Copy) *Subject {
-	key := j.clusters.key(ev, at.Key)
+	key := j.clusters.KeyOf(ev, at.Key)
 	s := j.subjects[key]
 	if s == nil {
 		id := ev.Identity(at.Key)
 		if !j.inScope(id.GroupResource) {
 			return nil
 		}
-		s = &Subject{key: at.Key, id: id, cluster: j.clusters.clusterOf(ev, at.Key), state: j.clusters.stateOf(ev, at), status: report.StatusBroken}
+		s = &Subject{key: at.Key, id: id, cluster: j.clusters.Of(ev, at.Key), state: j.clusters.StateOfCopy(ev, at), status: report.StatusBroken}
 		j.subjects[key] = s
 	}
 	return s

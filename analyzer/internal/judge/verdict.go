@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/etcdsift/etcdsift/analyzer/internal/cluster"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
@@ -25,7 +26,7 @@ func (j *Judge) verdict() report.Verdict {
 
 // reasons lists what holds of a cluster, or with nil of all evidence, the worst first: one at
 // least.
-func (j *Judge) reasons(of *cluster) []report.Reason {
+func (j *Judge) reasons(of *cluster.Cluster) []report.Reason {
 	counts := j.counts(of)
 	places := map[report.Status]int{} // of findings that are on no object
 	objects := map[report.Status]map[clusterObject]bool{}
@@ -33,7 +34,7 @@ func (j *Judge) reasons(of *cluster) []report.Reason {
 		f := &j.result.Findings[i]
 		reason := j.reasonOf(f)
 		switch {
-		case reason == "" || of != nil && !j.clusters.concerns(f, of):
+		case reason == "" || of != nil && !of.Concerns(f):
 		case f.Key == "":
 			places[reason] += max(1, len(f.At)+f.AtMore)
 		case objects[reason] == nil:
@@ -91,7 +92,7 @@ func (j *Judge) fails(f *report.Finding) bool {
 }
 
 // counts is how many objects in scope there are in a cluster, or with nil in all.
-func (j *Judge) counts(of *cluster) report.Counts {
+func (j *Judge) counts(of *cluster.Cluster) report.Counts {
 	if of != nil {
 		return of.Counts
 	}
@@ -107,11 +108,11 @@ func (j *Judge) counts(of *cluster) report.Counts {
 
 // missing is in how many places something was not read that was asked for, in the files of a
 // cluster, or with nil in all.
-func (j *Judge) missing(of *cluster) int {
+func (j *Judge) missing(of *cluster.Cluster) int {
 	c := &j.result.Coverage
 	n := 0
 	for _, d := range c.Damage {
-		if of.has(d.Path) {
+		if of.Has(d.Path) {
 			n++
 		}
 	}
@@ -119,7 +120,7 @@ func (j *Judge) missing(of *cluster) int {
 		n += c.DamageMore
 	}
 	for _, what := range c.NotExamined {
-		if what.Unread && (what.Path == "" || of.has(what.Path)) {
+		if what.Unread && (what.Path == "" || of.Has(what.Path)) {
 			n++
 		}
 	}
@@ -127,7 +128,7 @@ func (j *Judge) missing(of *cluster) int {
 		n += len(j.question.NotEvidence)
 	}
 	for _, e := range j.result.Evidence {
-		if of.has(e.Path) && (e.Changed != "" || unconfirmed(e)) {
+		if of.Has(e.Path) && (e.Changed != "" || unconfirmed(e)) {
 			n++
 		}
 	}
@@ -137,32 +138,18 @@ func (j *Judge) missing(of *cluster) int {
 	return n
 }
 
-// has reports whether a file is of the cluster. Without one all files are.
-func (c *cluster) has(path report.Text) bool {
-	return c == nil || slices.Contains(c.Evidence, path)
-}
-
-// concerns reports whether a finding is on a cluster: on an object in it, on one of its files, or
-// on a configuration.
-func (c *clusters) concerns(f *report.Finding, of *cluster) bool {
-	if f.Cluster != 0 {
-		return f.Cluster == of.ID
-	}
-	return len(f.At) == 0 || of.has(f.At[0].Path)
-}
-
 // addClusters puts the clusters into the report, when all else is known.
 func (j *Judge) addClusters() {
-	for _, c := range j.clusters.list {
+	for _, c := range j.clusters.List {
 		c.Scope = []report.ScopeCount{}
 		for _, s := range j.result.Scope { // in the order of the user
-			for r, n := range c.scope {
+			for r, n := range c.ByResource {
 				if report.Text(r.String()) == s.Resource {
 					c.Scope = append(c.Scope, *n)
 				}
 			}
 		}
-		for _, n := range slices.Collect(maps.Values(c.scope)) {
+		for _, n := range slices.Collect(maps.Values(c.ByResource)) {
 			c.Counts.Plaintext += n.Plaintext
 			c.Counts.Exposed += n.Exposed
 			c.Counts.Encrypted += n.Encrypted

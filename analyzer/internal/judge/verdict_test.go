@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/etcdsift/etcdsift/analyzer/internal/cluster"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
@@ -54,7 +55,7 @@ var facts = []fact{
 
 // judgeOf is a judge that knows these facts alone.
 func judgeOf(allowEmpty bool, facts ...fact) *Judge {
-	j := &Judge{question: Question{Run: report.Run{FailOn: report.SeverityHigh}, AllowEmpty: allowEmpty}, clusters: &clusters{}, result: &report.Report{}}
+	j := &Judge{question: Question{Run: report.Run{FailOn: report.SeverityHigh}, AllowEmpty: allowEmpty}, clusters: &cluster.Clusters{}, result: &report.Report{}}
 	j.result.Scope = []report.ScopeCount{{Resource: "secrets", Counts: report.Counts{Encrypted: 7}}}
 	for _, f := range facts {
 		f.add(j)
