@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/etcdsift/etcdsift/analyzer/internal/judge"
+	"github.com/etcdsift/etcdsift/analyzer/internal/keys"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 )
 
@@ -31,7 +32,7 @@ func Rules() []report.Rule { return judge.Rules() }
 
 // CheckRetire checks a text for KeysOptions.Retire, as far as it can without the keys in the
 // evidence. The error is for the user.
-func CheckRetire(arg string) error { return judge.CheckKeyName(arg) }
+func CheckRetire(arg string) error { return keys.CheckSpelling(arg) }
 
 // Errors of questions that the reading cannot answer. An answer would be wrong.
 var (

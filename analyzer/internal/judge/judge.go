@@ -2,10 +2,12 @@ package judge
 
 import (
 	"cmp"
+	"context"
 	"maps"
 	"slices"
 
 	"github.com/etcdsift/etcdsift/analyzer/internal/cluster"
+	"github.com/etcdsift/etcdsift/analyzer/internal/history"
 	"github.com/etcdsift/etcdsift/analyzer/internal/keys"
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/analyzer/report"
@@ -167,7 +169,17 @@ func (j *Judge) Keys() *report.KeysReport {
 
 // History is the answer on the copies of Question.Key.
 func (j *Judge) History() *report.HistoryReport {
-	return &report.HistoryReport{History: j.history(j.evs), Examined: *j.Examined()}
+	return &report.HistoryReport{History: history.Of(j.evs, j.clusters, j.question.Key, j.copyProofs), Examined: *j.Examined()}
+}
+
+// ProveCopies decrypts the copies of Question.Key, if there is a configuration, and notes what came
+// of each. Its error is that of ctx, or an *encryption.KMSError.
+func (j *Judge) ProveCopies(ctx context.Context) (err error) {
+	if j.question.Encryption == nil || j.question.Key == "" {
+		return nil
+	}
+	j.copyProofs, err = history.Prove(ctx, j.evs, j.question.Encryption)
+	return err
 }
 
 // Examined is the answer on what was read, and what was not.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/agnivade/levenshtein"
 
+	"github.com/etcdsift/etcdsift/analyzer/internal/keys"
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/analyzer/report"
 )
@@ -15,7 +16,7 @@ import (
 type candidate struct {
 	label    string                    // as the user gave it
 	printed  bool                      // reports print it like that
-	readings []keyName                 // what it may mean
+	readings []keys.Spelling           // what it may mean
 	seen     bool                      // see candidateOf
 	hits     map[*seen.Evidence][]bool // by StorageID, whether values stored like that name it
 
@@ -26,7 +27,7 @@ type candidate struct {
 
 // names reports whether a value that was stored like that names the key, or may do so.
 func (c *candidate) names(how *seen.Storage) bool {
-	return slices.ContainsFunc(c.readings, func(name keyName) bool {
+	return slices.ContainsFunc(c.readings, func(name keys.Spelling) bool {
 		return name.Provider == how.Provider && how.MayHave(name.Name) && (name.KMSKeyID == "" || name.KMSKeyID == how.KMSKeyID)
 	})
 }
@@ -34,7 +35,7 @@ func (c *candidate) names(how *seen.Storage) bool {
 // mayNeedBroken reports whether a broken value that was stored like that may need the key: what is
 // left of the name may be the start of this one, or the key ID cannot be read.
 func (c *candidate) mayNeedBroken(how *seen.Storage) bool {
-	return slices.ContainsFunc(c.readings, func(name keyName) bool {
+	return slices.ContainsFunc(c.readings, func(name keys.Spelling) bool {
 		return name.Provider == how.Provider && (strings.HasPrefix(name.Name, how.KeyName+":") || name.Name == how.KeyName && how.KMSKeyID == "")
 	})
 }
@@ -52,7 +53,7 @@ func (j *Judge) findCandidates() {
 	}
 	printed := j.printedKeys()
 	for _, list := range j.question.Retire {
-		parts := splitKeys(list)
+		parts := keys.SplitKeys(list)
 		for len(parts) > 0 {
 			n := len(parts)
 			c := j.candidateOf(strings.Join(parts, ","), printed)
@@ -114,10 +115,10 @@ func (j *Judge) candidateOf(text string, printed map[string][]seen.KeyID) *candi
 	if printed[text] == nil {
 		label = strings.TrimSpace(text) // spaces around the commas of a list
 	}
-	c := &candidate{label: label, printed: printed[label] != nil, readings: readings(label), hits: map[*seen.Evidence][]bool{}}
+	c := &candidate{label: label, printed: printed[label] != nil, readings: keys.Readings(label), hits: map[*seen.Evidence][]bool{}}
 	// The text may have escapes in it, for bytes of the name that no terminal shows.
 	for _, id := range printed[label] {
-		if name := (keyName{id.Provider, id.KeyName, id.KMSKeyID}); !slices.Contains(c.readings, name) {
+		if name := (keys.Spelling{Provider: id.Provider, Name: id.KeyName, KMSKeyID: id.KMSKeyID}); !slices.Contains(c.readings, name) {
 			c.readings = append(c.readings, name)
 		}
 	}

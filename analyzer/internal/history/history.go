@@ -1,4 +1,5 @@
-package judge
+// Package history tells of every copy of one key, in the order in which they were written.
+package history
 
 import (
 	"cmp"
@@ -6,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/etcdsift/etcdsift/analyzer/encryption"
+	"github.com/etcdsift/etcdsift/analyzer/internal/cluster"
 	"github.com/etcdsift/etcdsift/analyzer/internal/keys"
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/analyzer/report"
@@ -13,10 +16,10 @@ import (
 	"github.com/etcdsift/etcdsift/decode/wal"
 )
 
-// history is what all evidence tells of Question.Key.
-func (j *Judge) history(evs []*seen.Evidence) report.History {
-	key := string(j.question.Key)
-	h := report.History{Key: j.question.Key, Copies: []report.Occurrence{}, Similar: []report.Text{}, State: report.StateUnknown}
+// Of is what all evidence tells of a key. proofs is that of Prove.
+func Of(evs []*seen.Evidence, clusters *cluster.Clusters, name report.Text, proofs map[*seen.Copy]report.Proof) report.History {
+	key := string(name)
+	h := report.History{Key: name, Copies: []report.Occurrence{}, Similar: []report.Text{}, State: report.StateUnknown}
 	var all []timedCopy
 	for _, ev := range evs {
 		if id := ev.Identity(key); h.Resource == "" {
@@ -24,18 +27,18 @@ func (j *Judge) history(evs []*seen.Evidence) report.History {
 			h.LogicalCluster = report.Text(id.LogicalCluster)
 		}
 		all = append(all, timedCopies(ev)...)
-		if e := ev.Keys.Entry(key); e != nil && j.clusters.IsNewest(ev, e) {
-			h.State = j.clusters.StateOf(ev, e)
+		if e := ev.Keys.Entry(key); e != nil && clusters.IsNewest(ev, e) {
+			h.State = clusters.StateOf(ev, e)
 		}
 	}
 	slices.SortStableFunc(all, compareTimes)
 	known := h.State != report.StateUnknown
 	for _, at := range all {
 		o := at.occurrence()
-		o.Proof = j.copyProofs[at.Copy]
+		o.Proof = proofs[at.Copy]
 		h.Copies = append(h.Copies, o)
 		if !known {
-			h.State = j.clusters.StateOfCopy(at.In, at.Copy) // by the newest copy, which is the last one
+			h.State = clusters.StateOfCopy(at.In, at.Copy) // by the newest copy, which is the last one
 		}
 	}
 	if len(h.Copies) == 0 {
@@ -44,26 +47,23 @@ func (j *Judge) history(evs []*seen.Evidence) report.History {
 	return h
 }
 
-// ProveCopies decrypts the copies of Question.Key, if there is one, and notes what came of each.
-// Its error is that of ctx, or an *encryption.KMSError.
-func (j *Judge) ProveCopies(ctx context.Context) error {
-	if j.question.Encryption == nil || j.question.Key == "" {
-		return nil
-	}
-	j.copyProofs = map[*seen.Copy]report.Proof{}
-	for _, ev := range j.evs {
+// Prove decrypts the copies that evs keep, and tells what came of each. Its error is that of ctx, or
+// an *encryption.KMSError.
+func Prove(ctx context.Context, evs []*seen.Evidence, config *encryption.Config) (map[*seen.Copy]report.Proof, error) {
+	proofs := map[*seen.Copy]report.Proof{}
+	for _, ev := range evs {
 		for _, at := range ev.Copies.All() {
 			if at.Deletion || ev.Keys.Storages[at.Storage].Provider == envelope.Identity {
 				continue
 			}
-			proof, err := keys.ProveCopy(ctx, j.question.Encryption, ev, at)
+			proof, err := keys.ProveCopy(ctx, config, ev, at)
 			if err != nil {
-				return err
+				return nil, err
 			}
-			j.copyProofs[at] = proof
+			proofs[at] = proof
 		}
 	}
-	return ctx.Err()
+	return proofs, ctx.Err()
 }
 
 // A timedCopy is a copy with its place in time.

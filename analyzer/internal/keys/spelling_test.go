@@ -1,4 +1,4 @@
-package judge
+package keys
 
 import (
 	"strings"
@@ -11,13 +11,13 @@ func FuzzRetireText(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		parts := splitKeys(text)
+		parts := SplitKeys(text)
 		if strings.Join(parts, ",") != text || len(parts) == 0 {
 			t.Fatalf("%q of %q", parts, text)
 		}
-		_ = CheckKeyName(text)
-		for i, name := range readings(text) {
-			if _, err := parseKeyName(name.Provider.String() + ":" + name.Name); err != nil {
+		_ = CheckSpelling(text)
+		for i, name := range Readings(text) {
+			if _, err := parseSpelling(name.Provider.String() + ":" + name.Name); err != nil {
 				t.Fatalf("%q may mean %+v: %v", text, name, err)
 			}
 			if i == 0 && name.Provider.String()+":"+name.Name != text || i > 0 && name.KMSKeyID == "" {

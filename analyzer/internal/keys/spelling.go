@@ -1,4 +1,4 @@
-package judge
+package keys
 
 import (
 	"errors"
@@ -9,26 +9,26 @@ import (
 	"github.com/etcdsift/etcdsift/decode/envelope"
 )
 
-// A keyName is what a user calls a key.
-type keyName struct {
+// A Spelling is what a user calls a key.
+type Spelling struct {
 	Provider envelope.Provider
 	Name     string // of the key, or of the KMS provider
 	KMSKeyID string // one of the key IDs of a KMS provider; empty stands for all of them
 }
 
-// parseKeyName reads PROVIDER:NAME. The name may hold colons. The error is for the user.
-func parseKeyName(s string) (keyName, error) {
+// parseSpelling reads PROVIDER:NAME. The name may hold colons. The error is for the user.
+func parseSpelling(s string) (Spelling, error) {
 	provider, name, ok := strings.Cut(s, ":")
 	p, known := envelope.ParseProvider(provider)
 	switch {
 	case !ok || name == "":
-		return keyName{}, fmt.Errorf("%q: must be PROVIDER:NAME, such as aescbc:key1", s)
+		return Spelling{}, fmt.Errorf("%q: must be PROVIDER:NAME, such as aescbc:key1", s)
 	case !known && isWord(provider):
-		return keyName{}, fmt.Errorf("%q: provider must be %s", s, join(envelope.EncryptingAs(provider), " or "))
+		return Spelling{}, fmt.Errorf("%q: provider must be %s", s, join(envelope.EncryptingAs(provider), " or "))
 	case !p.Encrypts():
-		return keyName{}, errors.New(`"` + s + `": provider must be one of ` + join(envelope.Encrypting(), ", "))
+		return Spelling{}, errors.New(`"` + s + `": provider must be one of ` + join(envelope.Encrypting(), ", "))
 	}
-	return keyName{Provider: p, Name: name}, nil
+	return Spelling{Provider: p, Name: name}, nil
 }
 
 // isWord reports whether a configuration has providers that encrypt under that word.
@@ -42,16 +42,16 @@ func join(list []envelope.Provider, sep string) string {
 	return strings.Join(names, sep)
 }
 
-// CheckKeyName checks a text of Question.Retire, as far as that can be done before it is known
+// CheckSpelling checks a text that names a key to retire, as far as that can be done before it is known
 // which keys there are. The error is for the user.
-func CheckKeyName(arg string) error {
-	_, err := parseKeyName(strings.TrimSpace(arg))
+func CheckSpelling(arg string) error {
+	_, err := parseSpelling(strings.TrimSpace(arg))
 	return err
 }
 
-// splitKeys splits a list of keys at the commas that a provider follows: any other comma must be
+// SplitKeys splits a list of keys at the commas that a provider follows: any other comma must be
 // of a name. Those may be of a name, too. The parts, joined with commas, are the list again.
-func splitKeys(list string) []string {
+func SplitKeys(list string) []string {
 	var parts []string
 	for part := range strings.SplitSeq(list, ",") {
 		word, _, _ := strings.Cut(strings.TrimSpace(part), ":")
@@ -65,23 +65,23 @@ func splitKeys(list string) []string {
 	return parts
 }
 
-// readings lists what a key may mean as reports print it: a name, or the name of a KMS provider and
+// Readings lists what a key may mean as reports print it: a name, or the name of a KMS provider and
 // behind it, in parentheses, a key ID.
-func readings(label string) []keyName {
-	name, err := parseKeyName(label)
+func Readings(label string) []Spelling {
+	name, err := parseSpelling(label)
 	if err != nil {
 		return nil
 	}
-	all := []keyName{name}
+	all := []Spelling{name}
 	before, id, ok := cutLast(name.Name, " (")
 	if !ok || !name.Provider.HasObject() || !strings.HasSuffix(id, ")") || id == ")" || before == "" {
 		return all
 	}
 	id = strings.TrimSuffix(id, ")")
-	all = append(all, keyName{name.Provider, before, id})
+	all = append(all, Spelling{name.Provider, before, id})
 	if quoted, ok := strings.CutPrefix(id, "key ID "); ok { // as findings print it
 		if id, err := strconv.Unquote(quoted); err == nil {
-			all = append(all, keyName{name.Provider, before, id})
+			all = append(all, Spelling{name.Provider, before, id})
 		}
 	}
 	return all
