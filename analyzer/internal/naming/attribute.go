@@ -263,8 +263,6 @@ func (p pieceOf) noteAlsoIn(o owner, others []owner) {
 func (p pieceOf) leave(lo, hi int32) {
 	switch {
 	case lo >= hi:
-	case p.Claimed:
-		p.in.Residue.Other += int64(hi - lo)
 	default:
 		p.in.Unattributed = append(p.in.Unattributed, seen.Piece{Off: p.Off + int64(lo), Size: hi - lo, File: p.File, Class: p.Class})
 	}

@@ -17,9 +17,6 @@ type Piece struct {
 	Size  int32 // in bytes
 	File  FileID
 	Class carve.Class
-	// Claimed says that the bytes lie where a known value of another resource should have them:
-	// they count if they are a Secret's, too, and else belong to that value.
-	Claimed bool
 }
 
 // Suspicious reports whether a piece may be plaintext.

@@ -38,7 +38,9 @@ type stretch struct {
 	data  []byte
 	off   int64 // of data in the file
 	block int   // at each multiple of it in the file, content may change its nature, in bytes
-	// claimed says that its pieces are so: see seen.Piece.
+	// claimed says that the bytes lie where a known value of another resource should have them.
+	// What is found in them counts, and the rest belongs to that value: to compare all of it
+	// with all values takes many times as long as the rest of the run.
 	claimed bool
 	// next is where the next stretch of the file starts. That one has all of what is found
 	// from there on, so this one leaves it. 0 if none follows.
@@ -121,14 +123,14 @@ func countEnvelope(ev *seen.Evidence, f carve.Find, at seen.Copy) {
 // addPieces keeps the pieces of an orphan for comparison with known values: each may be of
 // another origin.
 func addPieces(ev *seen.Evidence, s stretch, f carve.Find) {
+	if s.claimed {
+		return
+	}
 	for off, b := range carve.Pieces(f.Bytes, f.Off, s.block) {
-		if len(ev.Pieces) == seen.MaxPieces && s.claimed {
-			return
-		}
 		if len(ev.Pieces) == seen.MaxPieces {
 			ev.SkippedPieceBytes += int64(len(b))
 			continue
 		}
-		ev.Pieces = append(ev.Pieces, seen.Piece{Off: off, Size: int32(len(b)), File: s.file, Class: f.Class, Claimed: s.claimed})
+		ev.Pieces = append(ev.Pieces, seen.Piece{Off: off, Size: int32(len(b)), File: s.file, Class: f.Class})
 	}
 }

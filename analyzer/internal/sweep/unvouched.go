@@ -20,9 +20,9 @@ import (
 //     carved, and in the tree it is damage.
 //   - Of plaintext nothing tells. The pages behind the first are put aside as Unvouched, and
 //     carved when the sweep has ended. Where something beside the value is broken, or the hash of
-//     the snapshot is wrong, what is found there belongs to nothing. Where there is no hash, it
-//     is the value's unless a Secret has the same bytes; in the tree it is what etcd would read,
-//     too. Where the hash is right, it vouches for all pages.
+//     the snapshot is wrong, what is found there belongs to nothing. Where there is no hash,
+//     Secrets that are found there by their form count, and the rest is the value's; in the tree
+//     it is what etcd would read, too. Where the hash is right, it vouches for all pages.
 
 // minJudged is how many bytes tell whether a part of a value is ciphertext.
 const minJudged = 64
