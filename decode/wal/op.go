@@ -13,11 +13,13 @@ import (
 // An OpKind is what an Op does.
 type OpKind uint8
 
-// The operations that change keys in the db; no others are decoded, but for those in v2.go.
+// The operations that change keys in the db, or decide whether others do; no others are decoded, but
+// for those in v2.go.
 const (
 	OpPut OpKind = iota + 1
 	OpDelete
 	OpTxn
+	OpLeaseGrant
 	OpLeaseRevoke
 	OpCompact
 )
@@ -26,7 +28,7 @@ const (
 // request.
 //
 // Source: etcdserverpb.InternalRaftRequest, PutRequest, DeleteRangeRequest,
-// TxnRequest, LeaseRevokeRequest and CompactionRequest in go.etcd.io/etcd/api/v3.
+// TxnRequest, LeaseGrantRequest, LeaseRevokeRequest and CompactionRequest in go.etcd.io/etcd/api/v3.
 type Op struct {
 	Kind     OpKind
 	Key      []byte // of puts and deletions
@@ -34,7 +36,7 @@ type Op struct {
 	Value    []byte // of puts, and of OpV2Prev
 	ValueOff int64  // file offset of Value
 	Complete bool   // all of Value is there
-	Lease    int64  // of OpPut, and of OpLeaseRevoke
+	Lease    int64  // of OpPut, OpLeaseGrant and OpLeaseRevoke
 	Revision int64  // of OpCompact
 
 	IgnoreValue bool // of puts: the key keeps the value it has
@@ -107,6 +109,7 @@ const (
 	fieldDelete      = 5
 	fieldTxn         = 6
 	fieldCompact     = 7
+	fieldLeaseGrant  = 8
 	fieldLeaseRevoke = 9
 )
 
@@ -156,6 +159,8 @@ func requestKind(num protowire.Number) OpKind {
 		return OpTxn
 	case fieldCompact:
 		return OpCompact
+	case fieldLeaseGrant:
+		return OpLeaseGrant
 	case fieldLeaseRevoke:
 		return OpLeaseRevoke
 	}
@@ -206,19 +211,27 @@ func parseOp(kind OpKind, b []byte, off int64, depth int, left *int) (op Op, ok 
 			return op, false, &decode.FormatError{Off: off, What: "request, nested transactions", Err: decode.ErrLimit}
 		}
 		err = fields(b, off, func(f wire.Field, off int64, _ error) error { return op.txnField(f, off, depth+1, left) })
-	case OpCompact, OpLeaseRevoke:
-		err = fields(b, off, func(f wire.Field, _ int64, _ error) error {
-			if f.Is(1, protowire.VarintType) && kind == OpCompact {
-				op.Revision = int64(f.Varint)
-			} else if f.Is(1, protowire.VarintType) {
-				op.Lease = int64(f.Varint)
-			}
-			return nil
-		})
+	case OpCompact:
+		op.Revision, err = number(b, off, 1)
+	case OpLeaseGrant:
+		op.Lease, err = number(b, off, 2) // 1 is how long it lasts
+	case OpLeaseRevoke:
+		op.Lease, err = number(b, off, 1)
 	default:
 		return op, false, nil
 	}
 	return op, true, err
+}
+
+// number is the varint in a field of a message at file offset off; 0 without one.
+func number(b []byte, off int64, num protowire.Number) (n int64, err error) {
+	err = fields(b, off, func(f wire.Field, _ int64, _ error) error {
+		if f.Is(num, protowire.VarintType) {
+			n = int64(f.Varint)
+		}
+		return nil
+	})
+	return n, err
 }
 
 func (op *Op) putField(f wire.Field, off int64, cut error) error {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/etcdsift/etcdsift/decode"
 	"github.com/etcdsift/etcdsift/fixtures/forged"
@@ -169,6 +170,28 @@ func TestOps(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, r.Entry.Ops); diff != "" {
 			t.Errorf("entry %d (-want +got):\n%s", i, diff)
+		}
+	}
+}
+
+// Requests without a key, as etcd encodes them.
+func TestKeylessOps(t *testing.T) {
+	tests := []struct {
+		request *pb.InternalRaftRequest
+		want    Op
+	}{
+		{&pb.InternalRaftRequest{LeaseGrant: &pb.LeaseGrantRequest{ID: 77, TTL: 60}}, Op{Kind: OpLeaseGrant, Lease: 77, Complete: true}},
+		{&pb.InternalRaftRequest{LeaseRevoke: &pb.LeaseRevokeRequest{ID: 77}}, Op{Kind: OpLeaseRevoke, Lease: 77, Complete: true}},
+		{&pb.InternalRaftRequest{Compaction: &pb.CompactionRequest{Revision: 9, Physical: true}}, Op{Kind: OpCompact, Revision: 9, Complete: true}},
+	}
+	for _, tt := range tests {
+		data, err := proto.Marshal(tt.request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := parseRequest(data, 0)
+		if diff := cmp.Diff([]Op{tt.want}, got); diff != "" || err != nil {
+			t.Errorf("%v: %v (-want +got):\n%s", tt.request, err, diff)
 		}
 	}
 }

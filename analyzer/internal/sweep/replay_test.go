@@ -31,7 +31,10 @@ func TestReplay(t *testing.T) {
 	key := forged.SecretKey
 	put := func(n int) write { return write{kind: wal.OpPut, key: key(n), value: seen.Entry{File: seen.DBFile}} }
 	del := func(n int) write { return write{kind: wal.OpDelete, key: key(n)} }
-	keep := write{kind: wal.OpPut, key: key(1), keepOld: true}
+	keep := func(n int) write { return write{kind: wal.OpPut, key: key(n), keepOld: true} }
+	keepLease := write{kind: wal.OpPut, key: key(1), keepLease: true, value: seen.Entry{File: seen.DBFile}}
+	revoke := write{kind: wal.OpLeaseRevoke, lease: 77}
+	leased := write{kind: wal.OpPut, key: key(2), lease: 77, value: seen.Entry{File: seen.DBFile}}
 	txn := func(holds bool, success, failure int) write {
 		c := condition{target: wal.CompareMod, result: wal.Equal, key: key(1), number: 5}
 		if !holds {
@@ -52,8 +55,14 @@ func TestReplay(t *testing.T) {
 		{"a deletion of what is not there", []write{del(4)}, []string{"s-1 at 5", "s-2 at 6"}},
 		{"a range", []write{{kind: wal.OpDelete, key: key(2), end: key(9)}}, []string{"s-1 at 5", "s-2 at 7, deleted"}},
 		{"all keys from one on", []write{{kind: wal.OpDelete, key: "/", end: "\x00"}}, []string{"s-1 at 7, deleted", "s-2 at 7, deleted"}},
-		{"a put that leaves the value", []write{keep}, []string{"s-1 at 7", "s-2 at 6"}},
-		{"the end of a lease", []write{{kind: wal.OpLeaseRevoke, lease: 77}}, []string{"s-1 at 7, deleted", "s-2 at 6"}},
+		{"a put that leaves the value", []write{keep(1)}, []string{"s-1 at 7", "s-2 at 6"}},
+		{"the end of a lease", []write{revoke}, []string{"s-1 at 7, deleted", "s-2 at 6"}},
+		{"of the lease that a key had before", []write{put(1), revoke}, []string{"s-1 at 7", "s-2 at 6"}},
+		{"of the lease that a put leaves", []write{keepLease, revoke}, []string{"s-1 at 7, deleted", "s-2 at 6"}},
+		{"a put under a lease that has ended", []write{revoke, leased}, []string{"s-1 at 7, deleted", "s-2 at 6"}},
+		{"and is granted again", []write{revoke, {kind: wal.OpLeaseGrant, lease: 77}, leased}, []string{"s-1 at 7, deleted", "s-2 at 7"}},
+		{"a put that leaves the value of no key", []write{keep(3)}, []string{"s-1 at 5", "s-2 at 6"}},
+		{"in a transaction, which is refused then", []write{txn(true, 2, 0), put(1), keep(3)}, []string{"s-1 at 5", "s-2 at 6"}},
 		{"of another lease", []write{{kind: wal.OpLeaseRevoke, lease: 78}}, []string{"s-1 at 5", "s-2 at 6"}},
 		{"a transaction that holds", []write{txn(true, 1, 1), put(1), del(2)}, []string{"s-1 at 7", "s-2 at 6"}},
 		{"one that does not", []write{txn(false, 1, 1), put(1), del(2)}, []string{"s-1 at 5", "s-2 at 7, deleted"}},
@@ -65,7 +74,7 @@ func TestReplay(t *testing.T) {
 		}
 	}
 	// Nobody knows the revisions before a blind replay, so every condition holds.
-	if diff := cmp.Diff([]string{"s-1 at 0", "s-2 at 6"}, replayed(t, true, txn(false, 1, 1), put(1), del(2))); diff != "" {
+	if diff := cmp.Diff([]string{"s-1 at 0", "s-2 at 6"}, replayed(t, true, txn(false, 1, 1), put(1), del(2), keep(3))); diff != "" {
 		t.Errorf("blind (-want +got):\n%s", diff)
 	}
 }
@@ -92,7 +101,9 @@ func TestConditions(t *testing.T) {
 		{"no key has no value", condition{target: wal.CompareValue, result: wal.NotEqual, key: none, value: []byte("one")}, false},
 		{"each of a range", condition{target: wal.CompareMod, result: wal.Greater, key: one, end: none, number: 4}, true},
 		{"not each of it", condition{target: wal.CompareMod, result: wal.Greater, key: one, end: none, number: 5}, false},
-		{"an empty range", condition{target: wal.CompareMod, result: wal.Greater, key: none, end: "\x00", number: 5}, true},
+		{"an empty range is compared as one key that is not there", condition{target: wal.CompareMod, result: wal.Greater, key: none, end: "\x00", number: 5}, false},
+		{"and is of revision 0", condition{target: wal.CompareMod, result: wal.Equal, key: none, end: "\x00"}, true},
+		{"a range that ends before it starts", condition{target: wal.CompareMod, result: wal.Equal, key: two, end: one}, true},
 	}
 	ev := sweepDB(t, forged.DB{Records: []forged.Record{
 		{Rev: 5, Key: one, Value: []byte("one")}, {Rev: 6, Create: 4, Version: 2, Key: two, Value: []byte("two")},

@@ -41,7 +41,7 @@ func WAL(ctx context.Context, ev *seen.Evidence, sources []evidence.Source, prog
 	return nil
 }
 
-// A logReader reads a log, segment by segment. Entries that the db does not have are pending
+// A logReader reads a log, segment by segment. Entries to be replayed are pending
 // until the log says that they are committed, because until then others can take their place.
 // Then, or at the end of the log, they are replayed.
 type logReader struct {
@@ -67,10 +67,12 @@ type logReader struct {
 // anyIndex is no bound of the indexes.
 const anyIndex = ^wal.Index(0)
 
-// An entry is a raft entry that has not been applied.
+// An entry is a raft entry that is to be replayed. Of one that the db has it is what that says of
+// leases alone.
 type entry struct {
-	index wal.Index
-	ops   []write
+	index   wal.Index
+	applied bool // the db has it
+	ops     []write
 }
 
 // read reads a segment.
@@ -190,8 +192,11 @@ func (l *logReader) takeEntry(e *wal.Entry) {
 	l.last = index
 	applied := l.ev.File != nil && index <= l.applied
 	ops := l.noteOps(e, applied)
-	if !applied && len(ops) > 0 {
-		l.pending = append(l.pending, entry{index, ops})
+	if applied {
+		ops = slices.DeleteFunc(ops, func(op write) bool { return op.kind != wal.OpLeaseGrant && op.kind != wal.OpLeaseRevoke })
+	}
+	if len(ops) > 0 {
+		l.pending = append(l.pending, entry{index, applied, ops})
 	}
 }
 
@@ -215,7 +220,11 @@ func (l *logReader) dropFrom(index wal.Index) {
 func (l *logReader) apply(index wal.Index) {
 	n := 0
 	for n < len(l.pending) && l.pending[n].index <= index {
-		l.replay.apply(l.pending[n].index, l.pending[n].ops)
+		if e := l.pending[n]; e.applied {
+			l.replay.noteLeases(e.ops)
+		} else {
+			l.replay.apply(e.index, e.ops)
+		}
 		n++
 	}
 	l.pending = slices.Delete(l.pending, 0, n)
@@ -280,7 +289,7 @@ func (l *logReader) notePut(op *wal.Op, w *write, at seen.Copy) {
 	if l.ev.Copies.Len() > before {
 		w.copy = seen.CopyNumber(l.ev.Copies.Len())
 	}
-	w.keepOld = op.IgnoreValue
+	w.keepOld, w.keepLease = op.IgnoreValue, op.IgnoreLease
 	w.value = seen.Entry{File: l.file, Off: op.ValueOff, Size: uint32(len(op.Value)), Lease: op.Lease, V2: op.IsV2()}
 	parse := l.ev.Keys.ParseStorage
 	if op.Complete {
