@@ -8,6 +8,7 @@ import (
 
 	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/report"
+	"github.com/etcdsift/etcdsift/fixtures"
 	"github.com/etcdsift/etcdsift/fixtures/forged"
 )
 
@@ -86,5 +87,39 @@ func TestReplacedEntries(t *testing.T) {
 	}
 	if len(values) != 2 {
 		t.Errorf("values %+v", values)
+	}
+}
+
+// The plaintext in a frame at which etcd refuses the log is reported: a Secret also where it is all that there
+// is, other text beside a key that shows the prefix. Its key is not called live, and nothing is clean then.
+func TestRefusedEntries(t *testing.T) {
+	secret, err := fixtures.EncodeSecret("default", "damaged", map[string]string{"password": "hunter2"}, fixtures.Protobuf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const sealed = "k8s:enc:secretbox:v1:key1:0123456789012345678901234567890123456789"
+	for name, entries := range map[string][][3]string{
+		"a Secret alone":            {{"1", "damaged", string(secret)}},
+		"text beside another value": {{"1", "sealed", sealed}, {"2", "damaged", "plain text 1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			log := logOf(t, 2, entries...)
+			b := make([]byte, log.Size)
+			if err := log.ReadFull(b, 0); err != nil {
+				t.Fatal(err)
+			}
+			value := entries[len(entries)-1][2]
+			b[bytes.Index(b, []byte(value))+len(value)-1] ^= 1
+			r, values := run(t, Options{FailOn: report.SeverityHigh}, segmentSource(log.Name, b))
+			if len(r.Exposures) != 1 || r.Exposures[0].Key != "/registry/secrets/default/damaged" || r.Exposures[0].Status != report.StatusExposed {
+				t.Errorf("exposures %+v", r.Exposures)
+			}
+			if len(values) != len(entries)-1 {
+				t.Errorf("values %+v", values)
+			}
+			if r.Verdict.Complete || len(r.Coverage.Damage) == 0 {
+				t.Errorf("verdict %+v, damage %+v", r.Verdict, r.Coverage.Damage)
+			}
+		})
 	}
 }

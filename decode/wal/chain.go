@@ -83,8 +83,9 @@ func (l *link) begin(base string) *uint32 {
 
 // check compares a record with those before it.
 func (l *link) check(r *Record, entries *bool) {
-	switch r.Kind {
-	case KindMetadata:
+	switch {
+	case r.IsRefused():
+	case r.Kind == KindMetadata:
 		if l.metadata == nil {
 			m := r.Metadata
 			l.metadata = &m
@@ -92,17 +93,17 @@ func (l *link) check(r *Record, entries *bool) {
 			l.damage(r.Off, decode.ErrValue, "metadata: WAL segment of member %v of cluster %v, where those before are of member %v of cluster %v",
 				r.Metadata.NodeID, r.Metadata.ClusterID, l.metadata.NodeID, l.metadata.ClusterID)
 		}
-	case KindSnapshot:
+	case r.Kind == KindSnapshot:
 		if r.Snapshot.Index > l.last {
 			l.last = r.Snapshot.Index // what comes next need not be in this log
 			l.snapshot = l.last
 		}
-	case KindEntry:
+	case r.Kind == KindEntry:
 		if !r.Damaged {
 			l.entry(r, !*entries)
 			*entries = true
 		}
-	case KindGap:
+	case r.Kind == KindGap:
 		l.last = 0
 	}
 	if r.Kind <= KindSnapshot {

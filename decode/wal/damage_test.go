@@ -7,10 +7,6 @@ import (
 	"slices"
 	"testing"
 
-	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"go.etcd.io/etcd/server/v3/storage/wal/walpb"
-	"google.golang.org/protobuf/proto"
-
 	"github.com/etcdsift/etcdsift/decode"
 )
 
@@ -85,11 +81,7 @@ func TestTornValue(t *testing.T) {
 
 func TestChain(t *testing.T) {
 	files := makeLog(t, 400, 16<<10)
-	other := makeLog(t, 400, 16<<10)
-	for i := range other {
-		// Another cluster: the metadata, with a CRC that fits.
-		other[i].data = withMetadata(t, other[i].data, 7, 10)
-	}
+	other := makeClusterLog(t, 10, 400, 16<<10)
 	renamed := files[2]
 	renamed.name = Name{Seq: 2, Index: 9}.String()
 	tests := []struct {
@@ -115,30 +107,38 @@ func TestChain(t *testing.T) {
 	}
 }
 
-// withMetadata writes a segment again with other metadata.
-func withMetadata(t *testing.T, b []byte, node, cluster uint64) []byte {
-	t.Helper()
-	metadata, err := proto.Marshal(&pb.Metadata{NodeID: &node, ClusterID: &cluster})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := newFrameDecoder()
-	out := bytes.Clone(b)
-	for _, off := range frames(t, b) {
-		record, _, _ := frameSize(b[off:])
-		frame := out[off : off+8+int(record)]
-		_ = d.decode(b[off : off+8+int(record)+int((8-record%8)%8)])
-		if d.record.GetType() != int64(KindMetadata) {
-			continue
+// A frame at which etcd refuses the log is the only one: what stands behind it goes on from the CRC that it
+// names. Its metadata are no other cluster's, and its snapshot does not stand for entries.
+func TestRefused(t *testing.T) {
+	for _, kind := range []Kind{KindMetadata, KindEntry, KindState, KindSnapshot} {
+		files := makeLog(t, 20, 1<<20)
+		data := files[0].data
+		for r, err := range Read(bytes.NewReader(data), int64(len(data)), nil, nil) {
+			if err != nil || r.IsRefused() {
+				t.Fatalf("%v, refused: %v", err, r.IsRefused())
+			}
+			if r.Kind == kind {
+				_, inner, at := recordData(r.Bytes[lengthSize:])
+				data[int(r.Off)+lengthSize+at+len(inner)-1] ^= 1
+				break
+			}
 		}
-		rec := &walpb.Record{Type: d.record.Type, Crc: d.record.Crc, Data: metadata}
-		changed, err := proto.Marshal(rec)
-		if err != nil || len(changed) != int(record) {
-			t.Fatalf("%d bytes of %d, %v", len(changed), record, err)
+		refused := 0
+		var chain Chain
+		for r, err := range chain.Read(bytes.NewReader(data), int64(len(data)), files[0].name, nil) {
+			if err != nil && !errors.Is(err, decode.ErrChecksum) && kind != KindEntry {
+				t.Errorf("%v: %v", kind, err)
+			}
+			if r.IsRefused() {
+				if refused++; r.Kind != kind {
+					t.Errorf("%v: a record of kind %v is refused", kind, r.Kind)
+				}
+			}
 		}
-		copy(frame[8:], changed)
+		if refused != 1 {
+			t.Errorf("%v: %d records are refused", kind, refused)
+		}
 	}
-	return out
 }
 
 // A disk that does not give some sectors costs the frames in them, and is told.

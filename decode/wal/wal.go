@@ -107,6 +107,11 @@ type Record struct {
 	Snapshot Snapshot
 }
 
+// IsRefused reports whether r is a frame at which etcd refuses the log, because its CRC is wrong or, where
+// nobody knows that, because it does not parse. What it says may be anything: the bytes are evidence, but its
+// index, its commit and its writes prove nothing.
+func (r *Record) IsRefused() bool { return r.Kind <= KindSnapshot && r.Damaged && !r.Verified }
+
 // Metadata tells which member and cluster a log belongs to: etcdserverpb.Metadata.
 type Metadata struct {
 	NodeID    ID

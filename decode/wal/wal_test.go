@@ -52,7 +52,13 @@ func request(i int) *pb.InternalRaftRequest {
 // makeLog writes entries 1 to n, in segments of about size bytes.
 func makeLog(t testing.TB, n int, size int64) []segmentFile {
 	t.Helper()
-	log := forged.Log{SegmentSize: size}
+	return makeClusterLog(t, 0, n, size)
+}
+
+// makeClusterLog is makeLog for a cluster of that ID.
+func makeClusterLog(t testing.TB, cluster uint64, n int, size int64) []segmentFile {
+	t.Helper()
+	log := forged.Log{Cluster: cluster, SegmentSize: size}
 	for i := 1; i <= n; i++ {
 		log.Entries = append(log.Entries, forged.Entry{Index: uint64(i), Term: 2, Commit: uint64(i - 1), Request: request(i)})
 	}

@@ -20,7 +20,7 @@ type Copy struct {
 	Create  int64         // main revision
 	Version int64         // number of the write since then, from 1
 
-	Index wal.Index // of the raft entry; 0 outside the WAL
+	Index wal.Index // of the raft entry; 0 outside the WAL, and where it is not known
 	Term  wal.Term  // likewise
 
 	Storage StorageID // 0 of a deletion

@@ -15,7 +15,8 @@ import (
 type replay struct {
 	ev       *seen.Evidence
 	revision int64                    // main revision of the last write
-	blind    bool                     // what came before is not known, so no condition can fail for sure
+	blind    bool                     // what came before is not known, not even the revision
+	lost     bool                     // entries are lost: the revision is at least so high
 	leases   map[int64][]seen.EntryID // the keys that a lease was given to, maybe more than once; some may have lost it
 	ended    map[int64]bool           // leases that the log says have ended: etcd refuses puts under them
 	scans    int                      // see maxScans
@@ -130,7 +131,7 @@ func (r *replay) choose(ops []write, taken []*write) []*write {
 		if !r.holds(op.conditions) {
 			branch, other = other, branch
 		}
-		if !r.blind {
+		if r.isSure() {
 			r.void(other)
 		}
 		taken = r.choose(branch, taken)
@@ -138,12 +139,16 @@ func (r *replay) choose(ops []write, taken []*write) []*write {
 	return taken
 }
 
+// isSure reports whether replay knows all that was written before. Where it does not, no condition can
+// fail for sure, and all of them are taken to hold.
+func (r *replay) isSure() bool { return !r.blind && !r.lost }
+
 // refuses reports whether etcd is known to refuse a write: a put under a lease that has ended, or one
 // that leaves what a key has where there is no key.
 //
 // Source: checkPut in go.etcd.io/etcd/server/v3/etcdserver/txn/put.go.
 func (r *replay) refuses(op *write) bool {
-	if op.kind != wal.OpPut || r.blind {
+	if op.kind != wal.OpPut || !r.isSure() {
 		return false
 	}
 	e := r.ev.Keys.Entry(op.key)
@@ -295,6 +300,7 @@ func (r *replay) matching(key, end string) []seen.EntryID {
 		return []seen.EntryID{id}
 	}
 	if r.scans++; r.scans > maxScans {
+		r.lost = true
 		return nil
 	}
 	var found []seen.EntryID
@@ -316,7 +322,8 @@ func inRange(k, key, end string) bool {
 
 // holds reports whether all conditions of a transaction hold.
 func (r *replay) holds(conditions []condition) bool {
-	return r.blind || !slices.ContainsFunc(conditions, func(c condition) bool { return !r.holdsOne(&c) })
+	fails := func(c condition) bool { return !r.holdsOne(&c) }
+	return r.blind || !slices.ContainsFunc(conditions, fails) || r.lost
 }
 
 // holdsOne reports whether one condition holds. Over a range it must hold for each key. Where there

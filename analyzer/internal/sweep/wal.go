@@ -56,6 +56,7 @@ type logReader struct {
 	snap    wal.Index     // highest index of a snapshot that the log names: it stands for the entries up to it
 	commit  wal.Index     // highest index that the log says is committed
 	pending []entry       // in the order of their indexes
+	lost    bool          // entries that the db does not have are lost: they are not there, or refused
 
 	// Of the segment being read.
 	segment *seen.Segment
@@ -72,6 +73,7 @@ const anyIndex = ^wal.Index(0)
 type entry struct {
 	index   wal.Index
 	applied bool // the db has it
+	lost    bool // entries before it that the db does not have are lost
 	ops     []write
 }
 
@@ -132,6 +134,13 @@ func (l *logReader) takeRecord(r *wal.Record) {
 		l.end = r.Off + r.Len
 	}
 	switch r.Kind {
+	case wal.KindMetadata, wal.KindState, wal.KindSnapshot, wal.KindEntry:
+		if r.IsRefused() {
+			l.takeRefused(r)
+			return
+		}
+	}
+	switch r.Kind {
 	case wal.KindMetadata:
 		facts.NodeID, facts.ClusterID = r.Metadata.NodeID.String(), r.Metadata.ClusterID.String()
 		if l.writer == nil {
@@ -163,14 +172,38 @@ func (l *logReader) takeRecord(r *wal.Record) {
 	}
 }
 
-// takeEntry takes a raft entry. It replaces the entries from its index on.
-func (l *logReader) takeEntry(e *wal.Entry) {
-	facts, index := l.segment.Facts.WAL, e.Index
-	facts.Entries++
+// takeRefused takes a frame at which etcd would refuse the log. Its bytes may hold plaintext, so what it
+// puts is copied, but none of it is replayed: its key may be as wrong as its value.
+func (l *logReader) takeRefused(r *wal.Record) {
+	if r.Kind != wal.KindEntry {
+		return
+	}
+	l.segment.Facts.WAL.Entries++
+	e := r.Entry
+	l.lost = l.lost || l.last+1 > l.applied
+	if e.Index == l.last+1 {
+		l.last = e.Index // what stands before it and behind it bears that out
+		l.noteIndex(e.Index)
+	} else {
+		e.Index = 0
+	}
+	l.noteOps(&e, false)
+}
+
+// noteIndex takes the index of an entry into the facts of the segment.
+func (l *logReader) noteIndex(index wal.Index) {
+	facts := l.segment.Facts.WAL
 	if facts.FirstIndex == 0 {
 		facts.FirstIndex = uint64(index)
 	}
 	facts.LastIndex = max(facts.LastIndex, uint64(index))
+}
+
+// takeEntry takes a raft entry. It replaces the entries from its index on.
+func (l *logReader) takeEntry(e *wal.Entry) {
+	index := e.Index
+	l.segment.Facts.WAL.Entries++
+	l.noteIndex(index)
 	if l.foreign {
 		// Copies of what another etcd wrote are kept, but this db never has the writes.
 		from := l.ev.Copies.Len()
@@ -184,6 +217,7 @@ func (l *logReader) takeEntry(e *wal.Entry) {
 		l.dropFrom(index)
 	}
 	if next := max(l.applied, l.last) + 1; l.ev.File != nil && index > next {
+		l.lost = true
 		l.ev.NotExamined = append(l.ev.NotExamined, report.NotExamined{
 			Path: l.segment.Path,
 			What: fmt.Sprintf("raft entries %d to %d are in no WAL segment that is here, and the db does not have them", next, index-1), Unread: true,
@@ -196,7 +230,7 @@ func (l *logReader) takeEntry(e *wal.Entry) {
 		ops = slices.DeleteFunc(ops, func(op write) bool { return op.kind != wal.OpLeaseGrant && op.kind != wal.OpLeaseRevoke })
 	}
 	if len(ops) > 0 {
-		l.pending = append(l.pending, entry{index, applied, ops})
+		l.pending = append(l.pending, entry{index, applied, l.lost, ops})
 	}
 }
 
@@ -206,7 +240,7 @@ func (l *logReader) dropFrom(index wal.Index) {
 	l.pending = l.pending[:n]
 	for i := l.ev.Copies.Len() - 1; i >= 0; i-- {
 		at := l.ev.Copies.At(i)
-		if !at.Place.IsLog() || at.Void {
+		if !at.Place.IsLog() || at.Void || at.Index == 0 {
 			continue
 		}
 		if at.Index < index {
@@ -223,6 +257,7 @@ func (l *logReader) apply(index wal.Index) {
 		if e := l.pending[n]; e.applied {
 			l.replay.noteLeases(e.ops)
 		} else {
+			l.replay.lost = l.replay.lost || e.lost
 			l.replay.apply(e.index, e.ops)
 		}
 		n++

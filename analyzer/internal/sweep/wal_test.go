@@ -1,11 +1,13 @@
 package sweep
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/etcdsift/etcdsift/analyzer/evidence"
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
@@ -110,5 +112,102 @@ func TestWALOrder(t *testing.T) {
 		if got := s.Facts.WAL.Sequence; got != uint64(i) {
 			t.Errorf("segment %d is the %dth", got, i)
 		}
+	}
+}
+
+// frameAt is the nth record of a kind in a segment, counted from 0.
+func frameAt(t *testing.T, data []byte, kind wal.Kind, n int) []byte {
+	t.Helper()
+	for r, err := range wal.Read(bytes.NewReader(data), int64(len(data)), nil, nil) {
+		if err != nil || r.Kind != kind {
+			continue
+		}
+		if n--; n < 0 {
+			return data[r.Off : r.Off+r.Len]
+		}
+	}
+	t.Fatalf("too few records of kind %v", kind)
+	return nil
+}
+
+// Where the CRC of a frame is wrong, etcd refuses the log. The plaintext in it is a copy, and nothing else
+// that it says counts: no key, no index, no commit, no writer. What follows is replayed, though its conditions
+// may be about a revision that nobody knows any more.
+func TestRefusedFrames(t *testing.T) {
+	one, two, three := secret(t, 1), secret(t, 2), secret(t, 3)
+	put := func(index, commit uint64, n int, value []byte) forged.Entry {
+		return forged.Entry{Index: index, Term: 1, Commit: commit, Request: forged.Put(forged.SecretKey(n), value)}
+	}
+	update := func(index uint64, n int, rev int64, value []byte) forged.Entry {
+		key := []byte(forged.SecretKey(n))
+		return forged.Entry{Index: index, Term: 1, Commit: index, Request: &pb.InternalRaftRequest{ID: 1, Txn: &pb.TxnRequest{
+			Compare: []*pb.Compare{{Target: pb.Compare_MOD, Key: key, TargetUnion: &pb.Compare_ModRevision{ModRevision: rev}}},
+			Success: []*pb.RequestOp{{Request: &pb.RequestOp_RequestPut{RequestPut: &pb.PutRequest{Key: key, Value: value}}}},
+		}}}
+	}
+	replace := func(frame []byte, old, new string) {
+		t.Helper()
+		if n := bytes.Count(frame, []byte(old)); n == 0 || len(old) != len(new) {
+			t.Fatalf("%q stands %d times in the frame", old, n)
+		}
+		copy(frame, bytes.ReplaceAll(frame, []byte(old), []byte(new)))
+	}
+	db := &forged.DB{Records: []forged.Record{{Rev: 5, Key: forged.SecretKey(1), Value: one}}, Index: 2}
+	plain := []forged.Entry{put(1, 1, 1, one), put(2, 2, 2, two), put(3, 3, 3, three)}
+	tests := []struct {
+		name   string
+		db     *forged.DB // nil for a log alone
+		log    []forged.Entry
+		wreck  func(b []byte)
+		keys   []string
+		copies []string
+	}{
+		{"a letter of a key", nil, plain, func(b []byte) { replace(frameAt(t, b, wal.KindEntry, 1), "/s-2", "/s-9") },
+			[]string{"s-1 at 0", "s-3 at 0"}, []string{"s-1 at 0: WAL", "s-3 at 0: WAL", "s-9 at 0: WAL"}},
+		{"a low index, which would replace what stands before it", nil, plain,
+			func(b []byte) { replace(frameAt(t, b, wal.KindEntry, 2), "\x18\x03\x22", "\x18\x01\x22") },
+			[]string{"s-1 at 0", "s-2 at 0"}, []string{"s-1 at 0: WAL", "s-2 at 0: WAL", "s-3 at 0: WAL"}},
+		{"a commit, which would apply what is replaced later", db,
+			[]forged.Entry{put(2, 2, 2, two), put(3, 2, 1, three), {Index: 3, Term: 2, Commit: 2, Request: forged.Put(forged.SecretKey(3), three)}},
+			func(b []byte) { replace(frameAt(t, b, wal.KindState, 1), "\x18\x02", "\x18\x7f") },
+			[]string{"s-1 at 5", "s-3 at 6"}, []string{"s-1 at 0: WAL, void", "s-1 at 5: tree", "s-2 at 0: WAL", "s-3 at 6: WAL"}},
+		{"the writer of the log", nil, plain, func(b []byte) { replace(frameAt(t, b, wal.KindMetadata, 0), "\x08\x07", "\x08\x08") },
+			[]string{"s-1 at 0", "s-2 at 0", "s-3 at 0"}, []string{"s-1 at 0: WAL", "s-2 at 0: WAL", "s-3 at 0: WAL"}},
+		{"before a condition on the revision after it", db, []forged.Entry{put(2, 2, 2, two), put(3, 3, 2, two), put(4, 4, 3, one), update(5, 3, 7, three)},
+			func(b []byte) { replace(frameAt(t, b, wal.KindEntry, 1), "/s-2", "/s-9") },
+			[]string{"s-1 at 5", "s-3 at 7"}, []string{"s-1 at 5: tree", "s-2 at 0: WAL", "s-3 at 6: WAL", "s-3 at 7: WAL", "s-9 at 0: WAL"}},
+		{"an entry that the db has", db, []forged.Entry{put(1, 1, 2, two), put(2, 2, 2, two), put(3, 3, 3, one), update(4, 3, 9, three)},
+			func(b []byte) { replace(frameAt(t, b, wal.KindEntry, 1), "/s-2", "/s-9") },
+			[]string{"s-1 at 5", "s-3 at 6"}, []string{"s-1 at 5: tree", "s-2 at 0: WAL", "s-3 at 0: WAL, void", "s-3 at 6: WAL", "s-9 at 0: WAL"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			ev := newEvidence(nil)
+			ev.File = nil
+			if tt.db != nil {
+				ev = sweepDB(t, tt.db.Bytes(t))
+			}
+			segment := forged.Log{Entries: tt.log}.Segments(t)[0]
+			tt.wreck(segment.Data)
+			source := evidence.Source{
+				Path: "log", Name: wal.Name{Index: wal.Index(tt.log[0].Index)}.String(), Kind: report.KindWAL,
+				File: bytes.NewReader(segment.Data), Size: int64(len(segment.Data)),
+			}
+			if err := WAL(t.Context(), ev, []evidence.Source{source}, nil); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.keys, keysOf(ev)); diff != "" {
+				t.Errorf("keys (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.copies, copiesOf(ev)); diff != "" {
+				t.Errorf("copies (-want +got):\n%s", diff)
+			}
+			if got := damageOf(ev); !strings.Contains(got, "record of ") || strings.Contains(got, "of member") {
+				t.Errorf("damage %s", got)
+			}
+			if len(ev.NotExamined) > 0 {
+				t.Errorf("not examined: %+v", ev.NotExamined)
+			}
+		})
 	}
 }
