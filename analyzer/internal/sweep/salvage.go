@@ -56,7 +56,11 @@ func salvageKeys(ctx context.Context, ev *seen.Evidence) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err == nil && !p.Inline {
+		switch {
+		case err != nil:
+		case p.Inline:
+			s.takeInline(p)
+		default:
 			s.takePage(p)
 		}
 	}
@@ -96,6 +100,17 @@ func (s *salvage) takePage(p page.Page) {
 	}
 	if p.Covered == 0 || end < len(p.Data) {
 		s.putAside(p.Data[end:], p.Off+int64(end))
+	}
+}
+
+// takeInline takes the records of an inline bucket of the tree that is not the bucket "key". Its bytes are
+// those of the leaf around it, which has put aside what is to be carved.
+func (s *salvage) takeInline(p page.Page) {
+	holds := s.ev.Holding(p)
+	for e, err := range p.LeafElements() {
+		if holds == seen.HoldsState && mvcc.IsRevision(e.Key) && seen.HoldsResidue.Takes(e, err) {
+			s.takeElement(seen.HoldsResidue, e)
+		}
 	}
 }
 

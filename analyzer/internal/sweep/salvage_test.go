@@ -19,6 +19,19 @@ func TestSalvage(t *testing.T) {
 		return forged.Record{Rev: rev, Key: forged.SecretKey(n), Value: secret(t, n)}
 	}
 	deleted := forged.Record{Rev: 9, Key: forged.SecretKey(1), Tombstone: true}
+	// roots writes a root page with the bucket "key" on page 3, and another one whose leaf is in its value.
+	roots := func(b []byte, inline ...forged.Element) {
+		bucket := append(forged.Bucket(0), forged.Page{Flags: forged.FlagLeaf, Elements: inline}.Bytes()...)
+		clear(b[2*size : 3*size])
+		copy(b[2*size:], forged.Page{ID: 2, Flags: forged.FlagLeaf, Elements: []forged.Element{
+			{Flags: forged.ElementBucket, Key: []byte("key"), Value: forged.Bucket(3)},
+			{Flags: forged.ElementBucket, Key: []byte("other"), Value: bucket},
+		}}.Bytes())
+	}
+	element := func(r forged.Record) forged.Element {
+		key, value := r.Element(t)
+		return forged.Element{Key: key, Value: value}
+	}
 	meta := func(b []byte, id int) []byte { return b[id*size+16:][:64] }
 	tests := []struct {
 		name  string
@@ -45,6 +58,15 @@ func TestSalvage(t *testing.T) {
 			}}
 			copy(b[2*size:], root.Bytes())
 		}, []string{"s-1 at 5, unknown"}, true},
+		{"a record in an inline bucket", nil, func(b []byte) {
+			roots(b, element(record(6, 2)))
+			clear(b[3*size : 4*size])
+		}, []string{"s-2 at 6, unknown"}, true},
+		{"the newest of its key there counts, and state is no record", nil, func(b []byte) {
+			roots(b, element(record(4, 1)), element(record(6, 2)), element(record(7, 2)), forged.Element{Key: []byte("term"), Value: make([]byte, 8)})
+			b[3*size+8] = 0 // the flags of the leaf
+		}, []string{"s-1 at 5, unknown", "s-2 at 7, unknown"}, true},
+		{"which is damage enough", nil, func(b []byte) { roots(b, element(record(6, 2))) }, []string{"s-1 at 5", "s-2 at 6, unknown"}, true},
 		{"one meta: only later revisions may be lost", forged.Leaf(t, 4, 0, record(4, 2), record(6, 3)), func(b []byte) { clear(meta(b, 0)) },
 			[]string{"s-1 at 5", "s-3 at 6, unknown"}, false},
 	}
