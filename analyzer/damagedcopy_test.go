@@ -3,6 +3,7 @@ package analyzer
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/etcdsift/etcdsift/analyzer/evidence"
@@ -131,6 +132,38 @@ func TestReuseInResidue(t *testing.T) {
 			if len(found) != 1 || found[0].Key != report.Text(forged.SecretKey(1)) || found[0].Severity != report.SeverityHigh {
 				t.Errorf("%s, with a value of %s: %+v", region, key, found)
 			}
+		}
+	}
+}
+
+// After a restore without a bump etcd writes the same revisions once more. Two values of one key and one
+// revision that have one nonce and else no bytes in common are two writes, and no damaged copy of one.
+func TestReuseInOneRevision(t *testing.T) {
+	first, second := gcm("nonce", "first", 80), gcm("nonce", "second", 80)
+	longer := gcm("nonce", "second", 96)
+	for name, tt := range map[string]struct {
+		again []byte // the second write of revision 6
+		want  int
+	}{
+		"another value":              {second, 1},
+		"another value, longer":      {longer, 1},
+		"the same value":             {first, 0},
+		"the same value, less a bit": {append(bytes.Clone(first[:len(first)-1]), first[len(first)-1]^1), 0},
+	} {
+		before := forged.Record{Rev: 5, Key: forged.SecretKey(1), Value: first}
+		f := forged.DB{Records: []forged.Record{before, {Rev: 6, Create: 5, Version: 1, Key: forged.SecretKey(1), Value: tt.again},
+			{Rev: 7, Key: forged.SecretKey(3), Value: gcm("other", "other", 80)}}, Freed: []int64{5}, Index: 10, Member: 7}
+		db := f.Bytes(t)
+		key, value := before.Element(t)
+		at := bytes.Index(db, slices.Concat(key, value))
+		if at < 0 {
+			t.Fatal("no record on a free page")
+		}
+		before.Rev, before.Create, before.Version = 6, 5, 1
+		key, value = before.Element(t)
+		copy(db[at:], slices.Concat(key, value))
+		if found := reuse(t, inMemory(db)); len(found) != tt.want {
+			t.Errorf("%s: %d findings, want %d: %+v", name, len(found), tt.want, found)
 		}
 	}
 }

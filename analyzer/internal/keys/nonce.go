@@ -203,35 +203,28 @@ func (n *Nonces) addSuspect(h, nonce uint64, dek bool, v *seen.Value, env *envel
 }
 
 // sameWrite reports whether two values of one key, which differ, are copies of the same write, so
-// that one is damaged: they have the same revision, or if the WAL does not tell it, the same
-// length and either the same tail or the same body.
+// that one is damaged: no two revisions are known of them, and they have the same length and either
+// the same tail or the same body. That they have the same revision is not enough, because after a
+// restore etcd may write a revision once more.
 func sameWrite(other *NonceUse, v *seen.Value, env *envelope.Envelope) bool {
-	if v.Rev.Main > 0 && other.At.Rev.Main > 0 {
-		return other.At.Rev == v.Rev
-	}
-	if other.At.Size != int64(len(v.Value)) {
+	known := v.Rev.Main > 0 && other.At.Rev.Main > 0
+	if known && other.At.Rev != v.Rev || other.At.Size != int64(len(v.Value)) {
 		return false
 	}
-	body := bodyOf(v, env)
-	return other.tail == string(env.Tail()) || body != 0 && other.body == body
+	// Under one nonce equal plaintexts have equal tags, so a tag that differs alone is damaged. The last
+	// block of AES-CBC may be all in which two plaintexts differ: there the revision must be the same, too.
+	return other.tail == string(env.Tail()) || (known || env.Provider.HasTag()) && other.body == bodyOf(v, env)
 }
 
-// bodyOf is a hash of a value without its tag; 0 if it has none, or nobody can tell. If all but the
-// tag is equal, the tag is damaged: under one nonce equal plaintexts have equal tags.
+// bodyOf is a hash of a value without its tail.
 func bodyOf(v *seen.Value, env *envelope.Envelope) uint64 {
-	if !env.Provider.HasTag() {
-		return 0
-	}
-	tag := env.Tail()
-	at := bytes.LastIndex(v.Value, tag)
-	if at < 0 {
-		return 0
-	}
+	tail := env.Tail()
+	at := max(0, bytes.LastIndex(v.Value, tail)) // it is in the value
 	var h maphash.Hash
 	h.SetSeed(v.In.Interest.Seed)
 	_, _ = h.Write(v.Value[:at])
-	_, _ = h.Write(v.Value[at+len(tag):])
-	return max(h.Sum64(), 1)
+	_, _ = h.Write(v.Value[at+len(tail):])
+	return h.Sum64()
 }
 
 // Shared lists the values that share a nonce, one list for each nonce, in no order. It comes after
