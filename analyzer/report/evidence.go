@@ -13,6 +13,9 @@ const (
 	KindOther    Kind = "other"    // any other, which the run searches for objects and envelopes
 )
 
+// Kinds lists all of them.
+func Kinds() []Kind { return []Kind{KindSnapshot, KindDB, KindWAL, KindOther} }
+
 // SnapshotHash is what the 32 bytes behind a snapshot say.
 type SnapshotHash string
 
@@ -24,6 +27,11 @@ const (
 	HashAbsent     SnapshotHash = "absent"
 	HashUnverified SnapshotHash = "unverified"
 )
+
+// SnapshotHashes lists all of them.
+func SnapshotHashes() []SnapshotHash {
+	return []SnapshotHash{HashValid, HashMismatch, HashAbsent, HashUnverified}
+}
 
 // Evidence is a file that the run examined. Its size is in bytes. SHA256 is in hexadecimal, and
 // empty if the run could not read every byte.

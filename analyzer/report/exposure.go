@@ -15,6 +15,9 @@ const (
 	StateUnknown State = "unknown"
 )
 
+// States lists all of them.
+func States() []State { return []State{StateLive, StateDeleted, StateUnknown} }
+
 // An Exposure is an object in scope that has at least one plaintext copy.
 type Exposure struct {
 	Resource  Text      `json:"resource"`
@@ -90,6 +93,9 @@ type DatumUse struct {
 	Name   Text `json:"name"`
 	Status Use  `json:"status"`
 }
+
+// Uses lists all of them, the gravest first.
+func Uses() []Use { return slices.Clone(useOrder) }
 
 // useOrder is the order of gravity.
 var useOrder = []Use{Unchanged, UseUnknown, Changed, Gone}

@@ -100,3 +100,8 @@ const (
 	RetireUnseen  RetireAnswer = "unseen"  // neither a value nor a configuration names it: it may be misspelt
 	RetireSafe    RetireAnswer = "safe"
 )
+
+// RetireAnswers lists all of them, in that order.
+func RetireAnswers() []RetireAnswer {
+	return []RetireAnswer{RetireNeeded, RetireUnknown, RetireEmpty, RetireUnseen, RetireSafe}
+}

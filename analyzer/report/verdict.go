@@ -26,6 +26,9 @@ const (
 	StatusClean Status = "clean"
 )
 
+// Statuses lists all of them: those of a verdict, and the other ones of an object.
+func Statuses() []Status { return append(Reasons(), StatusEncrypted, StatusBroken) }
+
 // Reasons lists what the status of a verdict can be, the worst first. All but StatusClean may
 // hold at once.
 func Reasons() []Status {

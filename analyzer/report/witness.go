@@ -34,6 +34,11 @@ const (
 	WitnessNotRun  WitnessResult = "not-run" // it cannot read such a file, or nothing could ask it
 )
 
+// WitnessResults lists all of them.
+func WitnessResults() []WitnessResult {
+	return []WitnessResult{WitnessAgrees, WitnessDiffers, WitnessFailed, WitnessNotRun}
+}
+
 // String is the witness's word in a line.
 func (w *SecondWitness) String() string {
 	s := fmt.Sprintf("%s %s: %s", w.Tool, w.Version, w.Result)
