@@ -70,8 +70,8 @@ func testStage(t *testing.T, stage captured.Stage, path string) {
 }
 
 // testExposures checks that the Secrets whose newest value is plaintext are told
-// from those of which only an older copy is, and that each copy is where it is said
-// to be.
+// from those with an older plaintext copy alone, and that each copy is where the report
+// says.
 func testExposures(t *testing.T, stage captured.Stage, r *allAnswers, path string) {
 	file, err := os.ReadFile(path)
 	if err != nil {

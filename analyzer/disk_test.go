@@ -124,7 +124,7 @@ func TestFadingDisk(t *testing.T) {
 	}
 }
 
-// tells reports whether damage is reported at a byte, as what the disk said, and nowhere
+// tells reports whether the report has damage at a byte, as what the disk said, and nowhere
 // in another file.
 func tells(r *allAnswers, path report.Text, off int64) bool {
 	told := false

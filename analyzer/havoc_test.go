@@ -168,7 +168,7 @@ func TestSwappedPages(t *testing.T) {
 			t.Errorf("%s: no report on swapped pages is complete: the test looks at nothing", name)
 		}
 	}
-	// A leaf of which two elements lie on the page of another: their keys are 17 letters of text.
+	// A leaf with two elements on the page of another: their keys are 17 letters of text.
 	b, err := captured.ReadFile("04-reused/snapshot.db")
 	if err != nil {
 		t.Fatal(err)

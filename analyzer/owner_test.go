@@ -33,7 +33,7 @@ func configWith(t *testing.T, data map[string]string) []byte {
 	return b
 }
 
-// withTail is a db with pages behind its last one, of which each holds one piece.
+// withTail is a db with pages behind its last one. Each holds one piece.
 func withTail(db []byte, pieces ...string) []byte {
 	b := bytes.Clone(db)
 	for _, p := range pieces {

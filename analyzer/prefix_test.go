@@ -174,8 +174,8 @@ func TestIdentityHasThePrefix(t *testing.T) {
 	}
 }
 
-// An object that is found without its key is of the tenant, or of the logical cluster, of which
-// another copy has the same bytes.
+// An object without its key is of the tenant, or of the logical cluster, that has another copy with
+// the same bytes.
 func TestUnkeyedObjectOfTheRightTenant(t *testing.T) {
 	db := plainSecret(t, "ns", "db")
 	for _, keys := range [][2]string{

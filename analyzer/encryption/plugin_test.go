@@ -85,7 +85,7 @@ func unwrap(keyID string, sealed []byte) ([]byte, error) {
 	return out, nil
 }
 
-// socket is a new path for a socket. It is short, as there is room for some 100 bytes.
+// socket is a new path for a socket. It is short, because there is room for some 100 bytes.
 func socket(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "k")

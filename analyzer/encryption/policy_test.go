@@ -23,7 +23,7 @@ func drawConfig(rt *rapid.T) string {
 	resources := []string{"secrets", "configmaps", "events", "deployments.apps", "vaults.lab.example.com",
 		"*.apps", "*.lab.example.com", "*.", "*.*"}
 	key := rapid.Custom(func(rt *rapid.T) string {
-		// Few names, of which some go on as others do, and few secrets: so that they meet.
+		// Few names and few secrets, so that they meet. Some names go on as others do.
 		return fmt.Sprintf("{name: %q, secret: %s}",
 			rapid.SampledFrom([]string{"key", "key:2", "key:2:3", "other"}).Draw(rt, "name"),
 			rapid.SampledFrom([]string{secret32, other32}).Draw(rt, "secret"))

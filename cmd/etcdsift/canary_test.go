@@ -108,7 +108,7 @@ func testCanaries(t *testing.T, keys map[string]string, path string) {
 }
 
 // isOf reports whether a copy of key may hold a canary of the Secret want. The
-// capture has canaries in custom resources too, of which its truth says nothing.
+// capture has canaries in custom resources too, and its truth says nothing of those.
 func isOf(key, want string) bool {
 	return key == want || want == "" && strings.HasPrefix(key, "/registry/lab.example.com/vaults/")
 }

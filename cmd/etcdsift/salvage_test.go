@@ -19,7 +19,7 @@ import (
 type salvage struct {
 	kind                 string
 	files                int
-	keys, keysFound      int // keys of which a record is whole, and those listed at the newest of these
+	keys, keysFound      int // keys with a whole record, and those listed at the newest of these
 	unknown              int // of keysFound, those that are said to be unknown
 	copies, copiesFound  int // places at which a plaintext Secret's record is whole
 	records, recordFound int // places at which a record of one of the keys asked for is whole

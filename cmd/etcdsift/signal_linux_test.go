@@ -31,8 +31,8 @@ func endless(t *testing.T) string {
 	return path
 }
 
-// A stalled configuration is a named pipe of which the program reads the start, and then
-// waits for more, as for a disk that does not answer.
+// A stalled configuration is a named pipe. The program reads its start, and then waits for
+// more, as for a disk that does not answer.
 func stalledConfig(t *testing.T) (path string, reading func()) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "encryption.yaml")

@@ -52,7 +52,7 @@ func traced(t *testing.T, dir string, args ...string) ([]syscallRecord, outcome)
 	return calls, o
 }
 
-// writeBlockFolder is a folder with evidence/, of which nothing may be touched, and
+// writeBlockFolder is a folder with evidence/, where the program may touch nothing, and
 // encryption.yaml beside it. Other files of captured stages, and scenarios, make it up.
 func writeBlockFolder(t *testing.T) string {
 	t.Helper()

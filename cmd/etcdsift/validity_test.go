@@ -54,7 +54,7 @@ func TestValidityTruth(t *testing.T) {
 }
 
 // useOf is whether an exposed Secret is still in use at a stage, by the markers of the
-// revisions of which there are plaintext copies.
+// revisions that have plaintext copies.
 func useOf(stage captured.Stage, writes []captured.Write, x report.Exposure) report.Use {
 	stored, live := stage.Secrets[string(x.Key)]
 	if !live {

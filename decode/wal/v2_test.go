@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A v2Message is an etcdserverpb.Request, of which etcd's API has no type any more.
+// A v2Message is an etcdserverpb.Request. etcd's API has no type for it any more.
 type v2Message struct {
 	method, path, value, previous string
 	dir, recursive, refresh       bool

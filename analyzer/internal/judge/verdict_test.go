@@ -98,7 +98,7 @@ func TestVerdictTable(t *testing.T) {
 	}
 }
 
-// worseExit is the exit status of which the contract says that it goes first: 5, 4, 3, 1, 0.
+// worseExit is the exit status that goes first by the contract: 5, 4, 3, 1, 0.
 func worseExit(x, y int) int { return max(x, y) }
 
 func TestVerdictFlags(t *testing.T) {
