@@ -133,12 +133,9 @@ func (l *logReader) takeRecord(r *wal.Record) {
 	if r.Kind <= wal.KindSnapshot {
 		l.end = r.Off + r.Len
 	}
-	switch r.Kind {
-	case wal.KindMetadata, wal.KindState, wal.KindSnapshot, wal.KindEntry:
-		if r.IsRefused() {
-			l.takeRefused(r)
-			return
-		}
+	if r.IsRefused() {
+		l.takeRefused(r)
+		return
 	}
 	switch r.Kind {
 	case wal.KindMetadata:
