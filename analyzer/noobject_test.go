@@ -3,6 +3,7 @@ package analyzer
 import (
 	"bytes"
 	"encoding/base64"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -47,6 +48,39 @@ func TestNoObject(t *testing.T) {
 		found := of(r, report.RuleUnknownEnvelope)
 		if len(found) != 1 || !strings.Contains(found[0].Message(), "no Kubernetes object") || strings.Contains(found[0].Message(), "counts as plaintext") != tt.plain {
 			t.Errorf("%s: %+v", name, found)
+		}
+	}
+}
+
+// NoObject tells what a value is, and holds none of it.
+func TestNoObjectInWords(t *testing.T) {
+	for _, tt := range []struct {
+		value string
+		want  string
+	}{
+		{"", "empty"},
+		{"\x00", "1 byte, zeros alone"},
+		{strings.Repeat("\x00", 500), "500 bytes, zeros alone"},
+		{string(forged.Noise("random", 400)), "400 random bytes"},
+		{"x", "1 byte of text"},
+		{"hunter2", "7 bytes of text"},
+		{"p\u00e4ssw\u00f6rd\n", "11 bytes of text"},
+		{"password: hunter2-hunter2\x01" + strings.Repeat("a", 40), "66 bytes of text"},
+		{string(forged.Noise("a", 300)) + "hunter2-hunter2-hunter2", "323 bytes, some of them text"},
+		{"\x01\x02\xfe\xff\x80", "5 bytes, neither text nor random enough to be sure"},
+		{`{"password":"hunter2"}`, "22 bytes of json"},
+		{`{"password":"hunter2`, "20 bytes of json (object, JSON cut short)"},
+		{"k8s\x00", "4 bytes of protobuf (object, runtime.Unknown cut short)"},
+		{"k8s:enc:aescb", "13 bytes, an encrypted value (encryption prefix cut short)"},
+		{"k8s:enc:rot13:v1:hunter2:x", "26 bytes, an encrypted value (encryption provider or version not known)"},
+		{string(forged.Sealed(newKey, "x")), fmt.Sprintf("%d bytes, an encrypted value", len(forged.Sealed(newKey, "x")))},
+	} {
+		got := NoObject([]byte(tt.value))
+		if got != tt.want {
+			t.Errorf("%.40q: %q, want %q", tt.value, got, tt.want)
+		}
+		if strings.Contains(got, "hunter2") {
+			t.Errorf("%.40q: %q holds a part of it", tt.value, got)
 		}
 	}
 }

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/etcdsift/etcdsift/analyzer"
 	"github.com/etcdsift/etcdsift/analyzer/encryption"
@@ -40,6 +42,10 @@ func newShow() *cobra.Command {
 --reveal prints them as kubectl would. An encrypted one is decrypted with
 --encryption-config. Older and carved copies are shown by their revision, or by the number
 that "etcdsift history" gives them. It does not fail on findings.
+
+Of a value that is no Kubernetes object it says what it is, such as "312 bytes of text";
+--reveal adds its bytes, as a text of YAML or in base64. With "--format raw --reveal" the
+bytes of any value go to a file or a pipe as they are, decrypted, and nothing else.
 ` + exitHelp,
 		Example: `  etcdsift show snapshot.db /registry/secrets/payments/db
   etcdsift show --copy 3 /var/lib/etcd /registry/secrets/payments/db
@@ -54,7 +60,7 @@ that "etcdsift history" gives them. It does not fail on findings.
 			return flags.run(cmd, args[:last], key)
 		},
 	}
-	flags.evidenceFlags.register(cmd, []string{"yaml"})
+	flags.evidenceFlags.register(cmd, []string{"yaml", "raw"})
 	flags.config.register(cmd)
 	cmd.Flags().Int64Var(&flags.revision, "revision", 0, "show the value of this revision")
 	cmd.Flags().IntVar(&flags.copy, "copy", 0, `show the copy of this number in "etcdsift history"`)
@@ -68,8 +74,14 @@ func (f *showFlags) run(cmd *cobra.Command, paths []string, key report.Text) err
 	if err != nil {
 		return err
 	}
-	if f.format != "yaml" {
-		return fmt.Errorf("--format %q: must be yaml", f.format)
+	switch f.format {
+	case "yaml":
+	case "raw":
+		if err = f.checkRaw(cmd); err != nil {
+			return err
+		}
+	default:
+		return fmt.Errorf("--format %q: must be yaml or raw", f.format)
 	}
 	for _, n := range []struct {
 		flag  string
@@ -125,34 +137,70 @@ func (f *showFlags) show(cmd *cobra.Command, w io.Writer, found *evidence.Set, h
 	}
 	value = v2store.Plain(value)
 	if !c.Plaintext() {
+		if f.format != "raw" && !analyzer.Opens(value) { // no key does
+			return f.showBytes(cmd, w, h, n, value)
+		}
 		if value, err = decrypt(cmd.Context(), config, h, c, value); err != nil {
 			return usage(fmt.Errorf("copy %d of %s: %w", n+1, h.Key, err))
 		}
 	}
 	defer clear(value)
+	if f.format == "raw" {
+		f.warn(cmd, h)
+		_, err = w.Write(value)
+		return err
+	}
 	whole, err := manifest.Parse(value, c.Offset)
-	if whole == nil {
-		return usage(notShown(h, n, err))
+	if !isObject(whole, err) {
+		return f.showBytes(cmd, w, h, n, value)
 	}
 	if err != nil {
 		complain(cmd.ErrOrStderr(), fmt.Sprintf("copy %d of %s is damaged or cut: what could be read of it is shown", n+1, h.Key))
 	} else if t, _ := object.ParseType(value, 0); !manifest.KnownKind(t) {
 		complain(cmd.ErrOrStderr(), fmt.Sprintf("kind %s of %s is not known: only its metadata is shown", t.Kind, t.APIVersion))
 	}
-	if f.reveal {
-		complain(cmd.ErrOrStderr(), fmt.Sprintf("warning: the values of %s are printed in plaintext", h.Key))
-	}
+	f.warn(cmd, h)
 	return reports.Manifest{Reveal: f.reveal, Revision: c.ModRevision}.Write(w, whole)
 }
 
-// notShown says why a copy is no object.
-func notShown(h *report.History, n int, err error) error {
-	c := h.Copies[n]
-	where := fmt.Sprintf("%d bytes at offset %#x of %s", c.Length, c.Offset, c.Path)
-	if !c.Complete {
-		return fmt.Errorf("copy %d of %s is a piece of its value, %s, and can not be shown as an object", n+1, h.Key, where)
+// warn says that values are printed.
+func (f *showFlags) warn(cmd *cobra.Command, h *report.History) {
+	if f.reveal {
+		complain(cmd.ErrOrStderr(), fmt.Sprintf("warning: the values of %s are printed in plaintext", h.Key))
 	}
-	return fmt.Errorf("copy %d of %s, %s, is no Kubernetes object: %w", n+1, h.Key, where, errors.Unwrap(err))
+}
+
+// isObject reports whether what manifest.Parse returned is a Kubernetes object, or what is left of
+// one. A whole one has a type.
+func isObject(whole map[string]any, err error) bool {
+	if err != nil {
+		return len(whole) > 0
+	}
+	apiVersion, _ := whole["apiVersion"].(string)
+	kind, _ := whole["kind"].(string)
+	return apiVersion != "" && kind != ""
+}
+
+// showBytes prints a copy that is no object: what it is, and with --reveal its bytes.
+func (f *showFlags) showBytes(cmd *cobra.Command, w io.Writer, h *report.History, n int, value []byte) error {
+	f.warn(cmd, h)
+	what := analyzer.NoObject(value)
+	if c := h.Copies[n]; c.Plaintext() && !c.Complete {
+		what += ", a piece of the value"
+	}
+	return reports.Bytes{Reveal: f.reveal, What: what}.Write(w, value)
+}
+
+// checkRaw is the error where --format raw can not be.
+func (f *showFlags) checkRaw(cmd *cobra.Command) error {
+	stdout, ok := cmd.OutOrStdout().(*os.File)
+	switch {
+	case !f.reveal:
+		return errors.New("--format raw prints the value: it takes --reveal")
+	case isStdout(f.output) && ok && term.IsTerminal(int(stdout.Fd())):
+		return errors.New("--format raw: the bytes may do anything to a terminal; choose a file with --output, or a pipe")
+	}
+	return nil
 }
 
 // decrypt opens an encrypted copy.

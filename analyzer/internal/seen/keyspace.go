@@ -216,7 +216,7 @@ func (k *Keyspace) ParseStorage(value []byte, off int64) (StorageID, error) {
 // ParseWhole is ParseStorage for a value that is whole: it tells blank values from others.
 func (k *Keyspace) ParseWhole(value []byte, off int64) (StorageID, error) {
 	env, err := k.ParseEnvelope(value, off)
-	return k.storageOf(env, blankOf(&env, value)), err
+	return k.storageOf(env, BlankOf(&env, value)), err
 }
 
 // ParseEnvelope takes apart a value that starts at off, with the names of keys that Interest knows by now.

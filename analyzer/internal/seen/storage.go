@@ -48,9 +48,9 @@ const (
 
 func (b Blank) String() string { return [...]string{"", "empty", "zeros alone", "random bytes"}[b] }
 
-// blankOf classes a whole value. Whatever may be text is not blank: nobody must be told that nothing
+// BlankOf classes a whole value. Whatever may be text is not blank: nobody must be told that nothing
 // can be read there.
-func blankOf(env *envelope.Envelope, value []byte) Blank {
+func BlankOf(env *envelope.Envelope, value []byte) Blank {
 	switch {
 	case env.Provider != envelope.Identity || env.Encoding != envelope.Other:
 		return NotBlank
@@ -58,7 +58,7 @@ func blankOf(env *envelope.Envelope, value []byte) Blank {
 		return BlankEmpty
 	case page.IsZero(value):
 		return BlankZeros
-	case carve.Classify(value) == carve.Random && !hasRun(value):
+	case carve.Classify(value) == carve.Random && !HasRun(value):
 		return BlankRandom
 	}
 	return NotBlank
@@ -68,8 +68,8 @@ func blankOf(env *envelope.Envelope, value []byte) Blank {
 // bytes about one place in four million starts such a run.
 const minRun = 16
 
-// hasRun reports whether minRun printable bytes in ASCII stand side by side.
-func hasRun(b []byte) bool {
+// HasRun reports whether minRun printable bytes in ASCII stand side by side.
+func HasRun(b []byte) bool {
 	n := 0
 	for _, c := range b {
 		if c < ' ' || c > '~' {
