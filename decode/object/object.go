@@ -53,6 +53,23 @@ func parseType(value []byte, off int64) (TypeMeta, error) {
 	return documentType(&doc, &err), err
 }
 
+// CheckType is ParseType for a value that is whole: it reads it to its end, so its error is also that of
+// a value that is cut, or has something behind the object.
+func CheckType(value []byte, off int64) (TypeMeta, error) {
+	t, err := checkType(value, off)
+	t.check(off, &err)
+	return t, err
+}
+
+func checkType(value []byte, off int64) (TypeMeta, error) {
+	if bytes.HasPrefix(value, unknown.Magic) {
+		u, err := unknown.Parse(value, off)
+		return protobufType(&u), err
+	}
+	doc, err := document.Parse(value, off, document.ToTheEnd, "apiVersion", "kind")
+	return documentType(&doc, &err), err
+}
+
 func formatError(off int64, what string, cause error) error {
 	return &decode.FormatError{Off: off, What: what, Err: cause}
 }

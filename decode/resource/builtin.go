@@ -231,6 +231,9 @@ func byName() map[GroupResource]builtin {
 	return m
 }
 
+// IsBuiltin reports whether a resource is one that Kubernetes or OpenShift has, and no custom one.
+func IsBuiltin(r GroupResource) bool { return builtinsByName[r].Resource != "" }
+
 // internals are what API servers keep of themselves: objects without a name, which no client of
 // the API can ask for. They are written past the transformers of the EncryptionConfiguration, as
 // the storage factory makes their storage, and not the RESTOptionsGetter, which alone has the

@@ -9,6 +9,7 @@ import (
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode"
 	"github.com/etcdsift/etcdsift/decode/envelope"
+	"github.com/etcdsift/etcdsift/decode/resource"
 )
 
 // evidenceRules are the rules that a file breaks, or bytes in it.
@@ -27,7 +28,7 @@ var evidenceRules = []report.Rule{
 	},
 	{
 		ID: report.RuleUnknownEnvelope, Severity: report.SeverityMedium, Reason: report.StatusFindings,
-		Means:   "a value starts with k8s:enc: but its provider or version is not known, or it is cut; or a value in scope is no Kubernetes object",
+		Means:   "a value starts with k8s:enc: but its provider or version is not known, or it is cut; or a value in scope is no Kubernetes object, is cut, or is of another kind than its key says",
 		Matters: "Nobody can tell from here whether the value is encrypted, and the API server may not be able to read it.",
 		Mend:    "Find out which component wrote the value, and rewrite the object with a provider that Kubernetes knows.",
 	},
@@ -119,18 +120,37 @@ func (j *Judge) addEnvelopeFinding(ev *seen.Evidence, e *seen.Entry, broken erro
 }
 
 // addNoObject reports a newest value in scope that is stored without encryption and is no Kubernetes
-// object by its first bytes. Whether it counts as plaintext is StatusOf's to say.
+// object, or not one of its key. Whether it counts as plaintext is StatusOf's to say.
 func (j *Judge) addNoObject(ev *seen.Evidence, e *seen.Entry) {
 	how := &ev.Keys.Storages[e.Storage]
-	if how.Provider != envelope.Identity || how.Encoding != envelope.Other {
+	why := whyNoObject(how, ev.Identity(e.Key).GroupResource)
+	if why == "" {
 		return
 	}
 	f := j.objectFinding(report.RuleUnknownEnvelope, ev, e.Key, locationOf(ev, e))
-	f.Detail = "no Kubernetes object; what is in it may be text, and counts as plaintext"
-	if how.Blank != seen.NotBlank {
-		f.Detail = "no Kubernetes object, and no text: " + how.Blank.String()
-	}
+	f.Detail = why
 	j.addFinding(f)
+}
+
+// whyNoObject says why a newest value of a resource that is stored like that is no Kubernetes object of
+// it; empty if it may be one.
+func whyNoObject(how *seen.Storage, r resource.GroupResource) string {
+	const plain = "; what is in it may be text, and counts as plaintext"
+	switch {
+	case how.Provider != envelope.Identity:
+		return ""
+	case how.Encoding == envelope.Other && how.Blank != seen.NotBlank:
+		return "no Kubernetes object, and no text: " + how.Blank.String()
+	case how.Encoding == envelope.Other:
+		return "no Kubernetes object" + plain
+	case how.Misfit == seen.CutObject:
+		return fmt.Sprintf("no Kubernetes object that can be parsed: the %v of it is cut or damaged%s", how.Encoding, plain)
+	case how.Misfit == seen.NoType:
+		return fmt.Sprintf("no Kubernetes object: %v that says no apiVersion or kind%s", how.Encoding, plain)
+	case how.Misfit == seen.OtherKind && resource.IsBuiltin(r) && !resource.IsInternal(r):
+		return fmt.Sprintf("no Kubernetes object of the kind that its key says: the %v says another kind%s", how.Encoding, plain)
+	}
+	return ""
 }
 
 // plainError is an error without the offset, which a finding has as a field.

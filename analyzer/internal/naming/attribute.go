@@ -140,11 +140,11 @@ func (a *attributor) compare(v *seen.Value) {
 			a.whole[c.Piece] = a.values
 		}
 		o.key, o.lo, o.hi, o.start = string(v.Key), int32(lo), int32(hi), lo+c.Delta == 0
-		parse := p.in.Keys.ParseStorage
 		if v.Whole {
-			parse = p.in.Keys.ParseWhole
+			o.storage, _ = p.in.Keys.ParseWhole(v.Key, v.Value, 0)
+		} else {
+			o.storage, _ = p.in.Keys.ParseStorage(v.Value, 0)
 		}
-		o.storage, _ = parse(v.Value, 0)
 		a.add(c.Piece, o)
 	}
 }

@@ -146,7 +146,7 @@ func (k *Keyspace) Add(r *mvcc.Record, recordErr error) EntryID {
 	if !to.Deleted {
 		var err error
 		if recordErr == nil {
-			to.Storage, err = k.ParseWhole(r.Value, r.ValueOff)
+			to.Storage, err = k.ParseWhole(r.Key, r.Value, r.ValueOff)
 		} else {
 			to.Storage, err = k.ParseStorage(r.Value, r.ValueOff)
 		}
@@ -213,10 +213,14 @@ func (k *Keyspace) ParseStorage(value []byte, off int64) (StorageID, error) {
 	return k.StorageOf(env), err
 }
 
-// ParseWhole is ParseStorage for a value that is whole: it tells blank values from others.
-func (k *Keyspace) ParseWhole(value []byte, off int64) (StorageID, error) {
+// ParseWhole is ParseStorage for a whole value of a key: it tells blank values and misfits from others.
+func (k *Keyspace) ParseWhole(key, value []byte, off int64) (StorageID, error) {
 	env, err := k.ParseEnvelope(value, off)
-	return k.storageOf(env, BlankOf(&env, value)), err
+	misfit := NoMisfit
+	if k.interest.MayBeInScope(key) {
+		misfit = misfitOf(&env, key, value)
+	}
+	return k.storageOf(env, BlankOf(&env, value), misfit), err
 }
 
 // ParseEnvelope takes apart a value that starts at off, with the names of keys that Interest knows by now.
@@ -235,9 +239,11 @@ const maxNames = 16 << 20
 
 // StorageOf finds the Storage of a value of which env is known, or a piece, or adds it. It does not
 // allocate if there is one.
-func (k *Keyspace) StorageOf(env envelope.Envelope) StorageID { return k.storageOf(env, NotBlank) }
+func (k *Keyspace) StorageOf(env envelope.Envelope) StorageID {
+	return k.storageOf(env, NotBlank, NoMisfit)
+}
 
-func (k *Keyspace) storageOf(env envelope.Envelope, blank Blank) StorageID {
+func (k *Keyspace) storageOf(env envelope.Envelope, blank Blank, misfit Misfit) StorageID {
 	if env.Provider == envelope.Unknown {
 		env.KeyName = nil // nobody knows whether it is a name, or a piece of the value
 	}
@@ -257,7 +263,7 @@ func (k *Keyspace) storageOf(env envelope.Envelope, blank Blank) StorageID {
 	if env.MoreName != nil {
 		marks |= 2
 	}
-	b := append(k.scratch[:0], byte(env.Provider), byte(env.Encoding), byte(blank), marks)
+	b := append(k.scratch[:0], byte(env.Provider), byte(env.Encoding), byte(blank), byte(misfit), marks)
 	// With their lengths, because a hostile name may hold whatever would stand between two.
 	for _, part := range [][]byte{env.Version, env.KeyName, env.MoreName, env.Object.KeyID} {
 		b = append(binary.AppendUvarint(b, uint64(len(part))), part...)
@@ -270,7 +276,7 @@ func (k *Keyspace) storageOf(env envelope.Envelope, blank Blank) StorageID {
 		k.named += len(b)
 		how := Storage{
 			Provider: env.Provider, Encoding: env.Encoding, KMSKeyID: string(env.Object.KeyID),
-			KeyName: string(env.KeyName), Shortest: string(env.KeyName), Lost: lost, Blank: blank,
+			KeyName: string(env.KeyName), Shortest: string(env.KeyName), Lost: lost, Blank: blank, Misfit: misfit,
 		}
 		if env.MoreName != nil {
 			how.Names = env.Names()

@@ -1,13 +1,19 @@
 package seen
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/carve"
 	"github.com/etcdsift/etcdsift/decode/envelope"
+	"github.com/etcdsift/etcdsift/decode/object"
 	"github.com/etcdsift/etcdsift/decode/page"
+	"github.com/etcdsift/etcdsift/decode/resource"
 )
 
 // A StorageID is the index of a Storage in Keyspace.Storages; 0 is none. It means nothing in
@@ -21,6 +27,7 @@ type Storage struct {
 	Encoding envelope.Encoding // of plaintext; 0 of an encrypted value
 	KMSKeyID string            // of KMS v2, at most maxName bytes; else empty
 	Blank    Blank             // of whole values that are stored without encryption, and hold no text
+	Misfit   Misfit            // of whole values that may be in scope and start as objects do
 
 	// KeyName is the name of the key or of the KMS provider, at most maxName bytes; empty of
 	// plaintext, and of an unknown provider. Until keys.DecideNames it is the same as Shortest.
@@ -62,6 +69,39 @@ func BlankOf(env *envelope.Envelope, value []byte) Blank {
 		return BlankRandom
 	}
 	return NotBlank
+}
+
+// A Misfit is why a whole value that starts as a Kubernetes object does is not that of its key.
+type Misfit uint8
+
+const (
+	NoMisfit  Misfit = iota // it is, or nobody looked
+	CutObject               // it can not be parsed to its end
+	NoType                  // it does not say what it is
+	OtherKind               // its kind is that of no resource in the key; custom resources may have such a kind
+)
+
+// misfitOf classes a whole value of a key that may be in scope.
+func misfitOf(env *envelope.Envelope, key, value []byte) Misfit {
+	if env.Provider != envelope.Identity || env.Encoding == envelope.Other {
+		return NoMisfit
+	}
+	t, err := object.CheckType(value, 0)
+	switch {
+	case err != nil:
+		return CutObject
+	case t.APIVersion == "" || t.Kind == "":
+		return NoType
+	}
+	if t == SecretType && bytes.Contains(key, []byte(secretsPart)) {
+		return NoMisfit // as nearly all are
+	}
+	plural, singular := meta.UnsafeGuessKindToResource(schema.FromAPIVersionAndKind(t.APIVersion, t.Kind))
+	segments := append(resource.LastSegments(resource.GroupResource{Resource: plural.Resource}), singular.Resource)
+	if slices.ContainsFunc(segments, func(s string) bool { return bytes.Contains(key, []byte("/"+s+"/")) }) {
+		return NoMisfit
+	}
+	return OtherKind
 }
 
 // minRun is how many printable bytes side by side may be text, however random the rest is. In random

@@ -57,7 +57,7 @@ func noteValue(ev *seen.Evidence, value []byte, watched bool, at seen.Copy) {
 		return
 	}
 	if at.Object && at.Complete {
-		at.Storage, _ = ev.Keys.ParseWhole(value, at.Off) // no plaintext value has an error
+		at.Storage, _ = ev.Keys.ParseWhole([]byte(at.Key), value, at.Off) // no plaintext value has an error
 	} else {
 		env, _ := ev.Keys.ParseEnvelope(value, at.Off)
 		at.Storage = ev.Keys.StorageOf(env)

@@ -162,7 +162,7 @@ func (s *salvage) takeRecord(r *mvcc.Record) {
 	}
 	var err error
 	if !to.Deleted {
-		to.Storage, err = k.ParseWhole(r.Value, r.ValueOff)
+		to.Storage, err = k.ParseWhole(r.Key, r.Value, r.ValueOff)
 	}
 	if known && r.Revision == e.Rev {
 		to.Tree = e.Tree

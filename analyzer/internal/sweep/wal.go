@@ -323,11 +323,11 @@ func (l *logReader) notePut(op *wal.Op, w *write, at seen.Copy) {
 	}
 	w.keepOld, w.keepLease = op.IgnoreValue, op.IgnoreLease
 	w.value = seen.Entry{File: l.file, Off: op.ValueOff, Size: uint32(len(op.Value)), Lease: op.Lease, V2: op.IsV2()}
-	parse := l.ev.Keys.ParseStorage
 	if op.Complete {
-		parse = l.ev.Keys.ParseWhole
+		w.value.Storage, w.err = l.ev.Keys.ParseWhole(op.Key, value, op.ValueOff)
+	} else {
+		w.value.Storage, w.err = l.ev.Keys.ParseStorage(value, op.ValueOff)
 	}
-	w.value.Storage, w.err = parse(value, op.ValueOff)
 	if !op.Complete && w.err == nil {
 		w.err = &decode.FormatError{Off: op.ValueOff, What: "value in the WAL", Err: decode.ErrTruncated}
 	}
