@@ -102,6 +102,9 @@ func TestOwners(t *testing.T) {
 
 				// history says the same.
 				h, _ := run(t, Options{Key: x.Key}, inMemory(file))
+				if !slices.Equal(h.History.AlsoIn, x.AlsoIn) {
+					t.Errorf("history of %s: also in %q, want %q", x.Key, h.History.AlsoIn, x.AlsoIn)
+				}
 				var told []owner
 				for _, c := range h.History.Copies {
 					if c.Offset >= int64(len(db)) {

@@ -35,6 +35,10 @@ func (HistoryTable) Write(out io.Writer, r *report.HistoryReport) error {
 	if len(h.Copies) > 0 {
 		historyRows(w, h)
 	}
+	if len(h.AlsoIn) > 0 {
+		w.printf("\n")
+		w.paragraph("", fmt.Sprintf("A piece among these copies is also in %s.", list(h.AlsoIn)))
+	}
 	coverage(w, &r.Examined)
 	return w.err
 }

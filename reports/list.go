@@ -13,12 +13,13 @@ type listTable struct {
 	w      io.Writer
 	grid   grid
 	judged bool // a configuration judges some value
+	kcp    bool // some value is of a logical cluster
 	states bool // some value is not known to be live
 }
 
 func newListTable(w io.Writer) ValueFormat {
 	return &listTable{w: w, grid: grid{
-		header: []string{"PROVIDER", "KEY NAME", "ENCODING", "SIZE", "REVISION", "STATE", "POLICY", "PROOF", "KEY"},
+		header: []string{"PROVIDER", "KEY NAME", "ENCODING", "SIZE", "REVISION", "STATE", "POLICY", "PROOF", "LOGICAL CLUSTER", "KEY"},
 		right:  []int{3, 4},
 		open:   true,
 	}}
@@ -31,7 +32,8 @@ func (l *listTable) Value(v report.Value) error {
 		key = visible(v.Path) + ": " + key
 	}
 	l.grid.add(v.Provider.String(), orDash(visible(v.KeyName)), orDash(v.Encoding.String()), fmt.Sprint(v.Size), fmt.Sprint(v.ModRevision),
-		cmp.Or(string(v.State), string(report.StateLive)), orDash(v.Policy.String()), orDash(v.Proof.String()), key)
+		cmp.Or(string(v.State), string(report.StateLive)), orDash(v.Policy.String()), orDash(v.Proof.String()), orDash(visible(v.LogicalCluster)), key)
+	l.kcp = l.kcp || v.LogicalCluster != ""
 	l.judged, l.states = l.judged || v.Policy != "", l.states || v.State != ""
 	return nil
 }
@@ -39,6 +41,9 @@ func (l *listTable) Value(v report.Value) error {
 // Close implements ValueFormat.
 func (l *listTable) Close() error {
 	w := &errWriter{w: l.w}
+	if !l.kcp {
+		l.grid.drop(8, 9)
+	}
 	if !l.judged {
 		l.grid.drop(6, 8)
 	}

@@ -143,6 +143,7 @@ func canned() *report.Report {
 					{Name: "namespace", Status: report.Changed}, {Name: "token", Status: report.Unchanged}}},
 				Copies: []*report.Copy{{Path: "snapshot.db", Region: report.RegionLive, Offset: 8192, Length: 300, Page: report.PageOf(37),
 					ModRevision: 410, CreateRevision: 402, Version: 2, Complete: true}},
+				AlsoIn: []report.Text{"/registry/configmaps/payments/copy", hostile},
 			},
 			{
 				Resource: "secrets", Namespace: hostile, Name: hostile, Key: hostile, Cluster: 1, LogicalCluster: hostile, Status: report.StatusPlaintext, State: report.StateLive,

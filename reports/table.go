@@ -168,10 +168,13 @@ func namespaces(w *errWriter, r *report.Report) {
 	if len(r.Namespaces) == 0 {
 		return
 	}
-	g := grid{header: []string{"NAMESPACE", "PLAINTEXT", "EXPOSED", "ENCRYPTED", "BROKEN"}, right: []int{1, 2, 3, 4}}
+	g := grid{header: []string{"LOGICAL CLUSTER", "NAMESPACE", "PLAINTEXT", "EXPOSED", "ENCRYPTED", "BROKEN"}, right: []int{2, 3, 4, 5}}
 	for _, n := range r.Namespaces {
-		name := orDash(visible(n.Namespace))
-		g.add(name, fmt.Sprint(n.Plaintext), fmt.Sprint(n.Exposed), fmt.Sprint(n.Encrypted), fmt.Sprint(n.Broken))
+		g.add(orDash(visible(n.LogicalCluster)), orDash(visible(n.Namespace)), fmt.Sprint(n.Plaintext), fmt.Sprint(n.Exposed), fmt.Sprint(n.Encrypted), fmt.Sprint(n.Broken))
+	}
+	if !slices.ContainsFunc(r.Namespaces, func(n report.NamespaceCount) bool { return n.LogicalCluster != "" }) {
+		g.drop(0, 1)
+		g.right = []int{1, 2, 3, 4}
 	}
 	w.printf("\n")
 	g.write(w)
@@ -184,15 +187,20 @@ func exposures(w *errWriter, r *report.Report) {
 	}
 	withStatus := slices.ContainsFunc(r.Exposures, func(x report.Exposure) bool { return x.Status != r.Exposures[0].Status })
 	withResource := len(r.Scope) > 1
+	withLogical := slices.ContainsFunc(r.Exposures, func(x report.Exposure) bool { return x.LogicalCluster != "" })
 	withPath := databases(r) > 1
 	withUse := slices.ContainsFunc(r.Exposures, func(x report.Exposure) bool {
 		return x.Validity != nil && x.Status == report.StatusExposed && x.Validity.Status != report.UseUnknown
 	})
-	columns := func(resource, namespace, name, status, typ, dataKeys, use, path, copies string) []string {
-		row := []string{namespace, name}
+	columns := func(resource, logical, namespace, name, status, typ, dataKeys, use, path, copies string) []string {
+		var row []string
 		if withResource {
-			row = []string{resource, namespace, name}
+			row = append(row, resource)
 		}
+		if withLogical {
+			row = append(row, logical)
+		}
+		row = append(row, namespace, name)
 		if withStatus {
 			row = append(row, status)
 		}
@@ -205,10 +213,10 @@ func exposures(w *errWriter, r *report.Report) {
 		}
 		return append(row, copies)
 	}
-	g := grid{header: columns("RESOURCE", "NAMESPACE", "NAME", "STATUS", "TYPE", "DATA KEYS", "VALUE", "EVIDENCE", "COPIES"),
-		firm: []string{"NAMESPACE", "NAME", "STATUS", "VALUE", "COPIES"}}
+	g := grid{header: columns("RESOURCE", "LOGICAL CLUSTER", "NAMESPACE", "NAME", "STATUS", "TYPE", "DATA KEYS", "VALUE", "EVIDENCE", "COPIES"),
+		firm: []string{"LOGICAL CLUSTER", "NAMESPACE", "NAME", "STATUS", "VALUE", "COPIES"}}
 	for _, x := range r.Exposures {
-		g.add(columns(visible(x.Resource), orDash(visible(x.Namespace)), orDash(visible(x.Name)), string(x.Status),
+		g.add(columns(visible(x.Resource), orDash(visible(x.LogicalCluster)), orDash(visible(x.Namespace)), orDash(visible(x.Name)), string(x.Status),
 			orDash(visible(x.Type)), orDash(dataKeys(x)), use(x), list(pathsOf(x.Copies)), regions(x.Copies))...)
 	}
 	switch {
@@ -222,6 +230,32 @@ func exposures(w *errWriter, r *report.Report) {
 		w.printf("\nIn plaintext (an older copy: the newest value is encrypted or deleted):\n")
 	}
 	g.write(w)
+	alsoIn(w, r.Exposures)
+}
+
+// maxAlsoIn bounds the objects that the table names as such that share bytes with others.
+const maxAlsoIn = 20
+
+// alsoIn names the objects that have bytes of the copies above, too: what a piece belongs to nobody
+// can tell there.
+func alsoIn(w *errWriter, exposures []report.Exposure) {
+	shown := 0
+	for _, x := range exposures {
+		if len(x.AlsoIn) == 0 {
+			continue
+		}
+		if shown++; shown > maxAlsoIn {
+			continue
+		}
+		name := visible(x.Key)
+		if x.Name != "" {
+			name = strings.TrimPrefix(visible(x.Namespace)+"/"+visible(x.Name), "/")
+		}
+		w.paragraph("    ", fmt.Sprintf("  A piece of %s is also in %s.", name, list(x.AlsoIn)))
+	}
+	if more := shown - maxAlsoIn; more > 0 {
+		w.printf("  and %d more like this\n", more)
+	}
 }
 
 // pathsOf is the files that hold a copy, each once.

@@ -23,6 +23,8 @@ type History struct {
 	Copies []Occurrence `json:"copies"`
 	// Similar is keys that the user may have meant; only if Copies is empty.
 	Similar []Text `json:"similar"`
+	// AlsoIn are the keys of objects of other resources that hold bytes of pieces among the copies, too.
+	AlsoIn []Text `json:"alsoIn,omitempty"`
 }
 
 // An Occurrence is one place that holds one write of a key: a value, or the deletion of the

@@ -59,6 +59,8 @@ type ResourceCount struct {
 type NamespaceCount struct {
 	Cluster   ClusterID `json:"cluster"`
 	Namespace Text      `json:"namespace"`
+	// LogicalCluster is that of kcp, such as "root": another may have a namespace of that name.
+	LogicalCluster Text `json:"logicalCluster,omitempty"`
 	Counts
 }
 

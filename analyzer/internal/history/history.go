@@ -35,12 +35,16 @@ func Of(evs []*seen.Evidence, clusters *cluster.Clusters, name report.Text, proo
 	known := h.State != report.StateUnknown
 	for _, at := range all {
 		o := at.occurrence()
+		if at.Owned {
+			h.AlsoIn = seen.AppendKeys(h.AlsoIn, at.In.AlsoIn[key])
+		}
 		o.Proof = proofs[at.Copy]
 		h.Copies = append(h.Copies, o)
 		if !known {
 			h.State = clusters.StateOfCopy(at.In, at.Copy) // by the newest copy, which is the last one
 		}
 	}
+	slices.Sort(h.AlsoIn)
 	if len(h.Copies) == 0 {
 		h.Similar = similar(evs, key)
 	}

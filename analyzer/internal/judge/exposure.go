@@ -125,11 +125,7 @@ func (x *exposer) expose(s *Subject) {
 		if !at.Owned {
 			continue
 		}
-		for _, key := range at.In.AlsoIn[s.key] {
-			if text := report.Text(key); !slices.Contains(e.AlsoIn, text) {
-				e.AlsoIn = append(e.AlsoIn, text)
-			}
-		}
+		e.AlsoIn = seen.AppendKeys(e.AlsoIn, at.In.AlsoIn[s.key])
 	}
 	slices.Sort(e.AlsoIn)
 	x.addPlaintextFindings(&e)

@@ -242,7 +242,7 @@ func (j *Judge) sort() {
 		return cmp.Or(cmp.Compare(x.Cluster, y.Cluster), cmp.Compare(x.Resource, y.Resource))
 	})
 	slices.SortFunc(r.Namespaces, func(x, y report.NamespaceCount) int {
-		return cmp.Or(cmp.Compare(x.Cluster, y.Cluster), cmp.Compare(x.Namespace, y.Namespace))
+		return cmp.Or(cmp.Compare(x.Cluster, y.Cluster), cmp.Compare(x.LogicalCluster, y.LogicalCluster), cmp.Compare(x.Namespace, y.Namespace))
 	})
 	slices.SortFunc(r.Exposures, compareExposures)
 	slices.SortStableFunc(r.Findings, compareFindings)

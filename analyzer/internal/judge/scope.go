@@ -30,10 +30,10 @@ type clusterResource struct {
 	resource.GroupResource
 }
 
-// A clusterNamespace is a namespace of one cluster.
+// A clusterNamespace is a namespace of one cluster, and in kcp of one logical cluster.
 type clusterNamespace struct {
-	cluster   report.ClusterID
-	namespace string
+	cluster                   report.ClusterID
+	namespace, logicalCluster string
 }
 
 // countLive counts a live key in the inventory, whether it is in scope or not.
@@ -50,10 +50,10 @@ func (j *Judge) countLive(ev *seen.Evidence, e *seen.Entry, id resource.Identity
 
 // countStatus counts a key in scope.
 func (j *Judge) countStatus(id resource.Identity, cluster report.ClusterID, status report.Status) {
-	in := clusterNamespace{cluster, id.Namespace}
+	in := clusterNamespace{cluster, id.Namespace, id.LogicalCluster}
 	n := j.namespaces[in]
 	if n == nil {
-		n = &report.NamespaceCount{Cluster: cluster, Namespace: report.Text(id.Namespace)}
+		n = &report.NamespaceCount{Cluster: cluster, Namespace: report.Text(id.Namespace), LogicalCluster: report.Text(id.LogicalCluster)}
 		j.namespaces[in] = n
 	}
 	n.Add(status)

@@ -1,6 +1,8 @@
 package seen
 
 import (
+	"slices"
+
 	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/mvcc"
 	"github.com/etcdsift/etcdsift/decode/wal"
@@ -129,4 +131,14 @@ func (c CopyIn) Reported() report.Copy {
 		ModRevision: c.Rev.Main, CreateRevision: c.Create, Version: c.Version, WALIndex: uint64(c.Index), Complete: c.Complete,
 		Escaped: c.Place == InV2Store,
 	}
+}
+
+// AppendKeys appends those keys that are not in the list yet.
+func AppendKeys(list []report.Text, keys []string) []report.Text {
+	for _, key := range keys {
+		if text := report.Text(key); !slices.Contains(list, text) {
+			list = append(list, text)
+		}
+	}
+	return list
 }
