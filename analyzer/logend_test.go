@@ -82,7 +82,11 @@ func TestLogEnd(t *testing.T) {
 				found = append(found, d.What)
 			}
 			what := strings.Join(found, "; ")
-			if want := "), " + strconv.FormatUint(tt.missing, 10) + " raft entries: missing"; tt.missing > 0 && (len(found) != 1 || !strings.HasSuffix(what, want)) {
+			want := "), " + strconv.FormatUint(tt.missing, 10) + " raft entries: missing"
+			if tt.missing == 1 {
+				want = "), 1 raft entry: missing"
+			}
+			if tt.missing > 0 && (len(found) != 1 || !strings.HasSuffix(what, want)) {
 				t.Errorf("damage %q, want one that ends in %q", what, want)
 			}
 			if tt.missing == 0 && what != "" {

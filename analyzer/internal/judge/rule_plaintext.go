@@ -31,7 +31,7 @@ var plaintextRules = []report.Rule{
 		ID: report.RulePlaintextFragment, Severity: report.SeverityHigh, Reason: report.StatusExposed,
 		Means:   "unstructured bytes hold (part of) a plaintext object",
 		Matters: "A page that was used again in part still holds the rest of what it held: a piece of a key or a token may be enough.",
-		Mend:    "Defragment every member (etcdctl defrag), replace old backups, and rotate what was readable.",
+		Mend:    "Defragment every member (etcdctl defrag); where it is a .snap file, which that does not touch, remove the old .snap files once etcd has written newer ones; replace old backups, and rotate what was readable.",
 	},
 	{
 		ID: report.RulePlaintextWAL, Severity: report.SeverityHigh, Reason: report.StatusExposed,

@@ -123,9 +123,13 @@ func (l *logReader) checkEnd() {
 	if l.ev.File == nil || l.ev.Facts.Kind == report.KindSnapshot || end >= l.applied {
 		return
 	}
+	entries := "raft entries"
+	if l.applied-end == 1 {
+		entries = "raft entry"
+	}
 	l.ev.AddDamageIn(&l.segment.Source, 0, &decode.FormatError{Off: l.end, Err: decode.ErrMissing,
 		What: fmt.Sprintf("end of the WAL (it ends at raft entry %d, and the db has applied %d; copy the data dir again "+
-			"with etcd stopped, or add the segments that follow), %d raft entries", end, l.applied, l.applied-end)})
+			"with etcd stopped, or add the segments that follow), %d %s", end, l.applied, l.applied-end, entries)})
 }
 
 func (l *logReader) takeRecord(r *wal.Record) {
