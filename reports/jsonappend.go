@@ -223,6 +223,9 @@ func appendCopy(t *jsonText, c *report.Copy) {
 		t.field("escaped")
 		t.b = append(t.b, "true"...)
 	}
+	if c.Carrier != "" {
+		t.text("carrier", c.Carrier)
+	}
 	t.end('}')
 }
 

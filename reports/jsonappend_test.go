@@ -93,7 +93,7 @@ func (sample) Generate(r *mathrand.Rand, _ int) reflect.Value {
 	for range r.Intn(3) {
 		x.Copies = append(x.Copies, &report.Copy{
 			Path: report.Text(anyText(r)), Region: report.Regions()[r.Intn(len(report.Regions()))], Offset: int64(some(r)), Length: int64(some(r)),
-			Page: anyPage(r), ModRevision: int64(some(r)), CreateRevision: int64(some(r)), Version: int64(some(r)), WALIndex: some(r), Complete: r.Intn(2) == 0, Escaped: r.Intn(2) == 0,
+			Page: anyPage(r), ModRevision: int64(some(r)), CreateRevision: int64(some(r)), Version: int64(some(r)), WALIndex: some(r), Complete: r.Intn(2) == 0, Escaped: r.Intn(2) == 0, Carrier: report.Text(anyText(r)),
 		})
 	}
 	fill(&s.finding)

@@ -295,6 +295,9 @@ func regions(copies []*report.Copy) string {
 			parts = append(parts, fmt.Sprintf("%s %d", region, n))
 		}
 	}
+	if slices.ContainsFunc(copies, func(c *report.Copy) bool { return c.Carrier != "" }) {
+		parts = append(parts, "embedded")
+	}
 	return strings.Join(parts, ", ")
 }
 

@@ -67,6 +67,9 @@ type Copy struct {
 	WALIndex       uint64 `json:"walIndex,omitempty"`
 	Complete       bool   `json:"complete"`
 	Escaped        bool   `json:"escaped,omitempty"` // the bytes are the contents of a string of JSON
+	// Carrier is the key of the object whose value holds this one, such as a ConfigMap with the
+	// manifest of a Secret. The revision is that of its value then. Empty if no other object holds it.
+	Carrier Text `json:"carrier,omitempty"`
 }
 
 // Use says whether exposed data is still in use.

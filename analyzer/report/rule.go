@@ -12,6 +12,7 @@ const (
 	RulePlaintextFree     RuleID = "plaintext-free"
 	RulePlaintextFragment RuleID = "plaintext-fragment"
 	RulePlaintextWAL      RuleID = "plaintext-wal"
+	RulePlaintextEmbedded RuleID = "plaintext-embedded"
 	RuleUnattributed      RuleID = "unattributed-residue"
 	RuleUnknownEnvelope   RuleID = "unknown-envelope"
 	RuleSnapshotHash      RuleID = "snapshot-hash-mismatch"

@@ -39,6 +39,13 @@ var plaintextRules = []report.Rule{
 		Matters: "The write-ahead log keeps writes whatever becomes of them in the db: defragmentation does not touch it.",
 		Mend:    "Write on until the segment is purged (etcd keeps five), or rebuild the members one by one; then rotate what was readable.",
 	},
+	{
+		ID: report.RulePlaintextEmbedded, Severity: report.SeverityHigh, Reason: report.StatusExposed,
+		Means:   "the value of another object, such as a ConfigMap, holds the manifest of a Secret in plaintext",
+		Matters: "Encryption of Secrets does not cover that object, and whoever may read it in the cluster reads the Secret, too.",
+		Mend: "Delete the object that carries it, or rewrite it without the Secret, and keep manifests of Secrets out of other objects; " +
+			"compact the history, defragment every member and replace old backups; then rotate what was readable.",
+	},
 }
 
 // A breach is a rule that plaintext copies of one object break in one file.
@@ -87,6 +94,9 @@ func (x *exposer) breach(rule report.RuleID, path report.Text) *breach {
 func brokenBy(at seen.CopyIn) report.RuleID {
 	if at.Reread {
 		return ""
+	}
+	if at.Embedded {
+		return report.RulePlaintextEmbedded
 	}
 	switch at.Region() {
 	case report.RegionLive:

@@ -17,6 +17,7 @@ type Subject struct {
 	status  report.Status  // of the newest value; StatusBroken if there is none
 	newest  *seen.Entry    // nil if the key is deleted, or no evidence has an entry of it
 	in      *seen.Evidence // of newest; nil without it
+	carried bool           // all copies so far lie in other objects, which do not tell whether there ever was the Secret
 	copies  []seen.CopyID  // the plaintext ones: sorted by Compare, and dropped by Report
 
 	// Set by Compare, of Secrets alone.
@@ -45,6 +46,9 @@ func (j *Judge) addCopies(ev *seen.Evidence, number int32) {
 		if at.Reread {
 			j.rereads[ev]++
 		}
+		if s.carried && !at.Embedded {
+			s.carried, s.state = false, j.clusters.StateOfCopy(ev, at)
+		}
 		s.copies = append(s.copies, seen.CopyID{Evidence: number, Copy: seen.CopyNumber(i + 1)})
 	}
 }
@@ -58,7 +62,7 @@ func (j *Judge) subjectOf(ev *seen.Evidence, at *seen.Copy) *Subject {
 		if !j.inScope(id.GroupResource) {
 			return nil
 		}
-		s = &Subject{key: at.Key, id: id, cluster: j.clusters.Of(ev, at.Key), state: j.clusters.StateOfCopy(ev, at), status: report.StatusBroken}
+		s = &Subject{key: at.Key, id: id, cluster: j.clusters.Of(ev, at.Key), state: report.StateUnknown, status: report.StatusBroken, carried: true}
 		j.subjects[key] = s
 	}
 	return s

@@ -35,6 +35,13 @@ func Resolve(ev *seen.Evidence) {
 	}
 	for i := range ev.Unkeyed {
 		o := &ev.Unkeyed[i]
+		if _, twice := ev.Carriers[seen.PlaceInFile{File: o.File, Off: o.Off}]; twice && !o.Embedded {
+			continue // it was found again by the bytes alone
+		}
+		if o.Embedded {
+			keepEmbedded(ev, o)
+			continue
+		}
 		if o.Key == "" && ev.Interest.OnlyKey == "" {
 			ev.Pieces = append(ev.Pieces, o.AsPiece())
 			continue
@@ -52,6 +59,26 @@ func Resolve(ev *seen.Evidence) {
 		ev.Keep(o.Copy)
 	}
 	ev.Unkeyed = nil
+}
+
+// keepEmbedded keeps a Secret that the value of another object holds. One without a name is not
+// kept: the manifest of nothing.
+func keepEmbedded(ev *seen.Evidence, o *seen.Unkeyed) {
+	if o.Key == "" || ev.Interest.OnlyKey != "" && o.Key != ev.Interest.OnlyKey {
+		return
+	}
+	at := seen.PlaceInFile{File: o.File, Off: o.Off}
+	if o.Holder != nil {
+		carrier := ev.Carriers[at]
+		if keys := keysOf(ev, o.Holder, nil); len(keys) > 0 {
+			carrier.Key = keys[0]
+		}
+		ev.Carriers[at] = carrier
+	}
+	if _, ok := ev.Names.Identify(o.Key); !ok {
+		ev.Disguised[o.Key] = resource.Identity{GroupResource: seen.Secrets, Namespace: o.Namespace, Name: o.Name}
+	}
+	ev.Keep(o.Copy)
 }
 
 // A kindID is what an object says of itself, as far as all keys tell it.

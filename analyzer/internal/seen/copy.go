@@ -37,6 +37,7 @@ type Copy struct {
 	Owned    bool // a piece whose key is known by its bytes alone: naming made the copy
 	Reread   bool // the tree has the same write; valid after naming
 	Applied  bool // of a raft entry: the db beside it has it
+	Embedded bool // a whole Secret in the value of another object: see Evidence.Carriers
 	Void     bool // of a raft entry: it never took effect. The sweep sets it when it knows
 
 	Sum uint64 // the same for equal values: Interest.Sum, or SealedSum if it is encrypted; 0 of a deletion and a piece
@@ -110,6 +111,14 @@ type CopyIn struct {
 	In *Evidence
 }
 
+// carrier is what holds the copy, the zero Carrier if it lies in no other object.
+func (c CopyIn) carrier() Carrier {
+	if !c.Embedded {
+		return Carrier{}
+	}
+	return c.In.Carriers[PlaceInFile{c.File, c.Off}]
+}
+
 // Path is the file that the copy lies in.
 func (c CopyIn) Path() report.Text { return c.In.SourceOf(c.File).Path }
 
@@ -129,7 +138,7 @@ func (c CopyIn) Reported() report.Copy {
 	return report.Copy{
 		Path: c.Path(), Region: c.Region(), Offset: c.offset(), Length: c.Size, Page: c.Page,
 		ModRevision: c.Rev.Main, CreateRevision: c.Create, Version: c.Version, WALIndex: uint64(c.Index), Complete: c.Complete,
-		Escaped: c.Place == InV2Store,
+		Escaped: c.Place == InV2Store || c.carrier().Escaped, Carrier: report.Text(c.carrier().Key),
 	}
 }
 

@@ -66,7 +66,10 @@ type Evidence struct {
 	// Naming adds those whose keys it finds, gives others their revisions, and sets Reread.
 	Copies    mem.List[Copy]
 	OtherKeys map[string]string // keys of Copies that had no entry in Keys, each by itself
-	Contents  *Contents         // what the plaintext Secrets among Copies and Unkeyed hold
+	// Carriers are the objects whose values hold the Embedded copies, by where these lie. Naming sets
+	// the keys of those that were found without one.
+	Carriers map[PlaceInFile]Carrier
+	Contents *Contents // what the plaintext Secrets among Copies and Unkeyed hold
 	// Pieces are bytes outside of records that say nothing of themselves. Naming compares them with
 	// the values of all files, and empties the list.
 	Pieces            []Piece
@@ -116,6 +119,7 @@ func (ev *Evidence) Reset() {
 		Keys:             newKeyspace(ev.Interest),
 		Ledger:           newLedger(&ev.Keys, ev.Interest),
 		OtherKeys:        map[string]string{},
+		Carriers:         map[PlaceInFile]Carrier{},
 		Contents:         newContents(ev.Interest.Seed),
 		Disguised:        map[string]resource.Identity{},
 		AlsoIn:           map[string][]string{},

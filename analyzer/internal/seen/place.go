@@ -46,7 +46,8 @@ func PlaceOf(p page.Page) Place {
 
 // Region is the region that a copy was seen in. In the tree it is live if it is the newest
 // revision of its key, and nothing deletes that; where the newest write is in the WAL alone,
-// what the tree has is history. It is valid after the sweep.
+// what the tree has is history. A Secret in the value of another object is where that value is.
+// It is valid after the sweep.
 func (c CopyIn) Region() report.Region {
 	switch c.Place {
 	case OnFreePage:
@@ -58,7 +59,11 @@ func (c CopyIn) Region() report.Region {
 	case InWAL, InV2Request:
 		return report.RegionWAL
 	}
-	if e := c.In.EntryOf(c.Copy); e == nil || e.Deleted || e.File != DBFile || e.Rev != c.Rev {
+	e := c.In.EntryOf(c.Copy)
+	if c.Embedded {
+		e = c.In.Keys.Entry(c.carrier().Key)
+	}
+	if e == nil || e.Deleted || e.File != DBFile || e.Rev != c.Rev {
 		return report.RegionHistory
 	}
 	return report.RegionLive

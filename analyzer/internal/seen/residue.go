@@ -37,6 +37,21 @@ type Unkeyed struct {
 	Copy
 	object.TypeMeta
 	Namespace, Name string // empty if the object has none, or it could not be read
+
+	// Holder is the object whose value holds an Embedded copy, if that was found without a key, too.
+	Holder *Unkeyed
+}
+
+// A PlaceInFile is where bytes begin.
+type PlaceInFile struct {
+	File FileID
+	Off  int64
+}
+
+// A Carrier is the object whose value holds a whole Secret.
+type Carrier struct {
+	Key     string // as in etcd; empty until naming finds it, and where nothing names the object
+	Escaped bool   // the Secret is a part of a string of JSON in the value, with its escapes
 }
 
 // AsPiece is the bytes of the object, for one that does not say which object it is.

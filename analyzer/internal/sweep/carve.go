@@ -97,6 +97,13 @@ func noteCarved(ev *seen.Evidence, f carve.Find, at seen.Copy) {
 
 // noteObject keeps an object whose key is not known, if its kind may be in scope.
 func noteObject(ev *seen.Evidence, f carve.Find, at seen.Copy) {
+	if f.TypeMeta.Kind != seen.SecretType.Kind && ev.Interest.AnySecret {
+		holder := &seen.Unkeyed{Copy: at, TypeMeta: f.TypeMeta, Namespace: f.Namespace, Name: f.Name}
+		if f.TypeMeta.Kind == "List" || f.TypeMeta.Kind == "SecretList" {
+			holder = nil // no object that etcd keeps
+		}
+		addEmbedded(ev, f.Value, at, "", holder)
+	}
 	if ev.Interest.OnlyKey == "" && !ev.Interest.KeepsKind(f.TypeMeta) {
 		if at.File == seen.DBFile {
 			checkParts(ev, f.Value, at.Off, false, at.Place)

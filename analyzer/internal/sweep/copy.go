@@ -23,6 +23,7 @@ func noteRecord(ev *seen.Evidence, r *mvcc.Record, err error, watched bool, at s
 	}
 	at.Off = r.ValueOff
 	if !envelope.IsEncrypted(r.Value) && !ev.Interest.KeepsValue(r.Value, at.Off, watched) {
+		noteEmbedded(ev, r.Value, r.Key, at)
 		// Most values end here: their keys need no string.
 		if at.Entry != 0 {
 			ev.Ledger.AddPlainOf(ev.Keys.At(at.Entry), r.Key, r.Revision.Main)
@@ -53,6 +54,7 @@ func noteValue(ev *seen.Evidence, value []byte, watched bool, at seen.Copy) {
 		return
 	}
 	ev.Ledger.AddPlain([]byte(at.Key), at.Rev.Main)
+	noteEmbedded(ev, value, []byte(at.Key), at)
 	if !ev.Interest.KeepsValue(value, at.Off, watched) {
 		return
 	}
