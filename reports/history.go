@@ -120,6 +120,9 @@ func remarks(c report.Occurrence) []string {
 	if c.Reread {
 		s = append(s, "again")
 	}
+	if c.Carrier != "" {
+		s = append(s, "embedded in "+visible(c.Carrier))
+	}
 	if c.Proof != "" {
 		s = append(s, string(c.Proof))
 	}

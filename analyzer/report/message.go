@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 )
@@ -74,6 +75,9 @@ func (f *Finding) appendPlaintext(b []byte) []byte {
 		b = append(b, ", on a page that is free"...)
 	case RulePlaintextFragment:
 		b = append(b, ", in bytes that are no record"...)
+	case RulePlaintextEmbedded:
+		b = append(b, ", in the value of "...)
+		b = append(b, cmp.Or(at.Key.ValidUTF8(), "an object without a name")...)
 	}
 	return b
 }

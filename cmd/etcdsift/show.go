@@ -247,12 +247,13 @@ func (f *showFlags) choose(h *report.History) (int, error) {
 }
 
 // compareNewest orders copies by when they were written: what is live in the db, or will be
-// when etcd applies what is in the WAL alone, before all else. An unknown revision counts as
+// when etcd applies what is in the WAL alone, before all else. What another object carries comes
+// last. An unknown revision counts as
 // older.
 func compareNewest(a, b report.Occurrence) int {
 	took := func(o report.Occurrence) int {
 		switch {
-		case o.Deletion || o.Refused:
+		case o.Deletion || o.Refused, o.Carrier != "":
 			return 0
 		case o.Region == report.RegionLive, o.Region == report.RegionWAL && !o.Applied && o.ModRevision > 0:
 			return 2

@@ -129,7 +129,7 @@ func (c CopyIn) offset() int64 { return c.In.SourceOf(c.File).Base + c.Off }
 func (c CopyIn) Location() report.Location {
 	return report.Location{
 		Path: c.Path(), Offset: c.offset(), Length: c.Size, Page: c.In.PageAt(c.File, c.Off),
-		ModRevision: c.Rev.Main, WALIndex: uint64(c.Index),
+		ModRevision: c.Rev.Main, WALIndex: uint64(c.Index), Key: report.Text(c.carrier().Key),
 	}
 }
 
