@@ -123,7 +123,7 @@ func (c *leakCheck) key(path, key string) {
 	for _, args := range [][]string{{"show"}, {"show", "--copy", "1"}} {
 		status, stdout, stderr := c.run(append(args, path, key)...)
 		switch {
-		case status == 0 && strings.Contains(stdout, "<redacted: "):
+		case status == 0 && (strings.Contains(stdout, "<redacted: ") || strings.HasPrefix(stdout, "no Kubernetes object: ")):
 		case status == 2 && stdout == "" && stderr != "": // no key opens it, or it is deleted
 		default:
 			c.Errorf("%v %s %s: exit status %d, %d bytes, %s", args, path, key, status, len(stdout), stderr)

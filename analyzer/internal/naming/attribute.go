@@ -119,6 +119,7 @@ func (a *attributor) compare(v *seen.Value) {
 	}
 	a.values++
 	a.room += compareEffort * int64(len(v.Value))
+	var in *seen.Evidence // that o.storage is of: the value may be long, and the pieces in it many
 	for c := range a.index.Candidates(v.Value) {
 		p := a.pieces[c.Piece]
 		if a.whole[c.Piece] == a.values || a.room < int64(p.Size) {
@@ -140,13 +141,22 @@ func (a *attributor) compare(v *seen.Value) {
 			a.whole[c.Piece] = a.values
 		}
 		o.key, o.lo, o.hi, o.start = string(v.Key), int32(lo), int32(hi), lo+c.Delta == 0
-		if v.Whole {
-			o.storage, _ = p.in.Keys.ParseWhole(v.Key, v.Value, 0)
-		} else {
-			o.storage, _ = p.in.Keys.ParseStorage(v.Value, 0)
+		if p.in != in {
+			in, o.storage = p.in, storageIn(p.in, v)
 		}
 		a.add(c.Piece, o)
 	}
+}
+
+// storageIn is how v was stored, in the numbers of an evidence. A broken value is stored somehow, too.
+func storageIn(in *seen.Evidence, v *seen.Value) seen.StorageID {
+	var storage seen.StorageID
+	if v.Whole {
+		storage, _ = in.Keys.ParseWhole(v.Key, v.Value, 0)
+	} else {
+		storage, _ = in.Keys.ParseStorage(v.Value, 0)
+	}
+	return storage
 }
 
 // liesIn reports whether p is a part of v itself, which proves nothing: see Unvouched.
