@@ -60,14 +60,15 @@ func MayHoldSecrets(value []byte) bool { return nextKind(value, 0) >= 0 }
 // A Secret counts if its apiVersion is v1, and it has a datum that is more than a placeholder. What
 // lies in a Secret is a part of it. Base64 and compression are not undone.
 //
-// Secrets takes time linear in len(value): see secretsEffort.
-func Secrets(value []byte) []Embedded {
+// Secrets takes time linear in len(value): see secretsEffort. searched is false if that was not enough
+// to look at all of the value.
+func Secrets(value []byte) (found []Embedded, searched bool) {
 	if !MayHoldSecrets(value) {
-		return nil
+		return nil, true
 	}
 	f := secretFinder{effort: secretsEffort*len(value) + spareEffort}
 	f.find(part{b: value, at: func(i int) int { return i }})
-	return outermost(f.found)
+	return outermost(f.found), f.effort >= 0
 }
 
 // outermost sorts what was found by position, and drops what lies in another Secret, such as the

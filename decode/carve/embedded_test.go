@@ -96,7 +96,11 @@ func TestSecrets(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var got []string
-			for _, e := range Secrets([]byte(test.value)) {
+			found, searched := Secrets([]byte(test.value))
+			if !searched {
+				t.Error("not all was searched")
+			}
+			for _, e := range found {
 				data, _, err := object.ParseSecretData(e.Object, 0)
 				if err != nil {
 					t.Error(err)
@@ -147,7 +151,7 @@ func FuzzSecrets(f *testing.F) {
 	f.Add([]byte(`{"kind":"SecretList","items":[{"metadata":{"name":"db"},"data":{"a":"YQ=="}}]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		was := bytes.Clone(b)
-		found := Secrets(b)
+		found, _ := Secrets(b)
 		if !bytes.Equal(was, b) {
 			t.Fatal("the value was changed")
 		}

@@ -1,7 +1,10 @@
 package sweep
 
 import (
+	"fmt"
+
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
+	"github.com/etcdsift/etcdsift/analyzer/report"
 	"github.com/etcdsift/etcdsift/decode/carve"
 	"github.com/etcdsift/etcdsift/decode/mvcc"
 )
@@ -17,11 +20,20 @@ func noteEmbedded(ev *seen.Evidence, value, carrier []byte, at seen.Copy) {
 	addEmbedded(ev, value, at, string(carrier), nil)
 }
 
+// maxUnsearched bounds what is said of values that were not searched whole: one makes the answer
+// incomplete.
+const maxUnsearched = 100
+
 // addEmbedded keeps the Secrets in a value that starts at at.Off. holder is the object that the
 // value is if its key is not known; with neither it is a list of Secrets, and no object.
 func addEmbedded(ev *seen.Evidence, value []byte, at seen.Copy, carrier string, holder *seen.Unkeyed) {
 	off := at.Off
-	for _, e := range carve.Secrets(value) {
+	found, searched := carve.Secrets(value)
+	if !searched && len(ev.NotExamined) < maxUnsearched {
+		ev.NotExamined = append(ev.NotExamined, report.NotExamined{Path: ev.SourceOf(at.File).Path, Unread: true,
+			What: fmt.Sprintf("a part of the value of %d bytes at offset %#x, in which too much looks like the manifest of a Secret", len(value), off)})
+	}
+	for _, e := range found {
 		o := seen.Unkeyed{Copy: at, TypeMeta: seen.SecretType, Namespace: e.Namespace, Name: e.Name, Holder: holder}
 		o.Key, o.Entry, o.Create, o.Version = "", 0, 0, 0
 		o.Off, o.Size = off+int64(e.Off), int64(e.Size)
