@@ -46,6 +46,7 @@ type Key struct {
 	key  string
 }
 
+// New finds the clusters of all evidence of a run.
 func New(evs []*seen.Evidence) *Clusters {
 	c := &Clusters{etcds: numberEtcds(evs), latest: map[int]*seen.Evidence{}, apart: map[int]bool{}}
 	if len(evs) > 1 {

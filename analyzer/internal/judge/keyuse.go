@@ -16,10 +16,11 @@ import (
 type keyUse struct {
 	report.KeyUse
 	id             seen.KeyID
-	names          []string        // that the key may have, if NameMayGoOn; else nil
-	places         map[placeID]int // index in Namespaces
-	newFailed      int             // newest values that did not open as they should
-	proven, failed int             // of all values; set by Report
+	names          []string                 // that the key may have, if NameMayGoOn; else nil
+	places         map[placeID]int          // index in Namespaces
+	newFailed      int                      // newest values that did not open as they should
+	newestIn       map[report.ClusterID]int // newest values in each cluster; New
+	proven, failed int                      // of all values; set by Report
 }
 
 // A placeID tells the NamespaceUses of a key apart.
@@ -33,7 +34,7 @@ func (j *Judge) useOf(how seen.Storage) *keyUse {
 	id := how.KeyID()
 	u := j.uses[id]
 	if u == nil {
-		u = &keyUse{id: id, places: map[placeID]int{}, KeyUse: report.KeyUse{
+		u = &keyUse{id: id, places: map[placeID]int{}, newestIn: map[report.ClusterID]int{}, KeyUse: report.KeyUse{
 			Provider: seen.Storage{Provider: id.Provider}.Reported(), KeyName: report.Text(id.KeyName), KMSKeyID: report.Text(id.KMSKeyID),
 			Resources: map[string]int{}, Namespaces: []report.NamespaceUse{},
 		}}
@@ -113,6 +114,7 @@ func (j *Judge) uncountTree(ev *seen.Evidence, e *seen.Entry) {
 // countOutcome counts a newest value that needs the key of u, and what came of opening it.
 func (j *Judge) countOutcome(ev *seen.Evidence, e *seen.Entry, u *keyUse) {
 	u.Newest++
+	u.newestIn[j.clusters.Of(ev, e.Key)]++
 	switch e.Proved().Outcome {
 	case seen.Proven:
 		u.Opened++

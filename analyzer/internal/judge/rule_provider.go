@@ -2,6 +2,8 @@ package judge
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/etcdsift/etcdsift/analyzer/internal/seen"
 	"github.com/etcdsift/etcdsift/analyzer/report"
@@ -19,7 +21,7 @@ var providerRules = []report.Rule{
 }
 
 // addWeakProviders reports each key of a provider that Kubernetes advises against, if newest values
-// need it.
+// need it: once for each cluster, because two clusters may have keys of one name.
 func (j *Judge) addWeakProviders() {
 	for _, u := range j.sortedUses() {
 		f := report.Finding{Rule: report.RuleWeakProvider}
@@ -33,16 +35,21 @@ func (j *Judge) addWeakProviders() {
 		if f.Severity == report.SeverityNone || u.Newest == 0 {
 			continue
 		}
-		f.Detail = whyWeak(u, why)
-		j.addFinding(f)
+		for _, id := range slices.Sorted(maps.Keys(u.newestIn)) {
+			f.Cluster, f.Detail = id, whyWeak(u, u.newestIn[id], why)
+			if len(u.newestIn) > 1 && id != 0 {
+				f.Detail = fmt.Sprintf("in cluster %d, %s", id, f.Detail)
+			}
+			j.addFinding(f)
+		}
 	}
 }
 
-// whyWeak says which values are encrypted with a provider that is advised against, and why it is.
-func whyWeak(u *keyUse, why string) string {
+// whyWeak says how many newest values are encrypted with a provider that is advised against, and why it is.
+func whyWeak(u *keyUse, newest int, why string) string {
 	const source = ` (Kubernetes' documentation, "Encrypting Confidential Data at Rest")`
-	values := fmt.Sprintf("%d newest values are encrypted with %s: ", u.Newest, seen.KeyLabel(u.id.Provider, u.id.KeyName))
-	if u.Newest == 1 {
+	values := fmt.Sprintf("%d newest values are encrypted with %s: ", newest, seen.KeyLabel(u.id.Provider, u.id.KeyName))
+	if newest == 1 {
 		values = fmt.Sprintf("one newest value is encrypted with %s: ", seen.KeyLabel(u.id.Provider, u.id.KeyName))
 	}
 	return values + why + source

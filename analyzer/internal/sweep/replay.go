@@ -287,7 +287,8 @@ const maxScans = 1000
 
 // matching is the entries of the keys from key up to end: of key alone if end is empty, of all
 // from key on if end is a zero byte. A blind replay adds an entry for a single key that has
-// none: the log tells that there was one. After maxScans ranges none matches anything.
+// none: the log tells that there was one. After maxScans ranges none matches anything,
+// and WAL says so.
 func (r *replay) matching(key, end string) []seen.EntryID {
 	if end == "" {
 		id := r.ev.Keys.Find([]byte(key))

@@ -34,6 +34,10 @@ func WAL(ctx context.Context, ev *seen.Evidence, sources []evidence.Source, prog
 	l.replay.sure = max(l.commit, l.applied)
 	l.apply(anyIndex)
 	l.checkEnd()
+	if n := l.replay.scans - maxScans; n > 0 {
+		ev.NotExamined = append(ev.NotExamined, report.NotExamined{Path: sources[0].Path, Unread: true,
+			What: fmt.Sprintf("%d deletions of ranges of keys, behind the first %d in this WAL: keys that count as live may be deleted", n, maxScans)})
+	}
 	ev.Commit = l.commit
 	if ev.File == nil {
 		ev.Details.LiveKeys = ev.Keys.Entries.Len()
